@@ -1,0 +1,121 @@
+"""How hard is the problem? Three assessors, each a plan of calls and a reading of what came back.
+
+`probe` samples a few times and looks at the agreement (the probes stay candidates and votes), `ask` lets the model
+rate the problem, `fixed:N` is told. With an exact verifier there is nothing to assess: sampling until one passes is.
+"""
+
+from ..state.budget import Call
+from ..state.run import Assessment, Candidate
+from ..state.settings import Level
+from .critique import rating
+from .dispatch import Done, Wave
+from .gate import View
+from .vote import tally
+
+LADDER: dict[Level, tuple[int, str]] = {
+    "low": (0, "direct"),
+    "medium": (10, "parallel"),
+    "high": (30, "refine"),
+    "very_high": (50, "search"),
+}
+"""Level -> the compute budget, in calls, from which it holds, and its branch."""
+LADDER_BRANCHES = tuple(branch for _, branch in LADDER.values())
+
+EASY, MEDIUM, HARD, HARDEST = 0.5, 2.0, 4.0, 6.0
+"""Difficulties that the probes' agreement stands for."""
+POOR = 0.5
+"""A single probe below this confidence does not stand alone."""
+
+
+def plan(view: View) -> Wave | Done:
+    """Ask what the assessor needs."""
+    assessor = view.settings.assessor
+    if view.exact or assessor.startswith("fixed"):
+        return Done("nothing to ask")
+    if assessor == "ask":
+        return Done("complete", 1) if view.own else Wave([view.call("rate", 0, temperature=0.0)])
+    turns = len({call.id.split("-")[2] for call in view.own})
+    if turns == 0 or (turns == 1 and mostly_truncated(view)):
+        return Wave(probes(view, turns), turns)
+    return Done("complete", turns)
+
+
+def probes(view: View, turn: int) -> list[Call]:
+    """Return the probes of a turn; the second turn, after truncation, may say twice as much."""
+    count = 1 if view.settings.effort == "low" else view.settings.probes
+    calls = [view.call("probe", turn, index) for index in range(count)]
+    return [call.model_copy(update={"max_tokens": call.max_tokens * (1 + turn)}) for call in calls]
+
+
+def mostly_truncated(view: View) -> bool:
+    """Say whether the token limit, not the problem, kept most probes from answering."""
+    cut = sum(candidate.finish == "length" for candidate in view.candidates)
+    return 2 * cut > len(view.candidates)
+
+
+def assess(view: View) -> Assessment:
+    """Read the difficulty off what was asked."""
+    assessor = view.settings.assessor
+    if view.exact:
+        return rated(view, MEDIUM, "a verifier decides: sampling until a candidate passes")
+    if assessor.startswith("fixed"):
+        return rated(view, float(assessor.partition(":")[2]), "difficulty given")
+    if assessor == "ask":
+        reply = next((call.reply for call in view.calls if call.kind == "rate" and call.state == "done"), "")
+        found = rating(reply)
+        if found is None:
+            return rated(view, MEDIUM, f"the model gave no difficulty: {reply[:80]!r}")
+        return rated(view, found, f"the model rates it {found:g} of 10")
+    return agreement(view, [item for item in view.candidates if item.branch == view.branch])
+
+
+def agreement(view: View, probed: list[Candidate]) -> Assessment:
+    """Read the difficulty off the probes: the less they agree, the harder."""
+    votes = tally(probed)
+    top = int(max(votes.values(), default=0))
+    seen = f"{top} of {len(probed)} probes agree" if votes else f"no answer in {len(probed)} probes"
+    if len(probed) == 1 and votes:
+        sure = probed[0].confidence
+        poor = sure is not None and sure < POOR
+        return rated(
+            view, MEDIUM if poor else EASY, f"one probe, {'poor' if poor else 'sufficient'} confidence"
+        )
+    if not votes:
+        return rated(view, HARDEST, seen)
+    if top == len(probed):
+        return rated(view, EASY, seen)
+    return rated(view, MEDIUM if top > 1 else HARD, seen)
+
+
+def rated(view: View, difficulty: float, evidence: str) -> Assessment:
+    """Turn a difficulty into a level, a compute budget and a plan."""
+    budget = int(min(difficulty * 10, view.settings.max_compute_budget))
+    reached = [(level, branch) for level, (floor, branch) in LADDER.items() if budget >= floor]
+    level, branch = reached[-1]
+    plan_ = (branch,)
+    if view.settings.policy == "cumulative":
+        plan_ = tuple(name for _, name in reached[1:]) or plan_
+    return Assessment(
+        difficulty=difficulty, level=level, evidence=evidence, compute_budget=budget, plan=plan_
+    )
+
+
+def harder(view: View, assessment: Assessment, branch: str) -> Assessment:
+    """Raise an assessment to the level of a branch further up."""
+    floor = floor_of(branch)
+    level = next(level for level, (_, name) in LADDER.items() if name == branch)
+    budget = min(max(assessment.compute_budget, floor), view.settings.max_compute_budget)
+    return assessment.model_copy(
+        update={
+            "difficulty": max(assessment.difficulty, floor / 10),
+            "level": level,
+            "evidence": f"{assessment.evidence}; {assessment.plan[-1]} left it open",
+            "compute_budget": budget,
+            "plan": (*assessment.plan, branch),
+        }
+    )
+
+
+def floor_of(branch: str) -> int:
+    """Return the compute budget, in calls, from which a branch is taken."""
+    return next(floor for floor, name in LADDER.values() if name == branch)

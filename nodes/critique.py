@@ -1,0 +1,68 @@
+"""Ask the model to check a candidate, and read what it says."""
+
+import re
+from dataclasses import dataclass
+
+from langchain_core.runnables import RunnableConfig
+
+from ..state.budget import Call
+from ..state.run import BranchOutput, Candidate
+from . import prompts
+from .call import CallRef, ask, call_of, settled, view_of
+from .gate import View
+from .ports import ChatModel
+
+
+@dataclass(frozen=True)
+class Critique:
+    """Ask the model whether a candidate is complete and correct."""
+
+    model: ChatModel
+
+    async def __call__(self, ref: CallRef, config: RunnableConfig) -> BranchOutput:
+        view = view_of(config)
+        call = call_of(view, ref)
+        messages = prompts.improve(prompts.CRITIQUE, view.problem, find(view, call.parents[0]), "")
+        return settled(await ask(self.model, messages, call, view))
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What is known against a candidate."""
+
+    score: float
+    """0 to 1; what could not be read is 0."""
+    words: str
+
+
+def feedback_on(view: View, candidate: Candidate) -> Feedback | None:
+    """Return the verifier's feedback, else the model's critique; None where neither was made."""
+    if candidate.verdict is not None:
+        return Feedback(candidate.verdict.score, candidate.verdict.feedback)
+    critique = critique_of(view, candidate)
+    return critique and Feedback((rating(critique.reply) or 0) / 10, critique.reply)
+
+
+def critique_of(view: View, candidate: Candidate) -> Call | None:
+    """Return the critique of a candidate, made in whichever branch, unless it is still to be tried again."""
+    waiting = {call.candidate_id for call in view.retries()}
+    made = [
+        call
+        for call in view.calls
+        if call.kind == "critique"
+        and call.parents == (candidate.id,)
+        and call.state != "reserved"
+        and call.candidate_id not in waiting
+    ]
+    return made[-1] if made else None
+
+
+def rating(text: str) -> float | None:
+    """Read the last 'Score: N' or 'Difficulty: N' off a reply, held within 0 and 10; None where there is none."""
+    found = re.findall(r"(?:score|difficulty)\W{0,4}(\d{1,3}(?:\.\d+)?)", text, re.IGNORECASE)
+    return min(10.0, float(found[-1])) if found else None
+
+
+def find(view: View, candidate_id: str) -> Candidate:
+    """Return a candidate of the run by its id."""
+    return next(candidate for candidate in view.candidates if candidate.id == candidate_id)

@@ -1,0 +1,70 @@
+"""The heart of every branch: look at the state, admit the next calls, send each off as a task, or end."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from langgraph.graph import END
+from langgraph.types import Command, Send
+
+from ..state.budget import Call
+from ..state.run import BranchOutput, RunState, Visit
+from .events import Event, emit
+from .gate import View, sends
+
+
+@dataclass(frozen=True)
+class Wave:
+    """Calls to make at once."""
+
+    calls: list[Call]
+    iterations: int = 0
+    """Windows, rounds or expansions made before it."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A branch has nothing more to ask."""
+
+    stopped: str
+    """Why."""
+    iterations: int = 0
+    """Windows, rounds or expansions made."""
+
+
+Plan = Callable[[View], Wave | Done]
+"""One way to spend compute: a pure function from what is known to what is asked next."""
+
+
+@dataclass(frozen=True)
+class Dispatch:
+    """Carry out a plan, wave by wave, inside the budget."""
+
+    branch: str
+    plan: Plan
+    exact: bool = False
+
+    async def __call__(self, state: RunState) -> Command[str]:
+        view = View(self.branch, state, self.exact)
+        step = self.plan(view)
+        again = view.retries()
+        if isinstance(step, Done) and not again:
+            return self.end(view, step)
+        calls = view.reserve(again or (step.calls if isinstance(step, Wave) else []))
+        if not calls:
+            return self.end(view, Done("budget", step.iterations))
+        emit(Event(type="budget", branch=self.branch, calls=calls))
+        goto: list[Send] = sends(calls)
+        return Command(update=BranchOutput(calls=calls), goto=goto)
+
+    def end(self, view: View, done: Done) -> Command[str]:
+        """Report the visit and leave the branch."""
+        visit = Visit(
+            id=f"{view.leg.step}-{self.branch}",
+            branch=self.branch,
+            calls=len(view.own),
+            candidates=sum(candidate.id.startswith(view.place) for candidate in view.candidates),
+            iterations=done.iterations,
+            stopped=done.stopped,
+        )
+        emit(Event(type="finished", branch=self.branch, reason=done.stopped))
+        return Command(update=BranchOutput(visits=[visit]), goto=END)

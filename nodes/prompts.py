@@ -1,0 +1,144 @@
+"""Every prompt, and the strategies that vary it."""
+
+from collections.abc import Sequence
+
+from langchain_core.messages import BaseMessage, HumanMessage
+
+from ..state.run import AnswerType, Candidate, Problem
+
+STRATEGIES = {
+    "step by step": "Think step by step.",
+    "edge cases": "Consider edge cases.",
+    "backwards": "Work backwards from the goal.",
+    "subproblems": "Break into subproblems.",
+    "analogy": "Use analogical reasoning.",
+}
+"""Name -> the sentence put before the problem."""
+
+CHAIN = "chain"
+"""The strategy of the refine branch's first draft."""
+
+CHAIN_PROMPT = """\
+Solve this problem in four parts, each with its heading:
+Understanding: what is asked, and what is given.
+Approach: how you will solve it.
+Solution: carry it out.
+Verification: check the result against the problem."""
+
+RATE = """\
+How hard is this problem for you? Do not solve it.
+1 is trivial, 10 is beyond you.
+
+<problem>
+{problem}
+</problem>
+
+End with a line 'Difficulty: <1-10>'."""
+
+CRITIQUE = """\
+Check this solution. Say whether it is complete and correct, and name the first mistake if there is one.
+
+<problem>
+{problem}
+</problem>
+
+<solution>
+{solution}
+</solution>
+
+End with a line 'Score: <0-10>', where 10 is complete and certainly correct."""
+
+REVISE = """\
+Improve this solution. Correct what the feedback says is wrong and keep what is right.
+
+<problem>
+{problem}
+</problem>
+
+<solution>
+{solution}
+</solution>
+
+<feedback>
+{feedback}
+</feedback>
+
+Write the whole corrected solution. {ending}"""
+
+EXPAND = """\
+Solve this problem in another way than the attempt below, and avoid its mistakes.
+
+<problem>
+{problem}
+</problem>
+
+<attempt>
+{solution}
+</attempt>
+
+<feedback>
+{feedback}
+</feedback>
+
+{ending}"""
+
+JUDGE = """\
+Two solutions of one problem follow. Which one is right, or more nearly right?
+
+<problem>
+{problem}
+</problem>
+
+<solution_1>
+{first}
+</solution_1>
+
+<solution_2>
+{second}
+</solution_2>
+
+End with a line 'Better: 1' or 'Better: 2'."""
+
+ENDINGS: dict[AnswerType | None, str] = {
+    "code": "Put the program into one fenced code block.",
+    "json": "Answer with JSON only.",
+    "choice": "End with a line 'Answer: <letter>'.",
+    "text": "",
+}
+ENDING = "End with a line 'Answer: <answer>'."
+
+
+def ending(answer_type: AnswerType | None) -> str:
+    """Return the sentence that makes the answer easy to find."""
+    return ENDINGS.get(answer_type, ENDING)
+
+
+def solve(problem: Problem, strategy: str) -> list[BaseMessage]:
+    """Ask for a solution; an unknown strategy is none."""
+    lead = CHAIN_PROMPT + "\n\n" if strategy == CHAIN else STRATEGIES.get(strategy, "")
+    parts = (lead, problem.text, ending(problem.answer_type))
+    return chat(problem, " ".join(part for part in parts if part).replace("\n\n ", "\n\n"))
+
+
+def improve(template: str, problem: Problem, candidate: Candidate, feedback: str) -> list[BaseMessage]:
+    """Ask for a revision or a variation of a candidate."""
+    return chat(
+        problem,
+        template.format(
+            problem=problem.text,
+            solution=candidate.text,
+            feedback=feedback or "None.",
+            ending=ending(problem.answer_type),
+        ),
+    )
+
+
+def judge(problem: Problem, pair: Sequence[Candidate]) -> list[BaseMessage]:
+    """Ask which of two candidates is better."""
+    first, second = pair
+    return chat(problem, JUDGE.format(problem=problem.text, first=first.text, second=second.text))
+
+
+def chat(problem: Problem, text: str) -> list[BaseMessage]:
+    """Put a prompt behind the chat that came before the problem."""
+    return [*problem.messages, HumanMessage(text)]

@@ -1,0 +1,55 @@
+"""Turn one call into one candidate: ask, read the answer off, verify."""
+
+import math
+
+from langchain_core.messages import BaseMessage
+
+from ..state.budget import Call
+from ..state.run import BranchOutput, Candidate
+from .answers import extract, infer_type
+from .call import Asked, ask
+from .events import Event, emit
+from .gate import View
+from .ports import ChatModel, Verifier
+from .verify import verify
+
+
+async def propose(
+    model: ChatModel, verifier: Verifier | None, messages: list[BaseMessage], call: Call, view: View
+) -> BranchOutput:
+    """Make the call and return its settled record and its candidate."""
+    asked = await ask(model, messages, call, view)
+    candidate = read(asked, model.name, view)
+    if verifier is not None and not candidate.error:
+        candidate = await verify(verifier, view.problem, candidate)
+    emit(Event(type="candidate", branch=call.branch, candidate=candidate))
+    return {"calls": [asked.call], "candidates": [candidate]}
+
+
+def read(asked: Asked, model: str, view: View) -> Candidate:
+    """Make a candidate of a reply; a truncated one holds no answer."""
+    call, reply = asked.call, asked.reply
+    candidate = Candidate(
+        id=call.candidate_id,
+        branch=call.branch,
+        strategy=call.strategy,
+        model=model,
+        parents=call.parents,
+        usage=call.usage,
+    )
+    if reply is None:
+        return candidate.model_copy(update={"finish": "error", "error": call.error})
+    problem = view.problem
+    whole = reply.finish in {"stop", "other"} and bool(reply.text.strip())
+    found = extract(reply.text, problem.answer_type or infer_type(problem.text)) if whole else None
+    sure = None if reply.mean_logprob is None else math.exp(min(0.0, reply.mean_logprob))
+    return candidate.model_copy(
+        update={
+            "text": reply.text,
+            "raw": found and found.raw,
+            "answer": found and found.canonical,
+            "finish": reply.finish,
+            "confidence": sure,
+            "confidence_source": None if sure is None else "logprob",
+        }
+    )

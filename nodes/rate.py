@@ -1,0 +1,22 @@
+"""Ask the model how hard the problem is."""
+
+from dataclasses import dataclass
+
+from langchain_core.runnables import RunnableConfig
+
+from ..state.run import BranchOutput
+from . import prompts
+from .call import CallRef, ask, call_of, settled, view_of
+from .ports import ChatModel
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Ask the model for a difficulty from 1 to 10."""
+
+    model: ChatModel
+
+    async def __call__(self, ref: CallRef, config: RunnableConfig) -> BranchOutput:
+        view = view_of(config)
+        messages = prompts.chat(view.problem, prompts.RATE.format(problem=view.problem.text))
+        return settled(await ask(self.model, messages, call_of(view, ref), view))

@@ -1,0 +1,112 @@
+"""Where a run begins and which branches it takes."""
+
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from langchain_core.messages import AnyMessage, HumanMessage
+from langgraph.runtime import get_runtime
+from langgraph.types import Command, Overwrite
+
+from ..state.errors import UsageError
+from ..state.run import Leg, Problem, RunState, RunUpdate
+from ..state.settings import Settings
+from .assess import assess
+from .events import Event, emit
+from .gate import View
+
+ASSESSED = ("adaptive", "cumulative")
+"""Policies that look at the problem first."""
+
+
+@dataclass(frozen=True)
+class Begin:
+    """Take in the problem and the settings; a thread's earlier run is put aside."""
+
+    defaults: Settings
+    branches: Collection[str]
+
+    async def __call__(self, state: RunState) -> Command[Literal["assess", "route"]]:
+        settings = self.settings()
+        update = {
+            "problem": problem_of(state).model_copy(update={"epoch": uuid.uuid4().hex}),
+            "settings": settings,
+            "assessment": None,
+            "selection": None,
+            "answer": None,
+            "leg": Leg(),
+            "candidates": Overwrite([]),
+            "calls": Overwrite([]),
+            "visits": Overwrite([]),
+        }
+        return Command(update=update, goto="assess" if settings.policy in ASSESSED else "route")
+
+    def settings(self) -> Settings:
+        """Return the graph's settings with the caller's context laid over them."""
+        context = get_runtime(Settings).context
+        given = Settings.model_validate(context) if isinstance(context, dict) else context
+        settings = self.defaults
+        if given is not None:
+            chosen = {name: getattr(given, name) for name in given.model_fields_set}
+            settings = settings.model_copy(update=chosen)
+        check_policy(settings.policy, self.branches)
+        return settings
+
+
+def check_policy(policy: str, branches: Collection[str]) -> None:
+    """Refuse a policy that names nothing."""
+    known = (*ASSESSED, "fixed", *branches)
+    if policy not in known:
+        raise UsageError(f"policy {policy!r} is unknown: choose one of {', '.join(known)}")
+
+
+def problem_of(state: RunState) -> Problem:
+    """Return the problem just given: in `problem`, or as the last message of a chat."""
+    given = state.get("problem")
+    if isinstance(given, str):
+        given = Problem(text=given)
+    messages = state.get("messages") or []
+    asked = messages[-1] if messages and isinstance(messages[-1], HumanMessage) else None
+    if asked is not None and (given is None or given.epoch):
+        given = Problem(text=text_of(asked), messages=list(messages[:-1]))
+    if given is None or not given.text.strip():
+        raise UsageError("the problem is empty: give `problem`, or `messages` that end with a human's")
+    return given
+
+
+def text_of(message: AnyMessage) -> str:
+    """Return the text of a message that may hold several parts."""
+    return str(message.text)
+
+
+@dataclass(frozen=True)
+class Route:
+    """Assess, and send the run into its first branches."""
+
+    exact: bool
+
+    async def __call__(self, state: RunState) -> Command[str]:
+        view = View("assess", state, self.exact)
+        policy = view.settings.policy
+        if policy not in ASSESSED:
+            branch = "parallel" if policy == "fixed" else policy
+            return go(view, [branch], {"assessment": None}, view.settings.max_compute_budget)
+        assessment = assess(view)
+        emit(Event(type="assessed", assessment=assessment))
+        share = assessment.compute_budget - len(view.calls)
+        return go(view, assessment.plan, {"assessment": assessment}, share)
+
+
+def go(view: View, branches: Sequence[str], update: RunUpdate, share: int) -> Command[str]:
+    """Enter branches with a share of calls; several at once get disjoint parts of it and of the budget."""
+    limit = view.settings.budget.max_calls
+    if len(branches) > 1:
+        left = share if limit is None else min(share, limit - len(view.calls))
+        shares = [max(0, left + index) // len(branches) for index in range(len(branches))]
+    elif branches[0] == "parallel":
+        shares = [max(share, view.settings.sample_cap, limit or 0)]
+    else:
+        shares = [max(1, share)]
+    leg = Leg(step=view.leg.step + 1, allowances=dict(zip(branches, shares, strict=True)))
+    return Command(update=cast("RunUpdate", {**update, "leg": leg}), goto=list(branches))

@@ -1,0 +1,178 @@
+"""Where all candidates meet: choose one, and either answer or go on to the next branch up.
+
+Verified pass -> vote weighted by the verifier's scores -> vote weighted by confidence -> majority -> two-order
+pairwise judge -> first.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph import END
+from langgraph.types import Command
+
+from ..state.budget import Spent
+from ..state.run import Answer, Candidate, RunState, Rule, Selection, StopReason
+from .assess import LADDER_BRANCHES, floor_of, harder
+from .dispatch import Done, Wave
+from .events import Event, emit
+from .gate import View
+from .judge import comparisons, favourite
+from .route import go
+from .vote import lead_probability, support, tally, top_two
+
+
+@dataclass(frozen=True)
+class Select:
+    """Choose among all candidates; escalate while the choice is open and something is left to try."""
+
+    exact: bool = False
+
+    async def __call__(self, state: RunState, config: RunnableConfig) -> Command[str]:
+        view = View("judge", state, self.exact)
+        selection = choose(view)
+        reason = stop_reason(view, selection)
+        assessment = state.get("assessment")
+        if reason is None and assessment is not None:
+            branch = next_branch(view)
+            raised = harder(view, assessment, branch)
+            emit(Event(type="escalated", branch=branch, assessment=raised, selection=selection))
+            share = min(floor_of(branch), units_left(view))
+            return go(view, [branch], {"assessment": raised, "selection": selection}, share)
+        if isinstance(plan_judge(view), Wave) and view.reserve(comparisons(view, tied(view))):
+            return Command(update={"selection": selection}, goto="judge")
+        answer = answer_of(view, selection, reason or "complete", config)
+        emit(Event(type="selected", selection=selection, reason=answer.stopped_because))
+        message = AIMessage(answer.text, id=f"ponder-{view.problem.epoch}")
+        return Command(update={"selection": selection, "answer": answer, "messages": [message]}, goto=END)
+
+
+def choose(view: View) -> Selection:
+    """Apply the rules in their order; the first that singles out an answer decides."""
+    votes = view.votes
+    passed = [item for item in votes if item.verdict and item.verdict.passed]
+    if passed:
+        return Selection(candidate_id=passed[0].id, confidence=1, decided_by="verified", settled=True)
+    if not votes:
+        return Selection(candidate_id=None, confidence=0, decided_by="none", settled=False)
+    rule, leader = lead(view, votes)
+    counts = tally(votes)
+    first, second = top_two(counts)
+    sure = lead_probability(first, second) >= view.settings.stop_threshold and counts[leader] == first
+    refuted = any(item.verdict and item.verdict.passed is False and item.answer == leader for item in votes)
+    return Selection(
+        candidate_id=spokesman(votes, leader).id,
+        confidence=0 if refuted else support(counts, leader),
+        decided_by=rule,
+        settled=sure and not refuted,
+    )
+
+
+def lead(view: View, votes: Sequence[Candidate]) -> tuple[Rule, str]:
+    """Return the leading answer and the rule that put it there."""
+    if all(item.verdict is not None for item in votes):
+        scores: dict[str, float] = {}
+        for item in votes:
+            assert item.answer is not None  # noqa: S101 - a vote holds an answer
+            scores[item.answer] = scores.get(item.answer, 0) + (item.verdict.score if item.verdict else 0)
+        if len(set(scores.values())) == len(scores):
+            return "scores", max(scores, key=lambda answer: scores[answer])
+    elif all(item.confidence_source == "logprob" for item in votes):
+        return "confidence", next(iter(tally(votes, weighted=True)))
+    leaders = tied(view)
+    if len(leaders) == 1:
+        return "majority", str(leaders[0].answer)
+    liked = favourite(leaders, view.calls)
+    return ("judge", str(liked.answer)) if liked else ("first", str(votes[0].answer))
+
+
+def tied(view: View) -> list[Candidate]:
+    """Return one candidate for each of the answers with the most votes."""
+    counts = tally(view.votes)
+    return [
+        spokesman(view.votes, answer) for answer, count in counts.items() if count == max(counts.values())
+    ]
+
+
+def spokesman(votes: Sequence[Candidate], answer: str) -> Candidate:
+    """Return the candidate that speaks for an answer: the best score, then the best confidence, then the first."""
+
+    def standing(candidate: Candidate) -> tuple[float, float]:
+        return (candidate.verdict.score if candidate.verdict else 0, candidate.confidence or 0)
+
+    return max((item for item in votes if item.answer == answer), key=standing)
+
+
+def plan_judge(view: View) -> Wave | Done:
+    """Compare the tied answers, once, where only a judge can tell them apart."""
+    if any(call.kind == "judge" for call in view.calls) or choose(view).decided_by != "first":
+        return Done("complete", 1)
+    return Wave(comparisons(view, tied(view))) if len(tied(view)) > 1 else Done("nothing to compare")
+
+
+def stop_reason(view: View, selection: Selection) -> StopReason | None:
+    """Say why the run ends here; None where the next branch up is to be tried."""
+    if selection.decided_by == "verified":
+        return "verified"
+    visits = view.state.get("visits") or []
+    cut = any(visit.stopped == "budget" and visit.id.startswith(f"{view.leg.step}-") for visit in visits)
+    if selection.settled and view.settings.policy != "fixed":
+        return "confident"
+    if units_left(view) <= 0 or not view.ledger.admit([view.call("sample", 0)]):
+        return "complete" if view.settings.policy == "fixed" else "budget"
+    if view.settings.policy != "adaptive":
+        return "budget" if cut else "complete"
+    if not next_branch(view):
+        return "no branch left"
+    return "patience" if exhausted(view, selection) else None
+
+
+def next_branch(view: View) -> str:
+    """Return the branch above those of this leg; empty at the top."""
+    highest = max(LADDER_BRANCHES.index(branch) for branch in view.leg.allowances)
+    return LADDER_BRANCHES[highest + 1] if highest + 1 < len(LADDER_BRANCHES) else ""
+
+
+def units_left(view: View) -> int:
+    """Return the calls that `max_compute_budget` leaves."""
+    return view.settings.max_compute_budget - len(view.calls)
+
+
+def exhausted(view: View, selection: Selection) -> bool:
+    """Say whether the branch just run, itself an escalation, brought nothing better."""
+    before = view.state.get("selection")
+    if before is None or before.candidate_id is None or selection.candidate_id is None:
+        return False
+    by_id = {candidate.id: candidate for candidate in view.candidates}
+    same = by_id[before.candidate_id].answer == by_id[selection.candidate_id].answer
+    scores = [
+        item.verdict.score if (item := by_id[key]).verdict else 0
+        for key in (before.candidate_id, selection.candidate_id)
+    ]
+    return same and scores[1] <= scores[0] and selection.confidence <= before.confidence
+
+
+def answer_of(view: View, selection: Selection, reason: StopReason, config: RunnableConfig) -> Answer:
+    """Put together what the caller gets; candidates without a confidence get the vote's."""
+    counts = tally(view.votes)
+    candidates = [
+        item
+        if item.confidence is not None or item.answer is None
+        else item.model_copy(update={"confidence": support(counts, item.answer), "confidence_source": "vote"})
+        for item in view.candidates
+    ]
+    chosen = next((item for item in candidates if item.id == selection.candidate_id), None)
+    said = chosen or next((item for item in candidates if item.text), None)
+    return Answer(
+        answer=chosen.raw if chosen else None,
+        text=said.text if said else "",
+        confidence=selection.confidence,
+        decided_by=selection.decided_by,
+        stopped_because=reason,
+        assessment=view.state.get("assessment"),
+        route=view.state.get("visits") or [],
+        candidates=candidates,
+        spent=Spent.of(view.calls),
+        thread_id=str(config.get("configurable", {}).get("thread_id", "")),
+    )

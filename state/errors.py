@@ -1,0 +1,33 @@
+"""Everything ponder raises on purpose.
+
+PonderError
+├── UsageError          a value the caller gave cannot be used
+│   └── ThreadNotFound  no run is stored under that thread
+├── ModelUnreachable    no model answered, or it refused us
+├── StoreError          the store cannot be opened, read or written
+└── ThreadBusy          another process works on that thread
+"""
+
+
+class PonderError(Exception):
+    """The one base: a message that names the value and the next step."""
+
+
+class UsageError(PonderError):
+    """A value the caller gave cannot be used."""
+
+
+class ThreadNotFound(UsageError):  # noqa: N818 - reads as the fact it states
+    """No run is stored under that thread."""
+
+
+class ModelUnreachable(PonderError):  # noqa: N818
+    """No model answered, or it refused us; the run is saved and can be resumed."""
+
+
+class StoreError(PonderError):
+    """The store cannot be opened, read or written."""
+
+
+class ThreadBusy(PonderError):  # noqa: N818
+    """Another process works on that thread."""

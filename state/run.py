@@ -1,0 +1,216 @@
+"""What a run knows: the problem, its candidates, the way taken, the answer, and the graph's four schemas.
+
+Everything here is persisted: the classes are frozen, live in this package and do not move.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Literal, Protocol, TypeVar
+
+from langchain_core.messages import AnyMessage
+from langgraph.graph.message import add_messages
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
+
+from .budget import Call, Spent, Usage
+from .settings import Level, Settings
+
+AnswerType = Literal["number", "choice", "code", "json", "text"]
+Finish = Literal["stop", "length", "error", "other"]
+ConfidenceSource = Literal["vote", "logprob", "verifier", "self-rated"]
+Rule = Literal["verified", "scores", "confidence", "majority", "judge", "first", "none"]
+StopReason = Literal["verified", "confident", "complete", "no branch left", "patience", "budget"]
+
+
+class Frozen(BaseModel):
+    """A persisted value."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Problem(Frozen):
+    """What is to be solved."""
+
+    text: str
+    messages: list[AnyMessage] = Field(default_factory=list)
+    """The chat before the problem, passed to the model untouched."""
+    answer_type: AnswerType | None = None
+    """None: read off the problem's text."""
+    epoch: str = ""
+    """Set when a run starts on the problem; a new epoch is a new run."""
+
+
+class Verdict(Frozen):
+    """What a verifier says of one candidate."""
+
+    score: float = Field(ge=0, le=1)
+    passed: bool | None = None
+    """None: the verifier only scores."""
+    feedback: str = ""
+    """What to do better; it flows into a revision."""
+    kind: Literal["exact", "weak"] = "exact"
+
+
+class Candidate(Frozen):
+    """One attempt at the problem; a failed or truncated one is kept, with that state."""
+
+    id: str
+    text: str = ""
+    raw: str | None = None
+    """The answer as it stands in the text; None where none was found."""
+    answer: str | None = None
+    """Its canonical form: equal answers are equal strings. None never votes."""
+    branch: str = ""
+    strategy: str = ""
+    model: str = ""
+    parents: tuple[str, ...] = ()
+    confidence: float | None = None
+    """0 to 1."""
+    confidence_source: ConfidenceSource | None = None
+    verdict: Verdict | None = None
+    usage: Usage = Usage()
+    finish: Finish = "stop"
+    error: str = ""
+
+    @property
+    def rank(self) -> tuple[bool, bool, str]:
+        """Of two candidates with one id the higher one is kept."""
+        return (not self.error, self.verdict is not None, self.text)
+
+
+class Assessment(Frozen):
+    """How hard the problem looks, and what follows from it."""
+
+    difficulty: float = Field(ge=0, le=10)
+    level: Level
+    evidence: str
+    """What was seen."""
+    compute_budget: int
+    """Calls the run may make at this level."""
+    plan: tuple[str, ...]
+    """Branches to run, in order or, under `cumulative`, together."""
+
+
+class Leg(Frozen):
+    """One stretch of the way: the branches that run now, and the calls each may make."""
+
+    step: int = 0
+    allowances: dict[str, int] = Field(default_factory=dict)
+
+
+class Visit(Frozen):
+    """One branch that was taken."""
+
+    id: str
+    """Step and branch."""
+    branch: str
+    calls: int
+    candidates: int
+    """Candidates explored."""
+    iterations: int
+    """Windows, rounds or expansions."""
+    stopped: str
+    """Why the branch ended."""
+
+    @property
+    def rank(self) -> tuple[int, str]:
+        """Of two reports of one visit the one with more calls is the later one."""
+        return (self.calls, self.stopped)
+
+
+class Selection(Frozen):
+    """Which candidate is the answer, by which rule, and how sure that is."""
+
+    candidate_id: str | None
+    confidence: float = Field(ge=0, le=1)
+    decided_by: Rule
+    settled: bool
+    """Further calls are not expected to change the choice."""
+
+
+class Answer(Frozen):
+    """The result of a run."""
+
+    answer: str | None
+    """None: no candidate holds an answer."""
+    text: str
+    """The whole text of the chosen candidate."""
+    confidence: float
+    """0 to 1: how far the candidates support the answer."""
+    decided_by: Rule
+    stopped_because: StopReason
+    assessment: Assessment | None
+    route: list[Visit]
+    candidates: list[Candidate]
+    spent: Spent
+    thread_id: str = ""
+
+
+class Keyed(Protocol):
+    """A record with an identity, of which the higher version stays."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def rank(self) -> tuple[object, ...]: ...
+
+
+K = TypeVar("K", bound=Keyed)
+
+
+def merge(left: Iterable[K], right: Iterable[K]) -> list[K]:
+    """Unite two lists of records by id, sorted by id: idempotent and independent of order.
+
+    Nested graphs, retries, forks and resumes return records that the parent has already.
+    """
+    merged: dict[str, K] = {}
+    for item in (*left, *right):
+        known = merged.get(item.id)
+        if known is None or known.rank < item.rank:  # type: ignore[operator]
+            merged[item.id] = item
+    return [merged[key] for key in sorted(merged)]
+
+
+Candidates = Annotated[list[Candidate], merge]
+Calls = Annotated[list[Call], merge]
+Visits = Annotated[list[Visit], merge]
+
+
+class RunInput(TypedDict, total=False):
+    """What the graph takes: a problem, or a chat whose last message is one."""
+
+    problem: str | Problem
+    messages: Annotated[list[AnyMessage], add_messages]
+
+
+class RunState(TypedDict, total=False):
+    """Everything a run knows."""
+
+    problem: str | Problem
+    messages: Annotated[list[AnyMessage], add_messages]
+    settings: Settings
+    assessment: Assessment | None
+    leg: Leg
+    candidates: Candidates
+    calls: Calls
+    visits: Visits
+    selection: Selection | None
+    answer: Answer | None
+
+
+class BranchOutput(TypedDict, total=False):
+    """The delta that a branch gives back."""
+
+    candidates: Candidates
+    calls: Calls
+    visits: Visits
+
+
+class RunOutput(TypedDict, total=False):
+    """What the graph returns."""
+
+    answer: Answer
+    messages: Annotated[list[AnyMessage], add_messages]
+
+
+RunUpdate = RunState
+"""What a node returns: the keys it changes."""
