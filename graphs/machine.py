@@ -4,9 +4,8 @@ Every branch, the assessment and the judge are the same loop: `dispatch` admits 
 a task of its own; the tasks' records are merged by id; `dispatch` looks again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
-from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
@@ -29,13 +28,13 @@ from .twin import twin
 
 Graph = StateGraph[RunState, Settings, RunInput, RunOutput]
 CompiledGraph = CompiledStateGraph[RunState, Settings, RunInput, RunOutput]
-Steps = dict[CallKind, object]
+Step = Callable[..., Awaitable[BranchOutput]]
 
 
 def build(model: ChatModel, verifier: Verifier | None, settings: Settings) -> Graph:
     """Wire the machine for a model and an optional verifier."""
     exact = verifier is not None
-    steps = {
+    steps: dict[CallKind, Step] = {
         "rate": Rate(model),
         "probe": Sample(model, verifier),
         "sample": Sample(model, verifier),
@@ -45,7 +44,9 @@ def build(model: ChatModel, verifier: Verifier | None, settings: Settings) -> Gr
         "judge": Judge(model),
     }
 
-    def loop(name: str, plan: Plan, kinds: Iterable[CallKind]) -> CompiledStateGraph:  # type: ignore[type-arg]
+    def loop(
+        name: str, plan: Plan, kinds: Iterable[CallKind]
+    ) -> CompiledStateGraph[RunState, Settings, RunState, BranchOutput]:
         graph = StateGraph(RunState, Settings, output_schema=BranchOutput)
         graph.add_node("dispatch", twin(Dispatch(name, plan, exact)), destinations=(*kinds, END))
         for kind in kinds:

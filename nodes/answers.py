@@ -8,9 +8,7 @@ from json import JSONDecodeError, dumps, loads
 
 from ..state.run import AnswerType
 
-NUMBER = re.compile(
-    r"[-−+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d{1,3})?(?:\s?/\s?\d+)?|[-−+]?\.\d+"
-)
+NUMBER = re.compile(r"[-−+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d{1,3})?(?:\s?/\s?\d+)?|[-−+]?\.\d+")
 MARKER = re.compile(
     r"(?:####|\b(?:the\s+)?(?:final\s+)?answer(?:\s+is\s*:?|\s*:))[ \t]*[*$\"'“]*([^\n]*)", re.IGNORECASE
 )
@@ -22,9 +20,7 @@ ASKS_NUMBER = re.compile(
     re.IGNORECASE,
 )
 ASKS_CHOICE = re.compile(r"(?:^|\n)\s*\(?A[).:]\s.*\n\s*\(?B[).:]\s", re.DOTALL)
-ASKS_CODE = re.compile(
-    r"\b(?:write|implement|complete)\b.{0,40}\b(?:function|program|class)\b", re.IGNORECASE
-)
+ASKS_CODE = re.compile(r"\b(?:write|implement|complete)\b.{0,40}\b(?:function|program|class)\b", re.IGNORECASE)
 LONGEST_NUMBER = 400
 """Characters; longer runs of digits are text."""
 
@@ -112,7 +108,7 @@ def json_form(raw: str) -> str | None:
 
 
 def find_marked(text: str) -> str | None:
-    """Find what stands in the last \\boxed{} or behind the last 'Answer:', '####' or 'the answer is'."""
+    r"""Find what stands in the last \boxed{} or behind the last 'Answer:', '####' or 'the answer is'."""
     boxed = find_boxed(text)
     if boxed is not None:
         return boxed
@@ -121,7 +117,7 @@ def find_marked(text: str) -> str | None:
 
 
 def find_boxed(text: str) -> str | None:
-    """Return the content of the last \\boxed{…}, braces balanced."""
+    r"""Return the content of the last \boxed{…}, braces balanced."""
     start = text.rfind("\\boxed{")
     if start < 0:
         return None

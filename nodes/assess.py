@@ -77,9 +77,7 @@ def agreement(view: View, probed: list[Candidate]) -> Assessment:
     if len(probed) == 1 and votes:
         sure = probed[0].confidence
         poor = sure is not None and sure < POOR
-        return rated(
-            view, MEDIUM if poor else EASY, f"one probe, {'poor' if poor else 'sufficient'} confidence"
-        )
+        return rated(view, MEDIUM if poor else EASY, f"one probe, {'poor' if poor else 'sufficient'} confidence")
     if not votes:
         return rated(view, HARDEST, seen)
     if top == len(probed):
@@ -90,14 +88,12 @@ def agreement(view: View, probed: list[Candidate]) -> Assessment:
 def rated(view: View, difficulty: float, evidence: str) -> Assessment:
     """Turn a difficulty into a level, a compute budget and a plan."""
     budget = int(min(difficulty * 10, view.settings.max_compute_budget))
-    reached = [(level, branch) for level, (floor, branch) in LADDER.items() if budget >= floor]
+    reached: list[tuple[Level, str]] = [(level, name) for level, (floor, name) in LADDER.items() if budget >= floor]
     level, branch = reached[-1]
-    plan_ = (branch,)
+    plan_: tuple[str, ...] = (branch,)
     if view.settings.policy == "cumulative":
         plan_ = tuple(name for _, name in reached[1:]) or plan_
-    return Assessment(
-        difficulty=difficulty, level=level, evidence=evidence, compute_budget=budget, plan=plan_
-    )
+    return Assessment(difficulty=difficulty, level=level, evidence=evidence, compute_budget=budget, plan=plan_)
 
 
 def harder(view: View, assessment: Assessment, branch: str) -> Assessment:

@@ -39,7 +39,7 @@ def view_of(config: RunnableConfig) -> View:
 
     LangGraph installs this reader for tasks made by `Send`; its own ToolNode reads the state the same way.
     """
-    state = cast("RunState", config["configurable"]["__pregel_read_state"]())
+    state = cast("RunState", config.get("configurable", {})["__pregel_read_state"]())
     return View("", state)
 
 
@@ -72,9 +72,7 @@ async def ask(model: ChatModel, messages: list[BaseMessage], call: Call, view: V
     else:
         usage = reply.usage or estimate(messages, reply.text)
         return Asked(settle(call, "done", started, clock, usage=usage), reply)
-    return Asked(
-        settle(call, "failed", started, clock, error=str(failure), retry_after=failure.retry_after), None
-    )
+    return Asked(settle(call, "failed", started, clock, error=str(failure), retry_after=failure.retry_after), None)
 
 
 def settle(call: Call, state: str, started: float, clock: float, **found: object) -> Call:

@@ -40,7 +40,7 @@ def feedback_on(view: View, candidate: Candidate) -> Feedback | None:
     if candidate.verdict is not None:
         return Feedback(candidate.verdict.score, candidate.verdict.feedback)
     critique = critique_of(view, candidate)
-    return critique and Feedback((rating(critique.reply) or 0) / 10, critique.reply)
+    return None if critique is None else Feedback((rating(critique.reply) or 0) / 10, critique.reply)
 
 
 def critique_of(view: View, candidate: Candidate) -> Call | None:

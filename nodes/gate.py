@@ -27,13 +27,13 @@ class View:
     @property
     def problem(self) -> Problem:
         """The problem, as `begin` stored it."""
-        problem = self.state["problem"]
+        problem = self.state.get("problem", "")
         return Problem(text=problem) if isinstance(problem, str) else problem
 
     @property
     def settings(self) -> Settings:
         """The settings in force."""
-        return self.state["settings"]
+        return self.state.get("settings") or Settings()
 
     @property
     def leg(self) -> Leg:
@@ -103,9 +103,7 @@ class View:
         again = [
             call.again()
             for call in self.own
-            if call.state == "failed"
-            and call.retry_after is not None
-            and call.attempt < self.settings.retries
+            if call.state == "failed" and call.retry_after is not None and call.attempt < self.settings.retries
         ]
         return [call for call in again if call.id not in known]
 

@@ -13,7 +13,7 @@ from langgraph.graph import END
 from langgraph.types import Command
 
 from ..state.budget import Spent
-from ..state.run import Answer, Candidate, RunState, Rule, Selection, StopReason
+from ..state.run import Answer, Candidate, Rule, RunState, Selection, StopReason
 from .assess import LADDER_BRANCHES, floor_of, harder
 from .dispatch import Done, Wave
 from .events import Event, emit
@@ -90,9 +90,7 @@ def lead(view: View, votes: Sequence[Candidate]) -> tuple[Rule, str]:
 def tied(view: View) -> list[Candidate]:
     """Return one candidate for each of the answers with the most votes."""
     counts = tally(view.votes)
-    return [
-        spokesman(view.votes, answer) for answer, count in counts.items() if count == max(counts.values())
-    ]
+    return [spokesman(view.votes, answer) for answer, count in counts.items() if count == max(counts.values())]
 
 
 def spokesman(votes: Sequence[Candidate], answer: str) -> Candidate:

@@ -22,7 +22,7 @@ def lead_probability(first: int, second: int) -> float:
     The probability that the leading answer is the more frequent of the two in the long run.
     """
     total = first + second + 1
-    return sum(comb(total, i) for i in range(first + 1)) / 2**total
+    return sum(comb(total, i) for i in range(first + 1)) / float(2**total)
 
 
 def top_two(votes: dict[str, float]) -> tuple[int, int]:

@@ -165,7 +165,7 @@ def merge(left: Iterable[K], right: Iterable[K]) -> list[K]:
     merged: dict[str, K] = {}
     for item in (*left, *right):
         known = merged.get(item.id)
-        if known is None or known.rank < item.rank:  # type: ignore[operator]
+        if known is None or known.rank < item.rank:
             merged[item.id] = item
     return [merged[key] for key in sorted(merged)]
 

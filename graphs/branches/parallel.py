@@ -28,10 +28,7 @@ def plan(view: View) -> Wave | Done:
     size = min(remaining, WIDEST_WINDOW if fixed else view.settings.window)
     names = tuple(STRATEGIES)
     return Wave(
-        [
-            view.call("sample", windows, index, strategy=names[(made + index) % len(names)])
-            for index in range(size)
-        ],
+        [view.call("sample", windows, index, strategy=names[(made + index) % len(names)]) for index in range(size)],
         windows,
     )
 

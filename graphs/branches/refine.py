@@ -25,10 +25,10 @@ def plan(view: View) -> Wave | Done:
     feedback = feedback_on(view, current)
     if reason := ended(view, current, feedback, len(revisions)):
         return Done(reason, len(revisions))
-    kind = "critique" if feedback is None else "revise"
-    turn = 1 + len(revisions)
-    call = view.call(kind, turn, int(kind == "revise"), parents=(current.id,))
-    return Wave([call], len(revisions))
+    turn, parents = 1 + len(revisions), (current.id,)
+    if feedback is None:
+        return Wave([view.call("critique", turn, 0, parents=parents)], len(revisions))
+    return Wave([view.call("revise", turn, 1, parents=parents)], len(revisions))
 
 
 def ended(view: View, current: Candidate, feedback: Feedback | None, rounds: int) -> str:

@@ -1,0 +1,185 @@
+"""The one place that joins settings, models, verifiers and store, by their names or as objects."""
+
+import asyncio
+import importlib
+import os
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, cast
+
+import platformdirs
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from ..nodes.ports import ChatModel, Reply, Request, Verifier
+from ..nodes.route import check_policy
+from ..nodes.verifiers.function import Check, Function
+from ..nodes.verifiers.regex import Regex
+from ..state.budget import Budget
+from ..state.errors import UsageError
+from ..state.settings import parse_settings
+from .branches import BRANCHES
+from .machine import CompiledGraph, Graph, build
+
+ModelLike = str | BaseChatModel | ChatModel
+VerifierLike = str | Check | Verifier
+
+MODEL_FORMS = "local, local:PATH.gguf, openai:NAME or provider:NAME"
+VERIFIER_FORMS = "regex:PATTERN or py:MODULE:FUNCTION"
+
+
+def create_ponder_graph(
+    model: ModelLike | None = None,
+    *,
+    policy: str = "adaptive",
+    effort: str = "balanced",
+    assessor: str | None = None,
+    budget: Budget | None = None,
+    verifier: VerifierLike | None = None,
+    seed: int | None = None,
+    base_url: str | None = None,
+    **settings: object,
+) -> Graph:
+    """Wire a graph that takes `{"problem": str}` or `{"messages": […]}` and returns `{"answer", "messages"}`.
+
+    The model is a name (see `MODEL_FORMS`; None is PONDER_MODEL, else the embedded one), a LangChain chat model, or
+    any object with ponder's `ChatModel` port. Nothing is loaded before the first call. Further keywords are fields of
+    `Settings`; a caller's runtime `context` is laid over them.
+
+    Raises:
+        UsageError: a name or a value cannot be used.
+
+    """
+    given = settings | {"policy": policy, "effort": effort, "seed": seed}
+    given |= {"assessor": assessor} if assessor else {}
+    given |= {"budget": budget} if budget else {}
+    checked = parse_settings(**given)
+    check_policy(checked.policy, BRANCHES)
+    return build(as_model(model, base_url), as_verifier(verifier), checked)
+
+
+def create_ponder(
+    model: ModelLike | None = None,
+    *,
+    checkpointer: BaseCheckpointSaver[str] | None = None,
+    name: str = "ponder",
+    **options: Any,
+) -> CompiledGraph:
+    """Compile `create_ponder_graph(model, **options)`, to be invoked or to be a node of a larger graph."""
+    graph = create_ponder_graph(model, **options)
+    return graph.compile(checkpointer=checkpointer, name=name)
+
+
+def make_graph() -> CompiledGraph:
+    """Make the graph that `langgraph.json` names; the server brings the store."""
+    return create_ponder()
+
+
+def as_model(model: ModelLike | None, base_url: str | None = None) -> ChatModel:
+    """Return a model by its name, or an object as a model."""
+    if model is None or isinstance(model, str):
+        name = model or os.environ.get("PONDER_MODEL") or "local"
+        kind, _, rest = name.partition(":")
+        if not (kind == "local" or rest):
+            raise UsageError(f"model {name!r} is unknown: give {MODEL_FORMS}")
+        return NamedModel(name, base_url)
+    if isinstance(model, BaseChatModel):
+        from ..nodes.models.chat import LangChainModel  # only where it is used
+
+        return LangChainModel(model, str(getattr(model, "model_name", "") or type(model).__name__))
+    return model
+
+
+@dataclass(frozen=True)
+class NamedModel:
+    """A model that is loaded with its first call."""
+
+    name: str
+    base_url: str | None = None
+
+    async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
+        model = await asyncio.to_thread(load_model, self.name, self.base_url)
+        return await model.generate(messages, request)
+
+
+@lru_cache(maxsize=32)
+def load_model(name: str, base_url: str | None) -> ChatModel:
+    """Load a model by its name; it stays for the life of the process.
+
+    Raises:
+        UsageError: the provider's package is missing.
+        ModelUnreachable: the model cannot be loaded or has no key.
+
+    """
+    kind, _, rest = name.partition(":")
+    if kind == "local":
+        from ..nodes.models.local import local_model  # optional
+
+        return local_model(rest or None)
+    if kind == "openai":
+        from ..nodes.models.openai import openai_model  # seconds to import
+
+        return openai_model(rest, base_url)
+    return provider_model(name)
+
+
+def provider_model(name: str) -> ChatModel:
+    """Load a model through LangChain's `init_chat_model`."""
+    try:
+        chat_models = importlib.import_module("langchain.chat_models")
+        return as_model(cast("BaseChatModel", chat_models.init_chat_model(name)))
+    except ImportError as error:
+        raise UsageError(
+            f"model {name!r} needs a package that is missing ({error}): install langchain and it"
+        ) from error
+    except ValueError as error:
+        raise UsageError(f"model {name!r} is unknown ({error}): give {MODEL_FORMS}") from error
+
+
+def as_verifier(verifier: VerifierLike | None) -> Verifier | None:
+    """Return a verifier by its spec, or a function or object as a verifier."""
+    if verifier is None:
+        return None
+    if isinstance(verifier, str):
+        return parse_verifier(verifier)
+    return Function(verifier) if callable(verifier) else verifier
+
+
+def parse_verifier(spec: str) -> Verifier:
+    """Read a spec, `regex:PATTERN` or `py:MODULE:FUNCTION`."""
+    kind, _, rest = spec.partition(":")
+    if kind == "regex" and rest:
+        try:
+            return Regex(re.compile(rest))
+        except re.error as error:
+            raise UsageError(f"verifier {spec!r} is not a regular expression: {error}") from error
+    if kind == "py" and rest:
+        return Function(import_function(spec, *rest.partition(":")[::2]))
+    raise UsageError(f"verifier {spec!r} is unknown: give {VERIFIER_FORMS}")
+
+
+def import_function(spec: str, module: str, name: str) -> Check:
+    """Import a function, also from the working directory."""
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UsageError(f"verifier {spec!r} cannot be imported ({error}): give py:MODULE:FUNCTION") from error
+    if not callable(found):
+        raise UsageError(f"verifier {spec!r} is not a function")
+    return cast("Check", found)
+
+
+def default_store() -> str:
+    """Return the URL of the store: PONDER_STORE, else one SQLite file in the user's data directory."""
+    given = os.environ.get("PONDER_STORE")
+    if given:
+        return given
+    folder = platformdirs.user_data_path("ponder", appauthor=False, ensure_exists=True)
+    return f"sqlite:///{folder / 'ponder.db'}"

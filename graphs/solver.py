@@ -1,0 +1,219 @@
+"""Solve a problem from start to end: thread, store, events, answer; and go on where a run was stopped."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, cast
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from ..nodes.events import Event
+from ..nodes.loop import submit
+from ..state.budget import Budget
+from ..state.errors import ThreadNotFound, UsageError
+from ..state.run import Answer, Problem, RunInput
+from .app import ModelLike, VerifierLike, create_ponder, default_store
+from .machine import CompiledGraph
+
+Saver = BaseCheckpointSaver[Any]
+StoreLike = str | Saver
+OnEvent = Callable[[Event], None]
+T = TypeVar("T")
+P = ParamSpec("P")
+G = TypeVar("G")
+
+MODEL, BASE_URL, VERIFIER = "ponder_model", "ponder_base_url", "ponder_verifier"
+"""Keys of a checkpoint's metadata that let a run be resumed by its thread alone."""
+OBJECT = "object"
+"""Stands there for a model or verifier that was given as an object and cannot be stored."""
+
+
+def new_thread() -> str:
+    """Return a thread id that nobody has."""
+    return secrets.token_hex(6)
+
+
+async def asolve(
+    problem: str | Problem,
+    *,
+    model: ModelLike | None = None,
+    policy: str = "adaptive",
+    effort: str = "balanced",
+    assessor: str | None = None,
+    budget: Budget | None = None,
+    verifier: VerifierLike | None = None,
+    store: StoreLike | None = None,
+    thread_id: str | None = None,
+    seed: int | None = None,
+    base_url: str | None = None,
+    on_event: OnEvent | None = None,
+    **settings: Any,
+) -> Answer:
+    """Solve one problem and return the best answer that the budget allowed.
+
+    The store is a SQLAlchemy URL or a checkpointer; None is PONDER_STORE, else a SQLite file in the user's data
+    directory. Further keywords are fields of `Settings`.
+
+    Raises:
+        UsageError: a value cannot be used, or the thread holds an unfinished run.
+        ModelUnreachable: no call can succeed now; what was paid is kept, and `resume(thread_id)` goes on.
+        StoreError: the store cannot be used.
+
+    """
+    thread = thread_id or new_thread()
+    if not (problem if isinstance(problem, str) else problem.text).strip():
+        raise UsageError("the problem is empty: give a text")
+    origin = {MODEL: named(model), BASE_URL: base_url, VERIFIER: named(verifier)}
+    async with opened(store) as saver:
+        graph = create_ponder(
+            model,
+            checkpointer=saver,
+            policy=policy,
+            effort=effort,
+            assessor=assessor,
+            budget=budget,
+            verifier=verifier,
+            seed=seed,
+            base_url=base_url,
+            **settings,
+        )
+        run = Run(graph, thread, {key: value for key, value in origin.items() if value}, on_event)
+        if (await run.state()).next:
+            raise UsageError(f"thread {thread!r} holds an unfinished run: resume it, or choose another thread")
+        return await run.go({"problem": problem})
+
+
+async def aresume(
+    thread_id: str,
+    *,
+    store: StoreLike | None = None,
+    model: ModelLike | None = None,
+    verifier: VerifierLike | None = None,
+    on_event: OnEvent | None = None,
+) -> Answer:
+    """Go on with a stopped run; a finished one returns its answer without a call.
+
+    Model and verifier are those of the run, unless they were objects, which must be given again.
+
+    Raises:
+        ThreadNotFound: nothing is stored under that thread.
+        UsageError: the run had a model or verifier object and none is given.
+
+    """
+    async with opened(store) as saver:
+        stored = await saver.aget_tuple(configured(thread_id))
+        if stored is None:
+            raise ThreadNotFound(f"thread {thread_id!r} does not exist in this store: see `ponder runs list`")
+        origin = {key: value for key, value in stored.metadata.items() if key in {MODEL, BASE_URL, VERIFIER}}
+        graph = create_ponder(
+            recalled(model, origin, MODEL, "model"),
+            checkpointer=saver,
+            verifier=recalled(verifier, origin, VERIFIER, "verifier"),
+            base_url=origin.get(BASE_URL),
+        )
+        run = Run(graph, thread_id, origin, on_event)
+        state = await run.state()
+        if "settings" not in state.values and not state.next:
+            raise UsageError(f"thread {thread_id!r} was not written by ponder: choose another one")
+        return await run.go(None) if state.next else cast("Answer", state.values["answer"])
+
+
+def wait(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the background loop; Ctrl-C cancels it and waits until it has saved."""
+    finished = asyncio.Event()
+
+    async def run() -> T:
+        try:
+            return await coroutine
+        finally:
+            finished.set()
+
+    future = submit(run())
+    try:
+        return future.result()
+    except KeyboardInterrupt:
+        future.cancel()
+        submit(finished.wait()).result()
+        raise
+
+
+def blocking(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """Give an async function a twin for scripts, notebooks and synchronous nodes."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        return wait(function(*args, **kwargs))
+
+    return call
+
+
+solve = blocking(asolve)
+resume = blocking(aresume)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the graph on its thread."""
+
+    graph: CompiledGraph
+    thread_id: str
+    origin: dict[str, Any]
+    on_event: OnEvent | None = None
+
+    @property
+    def config(self) -> RunnableConfig:
+        """The thread, and the metadata that each of its checkpoints carries."""
+        return {**configured(self.thread_id), "metadata": dict(self.origin)}
+
+    async def state(self) -> Any:
+        """Return LangGraph's snapshot of the thread."""
+        return await self.graph.aget_state(self.config)
+
+    async def go(self, given: RunInput | None) -> Answer:
+        """Run to the end, telling every event."""
+        answer: Answer | None = None
+        stream = self.graph.astream(
+            given, self.config, stream_mode=["custom", "updates"], subgraphs=True, durability="sync"
+        )
+        async for namespace, mode, data in cast("AsyncIterator[tuple[tuple[str, ...], str, Any]]", stream):
+            if mode == "custom" and self.on_event:
+                self.on_event(Event.model_validate(data))
+            elif mode == "updates" and not namespace:
+                answer = data.get("select", {}).get("answer", answer)
+        if answer is None:
+            raise UsageError(f"thread {self.thread_id!r} ended without an answer: it is not a ponder run")
+        return answer
+
+
+def configured(thread_id: str) -> RunnableConfig:
+    """Name a thread the way LangGraph wants it."""
+    return {"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}}
+
+
+def named(given: object) -> str | None:
+    """Return a name as it is; an object by the word that stands for one."""
+    return given if given is None or isinstance(given, str) else OBJECT
+
+
+def recalled(given: G | None, origin: dict[str, Any], key: str, word: str) -> G | str | None:
+    """Return what was given, else what the run began with."""
+    stored = origin.get(key)
+    if given is None and stored == OBJECT:
+        raise UsageError(f"this run began with a {word} object, which is not stored: give resume(…, {word}=…)")
+    return cast("str | None", stored) if given is None else given
+
+
+@asynccontextmanager
+async def opened(store: StoreLike | None) -> AsyncIterator[Saver]:
+    """Open a store by its URL, and close it; a checkpointer is used as it is."""
+    if isinstance(store, BaseCheckpointSaver):
+        yield store
+        return
+    from ..state.checkpointer import SQLAlchemySaver  # SQLAlchemy, only where a store is opened
+
+    async with SQLAlchemySaver.from_conn_string(store or default_store()) as saver:
+        yield saver

@@ -1,0 +1,58 @@
+"""One background event loop for the whole process.
+
+Synchronous callers run coroutines on it, also where a loop runs already (a notebook). HTTP clients live on it, because
+a client is bound to the loop it was first used on and callers come from many.
+"""
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from functools import cache
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+starting = threading.Lock()
+
+
+def background_loop() -> asyncio.AbstractEventLoop:
+    """Return the loop that synchronous callers share, started on first use; its thread ends with the process."""
+    with starting:
+        return start_loop()
+
+
+@cache
+def start_loop() -> asyncio.AbstractEventLoop:
+    """Run a loop in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="ponder", daemon=True).start()
+    return loop
+
+
+def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+    """Run a coroutine on the background loop, in the caller's context."""
+    done: Future[T] = Future()
+    loop = background_loop()
+
+    def start() -> None:
+        task = loop.create_task(coroutine)
+        done.add_done_callback(lambda future: future.cancelled() and loop.call_soon_threadsafe(task.cancel))
+        task.add_done_callback(lambda task: settle(done, task))
+
+    loop.call_soon_threadsafe(start, context=contextvars.copy_context())
+    return done
+
+
+def settle(done: Future[T], task: asyncio.Task[T]) -> None:
+    """Hand a task's outcome to the thread that waits."""
+    if task.cancelled():
+        done.cancel()
+    elif done.set_running_or_notify_cancel():
+        error = task.exception()
+        if error is None:
+            done.set_result(task.result())
+        else:
+            done.set_exception(error)

@@ -1,0 +1,31 @@
+"""OpenAI, and any server that speaks its chat API: vLLM, Ollama, LM Studio, llama.cpp."""
+
+import os
+
+from ...state.errors import ModelUnreachable
+from .chat import LangChainModel
+
+OFFICIAL = "https://api.openai.com/v1"
+
+
+def openai_model(name: str, base_url: str | None = None, api_key: str | None = None) -> LangChainModel:
+    """Make a model from its name; URL and key default to OPENAI_BASE_URL and OPENAI_API_KEY.
+
+    Raises:
+        ModelUnreachable: there is no key, and the server is OpenAI's own.
+
+    """
+    from langchain_openai import ChatOpenAI  # seconds to import
+    from langchain_openai.chat_models.base import BaseChatOpenAI
+
+    base_url = base_url or os.environ.get("OPENAI_BASE_URL") or OFFICIAL
+    key = api_key or os.environ.get("OPENAI_API_KEY")
+    official = base_url.rstrip("/") == OFFICIAL
+    if official and not key:
+        raise ModelUnreachable(
+            f"model 'openai:{name}' needs a key: set OPENAI_API_KEY, or --base-url for another server"
+        )
+    # OpenAI itself wants max_completion_tokens, which other servers may ignore; the base class sends max_tokens.
+    kind = ChatOpenAI if official else BaseChatOpenAI
+    model = kind(model=name, base_url=base_url, api_key=key or "none", max_retries=0)  # type: ignore[arg-type]
+    return LangChainModel(model, f"openai:{name}", on_background=True)
