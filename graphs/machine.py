@@ -28,6 +28,7 @@ from .twin import twin
 
 Graph = StateGraph[RunState, Settings, RunInput, RunOutput]
 CompiledGraph = CompiledStateGraph[RunState, Settings, RunInput, RunOutput]
+Loop = CompiledStateGraph[RunState, Settings, RunState, BranchOutput]
 Step = Callable[..., Awaitable[BranchOutput]]
 
 
@@ -44,9 +45,7 @@ def build(model: ChatModel, verifier: Verifier | None, settings: Settings) -> Gr
         "judge": Judge(model),
     }
 
-    def loop(
-        name: str, plan: Plan, kinds: Iterable[CallKind]
-    ) -> CompiledStateGraph[RunState, Settings, RunState, BranchOutput]:
+    def loop(name: str, plan: Plan, kinds: Iterable[CallKind]) -> Loop:
         graph = StateGraph(RunState, Settings, output_schema=BranchOutput)
         graph.add_node("dispatch", twin(Dispatch(name, plan, exact)), destinations=(*kinds, END))
         for kind in kinds:
