@@ -9,9 +9,8 @@ from json import JSONDecodeError, dumps, loads
 from ..state.run import AnswerType
 
 NUMBER = re.compile(r"[-−+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d{1,3})?(?:\s?/\s?\d+)?|[-−+]?\.\d+")
-MARKER = re.compile(
-    r"(?:####|\b(?:the\s+)?(?:final\s+)?answer(?:\s+is\s*:?|\s*:))[ \t]*[*$\"'“]*([^\n]*)", re.IGNORECASE
-)
+MARKER = re.compile(r"####|\b(?:final\s+)?answer(?:\s+is\b\s*:?|\s*:)[ \t]*", re.IGNORECASE)
+QUOTED = re.compile(r"\bis:?\s+[\"“'‘*]+([^\"“”'‘’*\n]{1,80})[\"”'’*]")
 FENCE = re.compile(r"```[\w+-]*\n(.*?)```", re.DOTALL)
 LETTER = re.compile(r"\b([A-J])\b")
 ASKS_NUMBER = re.compile(
@@ -112,7 +111,8 @@ def find_marked(text: str) -> str | None:
     boxed = find_boxed(text)
     if boxed is not None:
         return boxed
-    marked = [found[1].strip() for found in MARKER.finditer(text) if found[1].strip(" .*\"'")]
+    lines = (text[found.end() :].partition("\n")[0].strip() for found in MARKER.finditer(text))
+    marked = [line for line in lines if line.strip(" .*\"'“”")]
     return marked[-1] if marked else None
 
 
@@ -130,21 +130,16 @@ def find_boxed(text: str) -> str | None:
 
 
 def find_number(text: str) -> str | None:
-    """Return the marked number, else the last one."""
-    for place in (find_marked(text), text):
-        numbers = NUMBER.findall(place) if place else []
-        if numbers:
-            return str(numbers[0] if place is not text else numbers[-1])
-    return None
+    """Return the marked number (of an equation its right side), else the last one."""
+    marked = NUMBER.findall((find_marked(text) or "").rpartition("=")[2])
+    numbers = marked[:1] or NUMBER.findall(text)[-1:]
+    return numbers[0] if numbers else None
 
 
 def find_choice(text: str) -> str | None:
     """Return the marked letter, else the last capital that stands alone."""
-    for place in (find_marked(text), text):
-        letters = LETTER.findall(place) if place else []
-        if letters:
-            return str(letters[0] if place is not text else letters[-1])
-    return None
+    letters = LETTER.findall(find_marked(text) or "")[:1] or LETTER.findall(text)[-1:]
+    return letters[0] if letters else None
 
 
 def find_code(text: str) -> str | None:
@@ -154,8 +149,9 @@ def find_code(text: str) -> str | None:
 
 
 def find_text(text: str) -> str | None:
-    """Return the marked answer, else the whole text."""
-    return find_marked(text) or text.strip() or None
+    """Return the marked answer, else what the text quotes behind its last 'is', else the whole text."""
+    quoted = QUOTED.findall(text)
+    return find_marked(text) or (quoted[-1] if quoted else text.strip()) or None
 
 
 FINDERS = {

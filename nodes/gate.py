@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from langgraph.types import Send
 
-from ..state.budget import Call, CallKind, Ledger
+from ..state.budget import Call, CallKind, Ledger, cost
 from ..state.run import Candidate, Leg, Problem, RunState
 from ..state.settings import Settings
 
@@ -61,6 +61,16 @@ class View:
         return Ledger(budget=self.settings.budget, calls=tuple(self.calls))
 
     @property
+    def share(self) -> Ledger:
+        """The ledger with this branch's part of the tokens: branches that run together do not see each other."""
+        limit = self.settings.budget.max_tokens
+        if limit is None or len(self.leg.allowances) <= 1:
+            return self.ledger
+        before = sum(cost(call) for call in self.calls if call not in self.own)
+        part = before + max(0, limit - before) // len(self.leg.allowances)
+        return Ledger(budget=self.settings.budget.model_copy(update={"max_tokens": part}), calls=tuple(self.calls))
+
+    @property
     def place(self) -> str:
         """What the ids of this branch's calls begin with."""
         return f"{self.leg.step}-{self.branch}-"
@@ -110,7 +120,7 @@ class View:
     def reserve(self, wanted: Sequence[Call]) -> list[Call]:
         """Return the head of `wanted` that fits allowance and budget, each call at its worst case."""
         worst = [call.model_copy(update={"worst_tokens": self.worst_tokens(call)}) for call in wanted]
-        return self.ledger.admit(worst[: self.allowance])
+        return self.share.admit(worst[: self.allowance])
 
     def worst_tokens(self, call: Call) -> int:
         """Estimate the most tokens that a call can cost."""

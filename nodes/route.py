@@ -69,7 +69,9 @@ def problem_of(state: RunState) -> Problem:
     messages = state.get("messages") or []
     asked = messages[-1] if messages and isinstance(messages[-1], HumanMessage) else None
     if asked is not None and (given is None or given.epoch):
-        given = Problem(text=text_of(asked), messages=list(messages[:-1]))
+        # What is not plain text, such as an image, stays in the chat and goes to the model as it came.
+        before = messages[:-1] if isinstance(asked.content, str) else messages
+        given = Problem(text=text_of(asked), messages=list(before))
     if given is None or not given.text.strip():
         raise UsageError("the problem is empty: give `problem`, or `messages` that end with a human's")
     return given

@@ -1,0 +1,91 @@
+"""What a budget admits, and what a ledger adds up to."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ponder.state import Budget, Spent, UsageError
+from ponder.state.budget import Call, Ledger, Usage, busy_seconds, cost
+from ponder.state.settings import Settings, parse_settings
+
+spans = st.tuples(st.floats(1, 100), st.floats(0, 20))
+
+
+def call(number: int, state: str = "reserved", worst: int = 100, used: int = 0) -> Call:
+    usage = Usage(input_tokens=used)
+    return Call(id=f"{number:03d}", kind="sample", branch="b", state=state, worst_tokens=worst, usage=usage)  # type: ignore[arg-type]
+
+
+@given(
+    limit=st.integers(1, 20),
+    tokens=st.integers(1, 2000) | st.none(),
+    waves=st.lists(st.lists(st.tuples(st.integers(1, 300), st.floats(0, 1)), max_size=8), max_size=6),
+)
+def test_no_order_of_waves_and_usages_passes_a_cap(
+    limit: int, tokens: int | None, waves: list[list[tuple[int, float]]]
+) -> None:
+    budget = Budget(max_calls=limit, max_tokens=tokens)
+    calls: list[Call] = []
+    for wave in waves:
+        wanted = [call(len(calls) + index, worst=worst) for index, (worst, _) in enumerate(wave)]
+        admitted = Ledger(budget=budget, calls=tuple(calls)).admit(wanted)
+        reserved = [*calls, *admitted]
+        assert len(reserved) <= limit
+        assert tokens is None or sum(map(cost, reserved)) <= tokens
+        shares = {item.id: share for item, (_, share) in zip(wanted, wave, strict=True)}
+        calls += [call(int(item.id), "done", used=int(item.worst_tokens * shares[item.id])) for item in admitted]
+
+
+def test_admits_the_longest_head_that_fits() -> None:
+    ledger = Ledger(budget=Budget(max_tokens=250), calls=(call(0, "done", used=50),))
+    assert [item.id for item in ledger.admit([call(1), call(2), call(3)])] == ["001", "002"]
+
+
+def test_a_call_that_never_settled_keeps_its_worst_case_and_is_lost() -> None:
+    calls = [call(0, "done", used=7), call(1, "reserved", worst=100)]
+    assert Ledger(budget=Budget(max_tokens=206), calls=tuple(calls)).admit([call(2)]) == []
+    assert Spent.of(calls) == Spent(calls=1, input_tokens=7, lost=1)
+
+
+def test_no_seconds_left_admits_nothing() -> None:
+    done = call(0, "done").model_copy(update={"started": 100.0, "seconds": 2.0})
+    assert Ledger(budget=Budget(max_seconds=2), calls=(done,)).admit([call(1)]) == []
+    assert Ledger(budget=Budget(max_seconds=3), calls=(done,)).admit([call(1)]) == [call(1)]
+
+
+@given(st.lists(spans, max_size=8))
+def test_busy_seconds_lie_between_the_longest_call_and_all_in_a_row(times: list[tuple[float, float]]) -> None:
+    calls = [call(i).model_copy(update={"started": start, "seconds": s}) for i, (start, s) in enumerate(times)]
+    busy = busy_seconds(calls)
+    assert max((s for _, s in times), default=0) - 1e-6 <= busy <= sum(s for _, s in times) + 1e-6
+    assert busy == busy_seconds(calls[::-1])
+
+
+def test_a_pause_between_calls_does_not_count() -> None:
+    before = call(0).model_copy(update={"started": 100.0, "seconds": 2.0})
+    overlapping = call(1).model_copy(update={"started": 101.0, "seconds": 3.0})
+    after_a_day = call(2).model_copy(update={"started": 86_400.0, "seconds": 1.0})
+    assert busy_seconds([before, overlapping, after_a_day]) == pytest.approx(5)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"budget": {"max_calls": 0}}, "budget.max_calls=0 cannot be used: input should be greater than 0"),
+        ({"budget": {"max_calls": -3}}, "budget.max_calls=-3"),
+        ({"effort": "huge"}, "effort='huge' cannot be used"),
+        ({"assessor": "fixed:11"}, "assessor='fixed:11'"),
+        ({"colour": "red"}, "colour='red' cannot be used: extra inputs"),
+    ],
+)
+def test_a_setting_out_of_range_is_one_line_that_names_it(values: dict[str, object], says: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_settings(**values)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_preset_fills_only_what_is_not_set() -> None:
+    assert (Settings(effort="fast").stop_threshold, Settings(effort="fast").sample_cap) == (0.80, 8)
+    assert Settings(effort="fast", threshold=0.99).stop_threshold == 0.99
+    assert Settings(effort="thorough", max_samples=5).sample_cap == 5
