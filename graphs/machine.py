@@ -63,7 +63,7 @@ def build(model: ChatModel, verifier: Verifier | None, settings: Settings) -> Gr
         graph.add_edge(name, "select")
     ends = (*list(BRANCHES)[1:], "judge", END)
     graph.add_node("select", twin(Select(exact)), defer=True, destinations=ends)
-    graph.add_node("judge", loop("judge", plan_judge, ("judge",)))
+    graph.add_node("judge", loop("select", plan_judge, ("judge",)))
     graph.add_edge(START, "begin")
     graph.add_edge("assess", "route")
     graph.add_edge("judge", "select")

@@ -33,7 +33,7 @@ class Select:
     exact: bool = False
 
     async def __call__(self, state: RunState, config: RunnableConfig) -> Command[str]:
-        view = View("judge", state, self.exact)
+        view = View("select", state, self.exact)
         selection = choose(view)
         reason = stop_reason(view, selection)
         assessment = state.get("assessment")
