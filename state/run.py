@@ -11,7 +11,7 @@ from langgraph.graph.message import add_messages
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
-from .budget import Call, Spent, Usage
+from .budget import Budget, Call, Spent, Usage
 from .settings import Level, Settings
 
 AnswerType = Literal["number", "choice", "code", "json", "text"]
@@ -214,3 +214,9 @@ class RunOutput(TypedDict, total=False):
 
 RunUpdate = RunState
 """What a node returns: the keys it changes."""
+
+PERSISTED = (
+    *(Problem, Verdict, Candidate, Assessment, Leg, Visit, Selection, Answer),
+    *(Settings, Budget, Call, Spent, Usage),
+)
+"""The classes that a checkpoint may hold, for serializers that ask which to trust."""

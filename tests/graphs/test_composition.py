@@ -1,0 +1,155 @@
+"""ponder inside other graphs, in chats, and from synchronous code."""
+
+import asyncio
+import operator
+from typing import Annotated, Any
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.types import Send
+from typing_extensions import TypedDict
+
+from ponder.graphs import create_ponder, create_ponder_graph, solve
+from ponder.state import Answer, Budget, Settings
+from ponder.state.run import PERSISTED
+from tests.fakes import ScriptedModel, always, cycle
+
+
+def saver() -> InMemorySaver:
+    return InMemorySaver().with_allowlist([(kind.__module__, kind.__name__) for kind in PERSISTED])
+
+
+def on(thread: str) -> Any:
+    return {"configurable": {"thread_id": thread}}
+
+
+def test_invoke_works_like_ainvoke() -> None:
+    graph = create_ponder(ScriptedModel(cycle("1", "2", "3")), seed=1)
+    there = graph.invoke({"problem": "What is 1 + 1?"})["answer"]
+    graph = create_ponder(ScriptedModel(cycle("1", "2", "3")), seed=1)
+    here = asyncio.run(graph.ainvoke({"problem": "What is 1 + 1?"}))["answer"]
+    assert (there.answer, there.route, there.decided_by) == (here.answer, here.route, here.decided_by)
+
+
+async def test_solve_works_where_a_loop_is_running_as_in_a_notebook() -> None:
+    assert solve("What is 1 + 1?", model=ScriptedModel(always("2")), store=saver()).answer == "2"
+
+
+def test_a_graph_runs_in_two_event_loops_one_after_the_other() -> None:
+    graph = create_ponder(ScriptedModel(always("2")))
+    for _ in range(2):
+        assert asyncio.run(graph.ainvoke({"problem": "What is 1 + 1?"}))["answer"].answer == "2"
+
+
+def test_the_output_is_the_answer_and_one_message() -> None:
+    output = create_ponder(ScriptedModel(always("2"))).invoke({"problem": "What is 1 + 1?"})
+    assert set(output) == {"answer", "messages"}
+    assert [type(message) for message in output["messages"]] == [AIMessage]
+    assert output["messages"][0].content == "Answer: 2"
+
+
+def test_a_chat_goes_to_the_model_whole_and_gets_one_message_more() -> None:
+    model = ScriptedModel(always("2"))
+    chat = [SystemMessage("Be brief."), HumanMessage("Hi"), AIMessage("Hello"), HumanMessage("What is 1 + 1?")]
+    output = create_ponder(model, policy="direct").invoke({"messages": chat})
+    assert "What is 1 + 1?" in model.prompts[0]
+    assert [message.type for message in output["messages"]] == ["system", "human", "ai", "human", "ai"]
+
+
+def test_a_new_problem_on_an_old_thread_starts_afresh() -> None:
+    model = ScriptedModel(always("2"))
+    graph = create_ponder(model, checkpointer=saver())
+    first = graph.invoke({"problem": "What is 1 + 1?"}, on("t"))["answer"]
+    second = graph.invoke({"problem": "What is 2 + 0?"}, on("t"))["answer"]
+    assert (first.spent.calls, second.spent.calls, len(second.candidates)) == (3, 3, 3)
+    assert "2 + 0" in model.prompts[-1]
+    third = graph.invoke({"messages": [HumanMessage("What is 0 + 2?")]}, on("t"))["answer"]
+    assert third.spent.calls == 3
+    assert "0 + 2" in model.prompts[-1]
+
+
+def test_the_context_of_a_call_is_laid_over_the_graph_s_settings() -> None:
+    graph = create_ponder(ScriptedModel(cycle("1", "2")), effort="thorough", budget=Budget(max_calls=9))
+    given = {"problem": "What is 1 + 1?"}
+    assert graph.invoke(given, context=Settings(policy="direct"))["answer"].spent.calls == 1
+    assert graph.invoke(given, context={"policy": "fixed"})["answer"].spent.calls == 9  # type: ignore[arg-type]
+
+
+def test_is_a_node_of_a_synchronous_chat_graph_and_counts_nothing_twice() -> None:
+    parent = StateGraph(MessagesState)
+    parent.add_node("greet", lambda _: {"messages": [AIMessage("Working on it.", id="greeting")]})
+    parent.add_node("ask", lambda _: {"messages": [HumanMessage("What is 1 + 1?")]})
+    parent.add_node("ponder", create_ponder(ScriptedModel(cycle("1", "2", "3"))))
+    parent.add_edge(START, "greet")
+    parent.add_edge("greet", "ask")
+    parent.add_edge("ask", "ponder")
+    parent.add_edge("ponder", END)
+    messages = parent.compile(checkpointer=saver()).invoke({"messages": [HumanMessage("Hi")]}, on("t"))["messages"]
+    assert [message.type for message in messages] == ["human", "ai", "human", "ai"]
+
+
+class Many(TypedDict):
+    problems: list[str]
+    answers: Annotated[list[str | None], operator.add]
+
+
+async def test_runs_in_parallel_by_send_with_differently_configured_instances() -> None:
+    def node(graph: Any) -> Any:
+        async def run(given: dict[str, str]) -> dict[str, list[str | None]]:
+            answer: Answer = (await graph.ainvoke(given))["answer"]
+            return {"answers": [answer.answer]}
+
+        return run
+
+    parent = StateGraph(Many)
+    parent.add_node("quick", node(create_ponder(ScriptedModel(always("1"), latency=0.01), policy="direct")))
+    parent.add_node("slow", node(create_ponder(ScriptedModel(always("2"), latency=0.01), policy="refine")))
+    sends = [Send(name, {"problem": f"What is {i} + 1?"}) for i in range(3) for name in ("quick", "slow")]
+    parent.add_conditional_edges(START, lambda _: sends, ["quick", "slow"])
+    output = await parent.compile(checkpointer=saver()).ainvoke({"problems": [], "answers": []}, on("t"))
+    assert output["answers"] == ["1", "2"] * 3
+
+
+async def test_a_stopped_run_goes_on_in_the_parent_s_checkpoints_without_a_finished_call_made_again() -> None:
+    broken = True
+
+    model = ScriptedModel(lambda _, number: RuntimeError("cut") if broken and number == 5 else "Answer: 2")
+
+    class State(TypedDict, total=False):
+        messages: Annotated[list[AnyMessage], operator.add]
+        problem: str
+        answer: Answer
+
+    parent = StateGraph(State)
+    parent.add_node("ponder", create_ponder(model, policy="fixed", budget=Budget(max_calls=8)))
+    parent.add_edge(START, "ponder")
+    graph = parent.compile(checkpointer=saver())
+    try:
+        await graph.ainvoke({"problem": "What is 1 + 1?"}, on("t"))
+    except RuntimeError as error:
+        assert str(error) == "cut"  # noqa: PT017 - the graph's own error, whatever group it comes in
+    else:
+        raise AssertionError("the run should have been cut")
+    broken = False
+    made = model.calls
+    answer = (await graph.ainvoke(None, on("t")))["answer"]
+    assert answer.spent.calls == 8
+    assert model.calls - made < 8
+
+
+async def test_the_steps_can_be_streamed_from_inside_the_branches() -> None:
+    graph = create_ponder(ScriptedModel(cycle("1", "2", "3")))
+    seen = [
+        (namespace[0].partition(":")[0] if namespace else "", data["type"])
+        async for namespace, data in graph.astream({"problem": "1 + 1?"}, stream_mode="custom", subgraphs=True)
+    ]
+    assert ("assess", "candidate") in seen
+    assert ("refine", "budget") in seen
+    assert ("", "selected") in seen
+
+
+def test_an_uncompiled_graph_can_be_extended() -> None:
+    graph = create_ponder_graph(ScriptedModel(always("2")))
+    graph.add_node("log", lambda _: {})
+    assert {"begin", "assess", "route", "direct", "parallel", "refine", "search", "select", "log"} <= set(graph.nodes)
