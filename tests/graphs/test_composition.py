@@ -2,7 +2,7 @@
 
 import asyncio
 import operator
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 from langgraph.checkpoint.memory import InMemorySaver
@@ -12,11 +12,11 @@ from typing_extensions import TypedDict
 
 from ponder.graphs import create_ponder, create_ponder_graph, solve
 from ponder.state import Answer, Budget, Settings
-from ponder.state.run import PERSISTED
+from ponder.state.run import PERSISTED, RunState, RunUpdate
 from tests.fakes import ScriptedModel, always, cycle
 
 
-def saver() -> InMemorySaver:
+def saver() -> Any:
     return InMemorySaver().with_allowlist([(kind.__module__, kind.__name__) for kind in PERSISTED])
 
 
@@ -71,15 +71,23 @@ def test_a_new_problem_on_an_old_thread_starts_afresh() -> None:
 
 def test_the_context_of_a_call_is_laid_over_the_graph_s_settings() -> None:
     graph = create_ponder(ScriptedModel(cycle("1", "2")), effort="thorough", budget=Budget(max_calls=9))
-    given = {"problem": "What is 1 + 1?"}
+    given: Any = {"problem": "What is 1 + 1?"}
     assert graph.invoke(given, context=Settings(policy="direct"))["answer"].spent.calls == 1
-    assert graph.invoke(given, context={"policy": "fixed"})["answer"].spent.calls == 9  # type: ignore[arg-type]
+    assert graph.invoke(given, context=cast("Any", {"policy": "fixed"}))["answer"].spent.calls == 9
+
+
+def greet(state: MessagesState) -> dict[str, Any]:
+    return {"messages": [AIMessage("Working on it.", id="greeting")]}
+
+
+def ask(state: MessagesState) -> dict[str, Any]:
+    return {"messages": [HumanMessage("What is 1 + 1?")]}
 
 
 def test_is_a_node_of_a_synchronous_chat_graph_and_counts_nothing_twice() -> None:
     parent = StateGraph(MessagesState)
-    parent.add_node("greet", lambda _: {"messages": [AIMessage("Working on it.", id="greeting")]})
-    parent.add_node("ask", lambda _: {"messages": [HumanMessage("What is 1 + 1?")]})
+    parent.add_node("greet", greet)
+    parent.add_node("ask", ask)
     parent.add_node("ponder", create_ponder(ScriptedModel(cycle("1", "2", "3"))))
     parent.add_edge(START, "greet")
     parent.add_edge("greet", "ask")
@@ -139,7 +147,7 @@ async def test_a_stopped_run_goes_on_in_the_parent_s_checkpoints_without_a_finis
 
 
 async def test_the_steps_can_be_streamed_from_inside_the_branches() -> None:
-    graph = create_ponder(ScriptedModel(cycle("1", "2", "3")))
+    graph: Any = create_ponder(ScriptedModel(cycle("1", "2", "3")))
     seen = [
         (namespace[0].partition(":")[0] if namespace else "", data["type"])
         async for namespace, data in graph.astream({"problem": "1 + 1?"}, stream_mode="custom", subgraphs=True)
@@ -149,7 +157,11 @@ async def test_the_steps_can_be_streamed_from_inside_the_branches() -> None:
     assert ("", "selected") in seen
 
 
+def log(state: RunState) -> RunUpdate:
+    return {}
+
+
 def test_an_uncompiled_graph_can_be_extended() -> None:
     graph = create_ponder_graph(ScriptedModel(always("2")))
-    graph.add_node("log", lambda _: {})
+    graph.add_node("log", log)
     assert {"begin", "assess", "route", "direct", "parallel", "refine", "search", "select", "log"} <= set(graph.nodes)

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.nodes.answers import AnswerType, cluster, equal, extract, infer_type
+from ponder.nodes.answers import cluster, equal, extract, infer_type
+from ponder.state.run import AnswerType
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,334 @@
+"""`SQLAlchemySaver`: LangGraph checkpoints in a SQL database.
+
+Each value of a channel is stored once, under its version; a checkpoint refers to versions. The work is done
+synchronously on a connection, and the async methods run it on threads of the saver's own, so that no event loop ever
+waits for a database.
+"""
+
+import asyncio
+import random
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, ParamSpec, Self, TypeVar
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    WRITES_IDX_MAP,
+    BaseCheckpointSaver,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+    get_serializable_checkpoint_metadata,
+)
+from langgraph.checkpoint.serde.base import SerializerProtocol
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from sqlalchemy import Connection, Engine, Row
+
+from . import rows
+from .engine import create_tables, open_engine, translated
+from .rows import Place
+from .run import PERSISTED
+from .tables import decode, digest
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Found = list[CheckpointTuple]
+Names = list[str]  # inside the class `list` is the method
+
+THREADS = 8
+"""Of one saver: reads run beside each other and beside the one writer."""
+
+
+def default_serde() -> SerializerProtocol:
+    """Trust ponder's own classes and LangChain's messages, and no other."""
+    return JsonPlusSerializer(allowed_msgpack_modules=[(kind.__module__, kind.__name__) for kind in PERSISTED])
+
+
+class SQLAlchemySaver(BaseCheckpointSaver[str]):
+    """Keeps checkpoints in a SQL database; every method works sync and async, from any thread and loop.
+
+    Tables are created on first use. Close it, or use it as `with` or `async with`.
+    """
+
+    def __init__(self, engine: Engine | str, *, serde: SerializerProtocol | None = None) -> None:
+        super().__init__(serde=serde or default_serde())
+        self.engine = open_engine(engine) if isinstance(engine, str) else engine
+        self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="ponder-store")
+        self.writing = threading.Lock()
+        self.ready = threading.Event()
+
+    @classmethod
+    def from_conn_string(cls, url: str) -> Self:
+        """Open a saver by its URL, for `with` and for `async with`.
+
+        Raises:
+            StoreError: the URL cannot be used.
+
+        """
+        return cls(url)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def close(self) -> None:
+        """Wait for what is being written, and let go of the database."""
+        self.threads.shutdown()
+        self.engine.dispose()
+
+    async def aclose(self) -> None:
+        """Close without blocking the loop."""
+        await asyncio.get_running_loop().run_in_executor(None, self.close)
+
+    def setup(self) -> None:
+        """Create the tables; called by itself on first use."""
+        with self.writing:
+            if not self.ready.is_set():
+                create_tables(self.engine)
+                self.ready.set()
+
+    async def asetup(self) -> None:
+        """Create the tables; called by itself on first use."""
+        await self.threaded(self.setup)
+
+    @contextmanager
+    def reads(self) -> Iterator[Connection]:
+        """Open a transaction that reads."""
+        if not self.ready.is_set():
+            self.setup()
+        with translated(self.engine), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def writes(self) -> Iterator[Connection]:
+        """Open a transaction that writes; within a process one at a time, so that none waits in the database."""
+        if not self.ready.is_set():
+            self.setup()
+        with self.writing, translated(self.engine), self.engine.connect() as opened:
+            connection = opened.execution_options(writes=True)
+            with connection.begin():
+                yield connection
+
+    async def threaded(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a synchronous method on a thread of the saver's own."""
+        return await asyncio.wrap_future(self.threads.submit(function, *args, **kwargs))
+
+    def put(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Store a checkpoint after the one that `config` names."""
+        place = place_of(config)
+        about = get_serializable_checkpoint_metadata(config, metadata)
+        values = checkpoint["channel_values"]
+        body = self.dump({"checkpoint": {**checkpoint, "channel_values": {}}, "metadata": about})
+        new = [
+            (name, version, self.dump(values[name]) if name in values else rows.Typed(rows.ABSENT, b""))
+            for name, version in new_versions.items()
+        ]
+        with self.writes() as connection:
+            rows.put_blobs(connection, place, new)
+            parent = config["configurable"].get("checkpoint_id")
+            rows.put(connection, place, checkpoint["id"], parent, about.get("run_id"), body)
+        return config_of(place, checkpoint["id"])
+
+    def put_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """Store what a task has written since the checkpoint that `config` names."""
+        made = [
+            rows.Write(WRITES_IDX_MAP.get(channel, index), channel, self.dump(value))
+            for index, (channel, value) in enumerate(writes)
+        ]
+        checkpoint_id = config["configurable"]["checkpoint_id"]
+        with self.writes() as connection:
+            rows.put_writes(connection, place_of(config), checkpoint_id, task_id, task_path, made)
+
+    def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Return the checkpoint that `config` names, else the newest of its thread and namespace."""
+        checkpoint_id = config["configurable"].get("checkpoint_id")
+        with self.reads() as connection:
+            found = rows.find(connection, place_of(config), checkpoint_id=checkpoint_id, limit=1)
+            return self.tuple_of(connection, found[0]) if found else None
+
+    def list(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,  # noqa: A002 - the base class's name
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> Iterator[CheckpointTuple]:
+        """Return checkpoints, newest first; without a namespace those of all, without a config those of all threads."""
+        return iter(self.listed(config, filter or {}, before, limit))
+
+    def listed(
+        self, config: RunnableConfig | None, wanted: dict[str, Any], before: RunnableConfig | None, limit: int | None
+    ) -> Found:
+        """Collect what `list` and `alist` return; the filter compares by equality, and the limit counts what passes."""
+        given = config["configurable"] if config else {}
+        found: Found = []
+        with self.reads() as connection:
+            for row in rows.find(
+                connection,
+                place_of(config) if config else None,
+                all_namespaces="checkpoint_ns" not in given,
+                checkpoint_id=given.get("checkpoint_id"),
+                before=before["configurable"].get("checkpoint_id") if before else None,
+            ):
+                if limit is not None and len(found) >= limit:
+                    break
+                about = self.load(rows.Typed(row.type, row.body))["metadata"]
+                if all(name in about and about[name] == value for name, value in wanted.items()):
+                    found.append(self.tuple_of(connection, row))
+        return found
+
+    def delete_thread(self, thread_id: str) -> None:
+        """Forget a thread: checkpoints, values and writes, in all namespaces."""
+        with self.writes() as connection:
+            rows.delete_thread(connection, thread_id)
+
+    def delete_for_runs(self, run_ids: Sequence[str]) -> None:
+        """Forget the checkpoints that runs have made, and what only they refer to."""
+        with self.writes() as connection:
+            self.forget(connection, rows.of_runs(connection, run_ids))
+
+    def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+        """Copy a thread with its whole history."""
+        with self.writes() as connection:
+            rows.delete_thread(connection, target_thread_id)
+            rows.copy_thread(connection, source_thread_id, target_thread_id)
+
+    def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
+        """Shorten threads: `keep_latest` keeps the newest checkpoint of each namespace, `delete` keeps nothing."""
+        if strategy not in {"keep_latest", "delete", "delete_all"}:
+            raise ValueError(f"strategy {strategy!r} is unknown: choose keep_latest, delete or delete_all")
+        with self.writes() as connection:
+            for thread_id in thread_ids:
+                if strategy == "keep_latest":
+                    self.forget(connection, rows.superseded(connection, thread_id))
+                else:
+                    rows.delete_thread(connection, thread_id)
+
+    def list_threads(self, limit: int | None = None) -> Names:
+        """Return the ids of threads, the newest first."""
+        with self.reads() as connection:
+            return rows.list_threads(connection, limit)
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        return await self.threaded(self.put, config, checkpoint, metadata, new_versions)
+
+    async def aput_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        await self.threaded(self.put_writes, config, writes, task_id, task_path)
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        return await self.threaded(self.get_tuple, config)
+
+    async def alist(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,  # noqa: A002
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[CheckpointTuple]:
+        for found in await self.threaded(self.listed, config, filter or {}, before, limit):
+            yield found
+
+    async def adelete_thread(self, thread_id: str) -> None:
+        await self.threaded(self.delete_thread, thread_id)
+
+    async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
+        await self.threaded(self.delete_for_runs, run_ids)
+
+    async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+        await self.threaded(self.copy_thread, source_thread_id, target_thread_id)
+
+    async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
+        await self.threaded(self.prune, thread_ids, strategy=strategy)
+
+    async def alist_threads(self, limit: int | None = None) -> Names:
+        """Return the ids of threads, the newest first."""
+        return await self.threaded(self.list_threads, limit)
+
+    def get_next_version(self, current: str | None, channel: None) -> str:
+        """Return a version that sorts after `current`, and after none that another fork makes."""
+        number = 0 if current is None else int(str(current).partition(".")[0])
+        return f"{number + 1:032}.{random.random():016}"  # noqa: S311 - a tie-break, not a secret
+
+    def dump(self, value: object) -> rows.Typed:
+        """Serialise a value."""
+        return rows.Typed(*self.serde.dumps_typed(value))
+
+    def load(self, typed: rows.Typed) -> Any:
+        """Bring a value back."""
+        return self.serde.loads_typed((typed.type, bytes(typed.data)))
+
+    def tuple_of(self, connection: Connection, row: Row[Any]) -> CheckpointTuple:
+        """Put a checkpoint together from its row, its values and its pending writes."""
+        body = self.load(rows.Typed(row.type, row.body))
+        checkpoint = body["checkpoint"]
+        keys = versions_in(checkpoint)
+        stored = rows.load_blobs(connection, row, list(keys.values()))
+        checkpoint["channel_values"] = {
+            name: self.load(stored[key])
+            for name, key in keys.items()
+            if key in stored and stored[key].type != rows.ABSENT
+        }
+        place = Place(decode(row.thread_id), decode(row.ns_name))
+        pending = rows.load_writes(connection, row)
+        return CheckpointTuple(
+            config=config_of(place, decode(row.id)),
+            checkpoint=checkpoint,
+            metadata=body["metadata"],
+            parent_config=None if row.parent is None else config_of(place, decode(row.parent)),
+            pending_writes=[(task, channel, self.load(value)) for task, channel, value in pending],
+        )
+
+    def forget(self, connection: Connection, gone: Sequence[Row[Any]]) -> None:
+        """Delete checkpoints, their writes, and the values that nothing refers to any more."""
+        for place in rows.delete_checkpoints(connection, gone):
+            kept = rows.in_place(connection, place)
+            bodies = (self.load(rows.Typed(row.type, row.body))["checkpoint"] for row in kept)
+            used = {key for body in bodies for key in versions_in(body).values()}
+            rows.free_blobs(connection, place, used)
+
+
+def versions_in(checkpoint: Checkpoint) -> dict[str, rows.Version]:
+    """Channel -> where its value is stored."""
+    named = checkpoint["channel_versions"].items()
+    return {name: (digest(name), rows.version_key(version)) for name, version in named}
+
+
+def place_of(config: RunnableConfig) -> Place:
+    """Read thread and namespace off a config."""
+    given = config["configurable"]
+    return Place(str(given["thread_id"]), given.get("checkpoint_ns", ""))
+
+
+def config_of(place: Place, checkpoint_id: str) -> RunnableConfig:
+    """Name a checkpoint."""
+    return {"configurable": {"thread_id": place.thread_id, "checkpoint_ns": place.ns, "checkpoint_id": checkpoint_id}}

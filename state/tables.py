@@ -1,0 +1,79 @@
+"""The store's tables, in SQL that SQLite, PostgreSQL and MariaDB share.
+
+Keys are bytes: databases differ in how they compare text (case, accents, trailing spaces) but not in how they compare
+bytes. What may be long (thread, namespace, channel, task) is a digest in the key and stands in full beside it.
+"""
+
+from hashlib import blake2b
+
+from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeEngine
+
+DIGEST_BYTES = 16
+
+Key: TypeEngine[bytes] = LargeBinary(255).with_variant(mysql.VARBINARY(255), "mysql", "mariadb")
+Digest: TypeEngine[bytes] = LargeBinary(DIGEST_BYTES).with_variant(mysql.BINARY(DIGEST_BYTES), "mysql", "mariadb")
+Blob: TypeEngine[bytes] = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
+
+metadata = MetaData()
+
+versions = Table("ponder_versions", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
+
+checkpoints = Table(
+    "ponder_checkpoints",
+    metadata,
+    Column("thread", Digest, primary_key=True),
+    Column("ns", Digest, primary_key=True),
+    Column("id", Key, primary_key=True),
+    Column("parent", Key),
+    Column("thread_id", Blob, nullable=False),
+    Column("ns_name", Blob, nullable=False),
+    Column("run", Digest, index=True),
+    Column("type", String(64), nullable=False),
+    Column("body", Blob, nullable=False),
+)
+"""A checkpoint without its channels' values, and its metadata."""
+
+blobs = Table(
+    "ponder_blobs",
+    metadata,
+    Column("thread", Digest, primary_key=True),
+    Column("ns", Digest, primary_key=True),
+    Column("channel", Digest, primary_key=True),
+    Column("version", Key, primary_key=True),
+    Column("type", String(64), nullable=False),
+    Column("data", Blob, nullable=False),
+)
+"""One value of one channel, stored once however many checkpoints refer to it."""
+
+writes = Table(
+    "ponder_writes",
+    metadata,
+    Column("thread", Digest, primary_key=True),
+    Column("ns", Digest, primary_key=True),
+    Column("checkpoint", Key, primary_key=True),
+    Column("task", Digest, primary_key=True),
+    Column("idx", Integer, primary_key=True, autoincrement=False),
+    Column("task_id", Text, nullable=False),
+    Column("task_path", Text, nullable=False),
+    Column("channel", Blob, nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("data", Blob, nullable=False),
+)
+"""What the tasks of a step have written before its checkpoint: no foreign key, they come first."""
+
+
+def digest(text: str) -> bytes:
+    """Return the fixed-length key of a text of any length."""
+    return blake2b(encode(text), digest_size=DIGEST_BYTES).digest()
+
+
+def encode(text: str) -> bytes:
+    """Turn any Python text into bytes, lone surrogates included."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def decode(data: bytes) -> str:
+    """Turn them back."""
+    return bytes(data).decode("utf-8", "surrogatepass")
