@@ -39,7 +39,7 @@ def create_ponder_graph(
     policy: str = "adaptive",
     effort: str = "balanced",
     assessor: str | None = None,
-    budget: Budget | None = None,
+    budget: Budget | dict[str, Any] | None = None,
     verifier: VerifierLike | None = None,
     seed: int | None = None,
     base_url: str | None = None,

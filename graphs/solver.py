@@ -44,7 +44,7 @@ async def asolve(
     policy: str = "adaptive",
     effort: str = "balanced",
     assessor: str | None = None,
-    budget: Budget | None = None,
+    budget: Budget | dict[str, Any] | None = None,
     verifier: VerifierLike | None = None,
     store: StoreLike | None = None,
     thread_id: str | None = None,

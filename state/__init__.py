@@ -1,14 +1,22 @@
-"""What a run knows and how it is kept; never calls a model."""
+"""What a run knows and how it is kept; never calls a model. Names are imported where they are first used."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .budget import Budget, Spent
-from .errors import ModelUnreachable, PonderError, StoreError, ThreadBusy, ThreadNotFound, UsageError
-from .run import Answer, Assessment, Candidate, Problem, Verdict
-from .settings import Settings
-
 if TYPE_CHECKING:
+    from .budget import Budget, Spent
     from .checkpointer import SQLAlchemySaver
+    from .errors import ModelUnreachable, PonderError, StoreError, ThreadBusy, ThreadNotFound, UsageError
+    from .run import Answer, Assessment, Candidate, Problem, Verdict
+    from .settings import Settings
+
+MODULES = {
+    "budget": ("Budget", "Spent"),
+    "checkpointer": ("SQLAlchemySaver",),
+    "errors": ("ModelUnreachable", "PonderError", "StoreError", "ThreadBusy", "ThreadNotFound", "UsageError"),
+    "run": ("Answer", "Assessment", "Candidate", "Problem", "Verdict"),
+    "settings": ("Settings",),
+}
 
 __all__ = [
     "Answer",
@@ -30,9 +38,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import SQLAlchemy only where the saver is wanted."""
-    if name == "SQLAlchemySaver":
-        from .checkpointer import SQLAlchemySaver
-
-        return SQLAlchemySaver
+    """Import LangGraph and SQLAlchemy, which take a second or more, only where a name needs them."""
+    for module, names in MODULES.items():
+        if name in names:
+            return getattr(import_module(f".{module}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

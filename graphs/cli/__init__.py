@@ -1,1 +1,57 @@
-"""."""
+"""The command line, `ponder`: one file per group of commands."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+
+import typer
+
+from ...state.errors import ModelUnreachable, PonderError, ThreadBusy
+from . import doctor, runs, solve
+
+EXIT_CODES = {ModelUnreachable: 4, ThreadBusy: 5, PonderError: 2}
+INTERRUPTED = 130
+
+EPILOG = """Exit codes: 0 answered, 2 usage or store, 3 no answer within the budget, 4 model unreachable,
+5 thread busy, 130 interrupted. Environment: PONDER_MODEL, PONDER_STORE, OPENAI_API_KEY, OPENAI_BASE_URL."""
+
+app = typer.Typer(
+    name="ponder",
+    help="Solve problems with more thinking: assess, sample, refine or search, verify, select.",
+    epilog=EPILOG,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("solve")(solve.solve)
+app.command("resume")(solve.resume)
+app.add_typer(runs.app, name="runs")
+app.command("doctor")(doctor.doctor)
+
+
+@app.callback(invoke_without_command=True)
+def options(show_version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+    """Handle what stands before the command."""
+    if show_version:
+        typer.echo(f"ponder {version('ponder')}")
+        raise typer.Exit
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Turn what goes wrong into one line and an exit code."""
+    try:
+        yield
+    except PonderError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind)))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def main() -> None:
+    """Run the command line."""
+    with guarded():
+        app(prog_name="ponder")

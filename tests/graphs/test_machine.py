@@ -326,7 +326,13 @@ async def test_no_run_makes_more_calls_than_it_may_and_every_one_is_counted(
 ) -> None:
     model = ScriptedModel(script)
     budget = Budget(max_calls=cap, max_tokens=tokens)
-    options: dict[str, Any] = {"policy": policy, "assessor": assessor, "effort": effort, "verifier": verified, "max_tokens": 64}
+    options: dict[str, Any] = {
+        "policy": policy,
+        "assessor": assessor,
+        "effort": effort,
+        "verifier": verified,
+        "max_tokens": 64,
+    }
     answer = await run(model, budget=budget, **options)
     assert model.calls == answer.spent.calls <= cap
     assert tokens is None or answer.spent.input_tokens + answer.spent.output_tokens <= tokens

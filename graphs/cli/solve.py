@@ -1,0 +1,133 @@
+"""`ponder solve` and `ponder resume`."""
+
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ...state.errors import ModelUnreachable, UsageError
+
+if TYPE_CHECKING:
+    from ...nodes.events import Event
+    from ...state.run import Answer
+
+Store = Annotated[str | None, typer.Option(help="SQLAlchemy URL; default: PONDER_STORE, else a file of the user's.")]
+Model = Annotated[str | None, typer.Option(help="local, local:PATH.gguf, openai:NAME or provider:NAME.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the answer and nothing else.")]
+
+NO_ANSWER = 3
+
+
+def solve(
+    problem: Annotated[str | None, typer.Argument(help="The problem, or - for standard input.")] = None,
+    file: Annotated[Path | None, typer.Option(help="Read the problem from a file.")] = None,
+    model: Model = None,
+    base_url: Annotated[str | None, typer.Option(help="An OpenAI-compatible server, …/v1.")] = None,
+    policy: Annotated[
+        str, typer.Option(help="adaptive, cumulative, fixed, direct, parallel, refine or search.")
+    ] = "adaptive",
+    effort: Annotated[str, typer.Option(help="low, fast, balanced or thorough.")] = "balanced",
+    assessor: Annotated[str, typer.Option(help="probe, ask or fixed:N (a difficulty, 0 to 10).")] = "probe",
+    max_calls: Annotated[int | None, typer.Option(min=1, help="Most model calls, of every kind.")] = None,
+    verify: Annotated[str | None, typer.Option(help="regex:PATTERN or py:MODULE:FUNCTION.")] = None,
+    store: Store = None,
+    thread: Annotated[str | None, typer.Option(help="Name the run; default: a new name.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Repeat a run, where the model honours seeds.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Solve a problem and print the answer."""
+    text = read(problem, file)
+    from ..solver import new_thread
+    from ..solver import solve as run
+
+    thread = thread or new_thread()
+    finish(
+        lambda on_event: run(
+            text,
+            model=model,
+            base_url=base_url,
+            policy=policy,
+            effort=effort,
+            assessor=assessor,
+            budget={"max_calls": max_calls},
+            verifier=verify,
+            store=store,
+            thread_id=thread,
+            seed=seed,
+            on_event=on_event,
+        ),
+        resuming=resume_command(thread, store),
+        title=text,
+        json=json,
+        quiet=quiet,
+    )
+
+
+def resume(
+    thread: Annotated[str, typer.Argument(help="The run to go on with; see `ponder runs list`.")],
+    store: Store = None,
+    model: Model = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Go on with a stopped run; a finished one prints its answer again."""
+    from ..solver import resume as run
+
+    finish(
+        lambda on_event: run(thread, store=store, model=model, on_event=on_event),
+        resuming=resume_command(thread, store),
+        title=f"thread {thread}",
+        json=json,
+        quiet=quiet,
+    )
+
+
+def finish(
+    run: "Callable[[Callable[[Event], None]], Answer]", *, resuming: str, title: str, json: bool, quiet: bool
+) -> None:
+    """Run, show, and print the outcome; a run that stops says how to go on."""
+    from .view import open_view
+
+    try:
+        with open_view(title, silent=json or quiet) as view:
+            answer = run(view.show)
+            view.close(answer)
+    except (ModelUnreachable, KeyboardInterrupt) as error:
+        if isinstance(error, KeyboardInterrupt):
+            typer.echo("interrupted: what was paid is saved", err=True)
+        typer.echo(f"resume with: {resuming}", err=True)
+        raise
+    if json:
+        typer.echo(answer.model_dump_json())
+    elif not view.prints_answer:
+        typer.echo(answer.answer if answer.answer is not None else "", nl=answer.answer is not None)
+    if answer.answer is None:
+        if not json:
+            typer.echo(f"error: no answer in {answer.spent.calls} calls ({answer.stopped_because})", err=True)
+        raise typer.Exit(NO_ANSWER)
+
+
+def read(problem: str | None, file: Path | None) -> str:
+    """Return the problem from wherever it was given."""
+    if problem is not None and file is not None:
+        raise UsageError(f"both a problem and --file {str(file)!r} were given: give one of them")
+    if file is not None:
+        try:
+            text = file.read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"file {str(file)!r} cannot be read ({error}): give a text file") from None
+    else:
+        text = sys.stdin.read() if problem == "-" else problem or ""
+    if not text.strip():
+        raise UsageError("the problem is empty: give a text, - for standard input, or --file")
+    return text
+
+
+def resume_command(thread: str, store: str | None) -> str:
+    """Return what to type to go on with a run."""
+    return shlex.join(["ponder", "resume", thread, *(("--store", store) if store else ())])

@@ -1,0 +1,153 @@
+"""What a run shows while it runs: a live picture on a terminal, plain lines when piped."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ...nodes.events import Event
+from ...state.run import Answer, Candidate
+
+SHOWN = 8
+"""Candidates and answers that the live picture shows."""
+WIDTH = 60
+"""Characters of a model's text in one line."""
+
+
+def plain(text: str, width: int = WIDTH) -> str:
+    """Make a model's text safe for a terminal: one short line without control characters."""
+    line = "".join(character if character.isprintable() else " " for character in text)
+    line = " ".join(line.split())
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+class View:
+    """Shows nothing; what the others do beside it."""
+
+    prints_answer = False
+    """The view itself prints the answer."""
+
+    def show(self, event: Event) -> None:
+        """Take in an event."""
+
+    def close(self, answer: Answer) -> None:
+        """Take in the outcome."""
+
+
+class Lines(View):
+    """One line on standard error for each event that matters."""
+
+    def show(self, event: Event) -> None:
+        line = described(event)
+        if line:
+            print(line, file=sys.stderr, flush=True)  # noqa: T201 - what a command does
+
+    def close(self, answer: Answer) -> None:
+        print(summary(answer), file=sys.stderr, flush=True)  # noqa: T201
+
+
+@dataclass
+class Picture(View):
+    """A live picture: the route, the calls, the candidates as they arrive, the vote."""
+
+    title: str
+    live: Live
+    route: list[str] = field(default_factory=list)
+    calls: int = 0
+    candidates: list[Candidate] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    prints_answer = True
+
+    def show(self, event: Event) -> None:
+        self.calls += len(event.calls)
+        if event.calls and event.branch not in self.route[-1:]:
+            self.route.append(event.branch)
+        if event.candidate:
+            self.candidates.append(event.candidate)
+        if event.type in {"assessed", "escalated"}:
+            self.notes.append(described(event))
+        self.live.update(self.drawn())
+
+    def close(self, answer: Answer) -> None:
+        verdict = Text.assemble(("answer  ", "bold"), (plain(answer.answer or "none", 400), "bold green"))
+        self.live.update(Group(self.drawn(), verdict, Text(summary(answer), style="dim")))
+
+    def drawn(self) -> RenderableType:
+        """Draw what is known by now."""
+        head = Text.assemble((plain(self.title, 200), "bold"))
+        way = Text(f"{' ▸ '.join(self.route) or 'starting'} · {self.calls} calls", style="cyan")
+        notes = [Text(note, style="dim") for note in self.notes]
+        table = Table("branch", "strategy", "answer", "sure", "text", box=None, pad_edge=False, header_style="dim")
+        for candidate in self.candidates[-SHOWN:]:
+            table.add_row(*map(Text, cells(candidate)))
+        return Group(head, way, *notes, table, self.votes())
+
+    def votes(self) -> RenderableType:
+        """Draw the answers with the most votes."""
+        counted = Counter(item.raw for item in latest(self.candidates) if item.raw is not None)
+        table = Table.grid(padding=(0, 1))
+        for answer, count in counted.most_common(SHOWN):
+            table.add_row(Text(plain(answer, 30)), Text("█" * min(count, 40), style="green"), Text(str(count)))
+        return table
+
+
+def latest(candidates: list[Candidate]) -> list[Candidate]:
+    """Drop what a later attempt has replaced."""
+    return list({candidate.id: candidate for candidate in candidates}.values())
+
+
+def cells(candidate: Candidate) -> tuple[str, ...]:
+    """Describe a candidate in five short cells."""
+    sure = "" if candidate.confidence is None else f"{candidate.confidence:.2f}"
+    return (candidate.branch, candidate.strategy, outcome(candidate), sure, plain(candidate.text, 40))
+
+
+def outcome(candidate: Candidate) -> str:
+    """Return the answer, or why there is none."""
+    if candidate.error:
+        return plain(candidate.error, 40)
+    if candidate.raw is None:
+        return "cut off" if candidate.finish == "length" else "no answer"
+    passed = candidate.verdict.passed if candidate.verdict else None
+    return plain(candidate.raw, 30) + {True: " ✓", False: " ✗", None: ""}[passed]
+
+
+def described(event: Event) -> str:
+    """Put an event into one line; empty for one that needs none."""
+    if event.candidate:
+        return f"{event.branch}: {outcome(event.candidate)}"
+    if event.assessment:
+        found = event.assessment
+        return f"{event.type}: {found.level}, {found.evidence}, up to {found.compute_budget} calls, {found.plan[-1]}"
+    if event.type == "finished":
+        return f"{event.branch}: {event.reason}"
+    return ""
+
+
+def summary(answer: Answer) -> str:
+    """Say how the answer came about."""
+    spent = answer.spent
+    return (
+        f"confidence {answer.confidence:.2f} by {answer.decided_by}, stopped: {answer.stopped_because}; "
+        f"{spent.calls} calls, {spent.input_tokens} + {spent.output_tokens} tokens, {spent.seconds:.1f} s; "
+        f"thread {answer.thread_id}"
+    )
+
+
+@contextmanager
+def open_view(title: str, *, silent: bool) -> Iterator[View]:
+    """Choose the view: nothing, a live picture on a terminal, or lines."""
+    console = Console(stderr=not sys.stdout.isatty())
+    if silent:
+        yield View()
+    elif console.is_terminal and sys.stdout.isatty():
+        with Live(console=console, refresh_per_second=8) as live:
+            yield Picture(title, live)
+    else:
+        yield Lines()
