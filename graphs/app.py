@@ -5,7 +5,8 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -78,6 +79,16 @@ def create_ponder(
 def make_graph() -> CompiledGraph:
     """Make the graph that `langgraph.json` names; the server brings the store."""
     return create_ponder()
+
+
+@asynccontextmanager
+async def make_checkpointer() -> AsyncIterator[BaseCheckpointSaver[str]]:
+    """Open the default store for the server that `langgraph.json` configures."""
+    from ..state.checkpointer import SQLAlchemySaver
+
+    # Creating the file blocks, which the server's event loop does not allow.
+    async with await asyncio.to_thread(lambda: SQLAlchemySaver.from_conn_string(default_store())) as saver:
+        yield saver
 
 
 def as_model(model: ModelLike | None, base_url: str | None = None) -> ChatModel:

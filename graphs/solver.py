@@ -55,8 +55,8 @@ async def asolve(
 ) -> Answer:
     """Solve one problem and return the best answer that the budget allowed.
 
-    The store is a SQLAlchemy URL or a checkpointer; None is PONDER_STORE, else a SQLite file in the user's data
-    directory. Further keywords are fields of `Settings`.
+    The store is a SQLAlchemy URL, `:memory:`, or a checkpointer; None is PONDER_STORE, else a SQLite file in the
+    user's data directory. Further keywords are fields of `Settings`.
 
     Raises:
         UsageError: a value cannot be used, or the thread holds an unfinished run.
@@ -209,11 +209,12 @@ def recalled(given: G | None, origin: dict[str, Any], key: str, word: str) -> G 
 
 @asynccontextmanager
 async def opened(store: StoreLike | None) -> AsyncIterator[Saver]:
-    """Open a store by its URL, and close it; a checkpointer is used as it is."""
+    """Open a store by its URL (`:memory:` is one for this run alone), and close it; a checkpointer is used as it is."""
     if isinstance(store, BaseCheckpointSaver):
         yield store
         return
     from ..state.checkpointer import SQLAlchemySaver  # SQLAlchemy, only where a store is opened
 
-    async with SQLAlchemySaver.from_conn_string(store or default_store()) as saver:
+    url = "sqlite://" if store == ":memory:" else store or default_store()
+    async with SQLAlchemySaver.from_conn_string(url) as saver:
         yield saver

@@ -61,8 +61,10 @@ def retry_after(error: Exception) -> float:
 
 def is_connection_error(error: BaseException) -> bool:
     """Say whether the network, not the server, failed."""
-    causes = [error, *filter(None, (error.__cause__, error.__context__))]
-    return any(isinstance(cause, httpx.TransportError | OSError) for cause in causes)
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, httpx.TransportError | OSError):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None
 
 
 def refused_setting(error: Exception, settings: Sequence[str]) -> str | None:

@@ -68,6 +68,7 @@ def start(file: Path) -> tuple[Any, str]:
     params.api_keys = [key]
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * CONTEXT_TOKENS
+    params.cache_ram_mib = 0  # else every prompt's state is kept, gigabytes after a hundred runs
     params.verbosity = -1
     params.ui = False
     try:

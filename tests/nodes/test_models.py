@@ -1,0 +1,166 @@
+"""The OpenAI-compatible adapter against a loopback server that misbehaves."""
+
+import asyncio
+import socket
+from typing import Any
+
+import pytest
+from langchain_core.language_models import FakeListChatModel
+from langchain_core.messages import HumanMessage
+
+from ponder.graphs import solve
+from ponder.graphs.app import as_model
+from ponder.nodes.models.openai import openai_model
+from ponder.nodes.ports import CallFailed, Reply, Request
+from ponder.state import ModelUnreachable, UsageError
+from tests.fake_server import FakeServer, Said
+
+ASKED = Request(temperature=0.7, max_tokens=64, seed=3)
+
+
+async def ask(url: str, request: Request = ASKED) -> Reply:
+    return await openai_model("fake", url, "key").generate([HumanMessage("What is 1 + 1?")], request)
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        (Said(status=401, body={"error": {"message": "bad key"}}), "refused the key (401): set OPENAI_API_KEY"),
+        (Said(status=403, body={"error": {"message": "no"}}), "refused the key (403)"),
+        (
+            Said(status=404, body={"error": {"message": "no model"}}),
+            "was not found (404): check --model, and that",
+        ),
+        (Said(status=429, body={"error": {"message": "pay", "code": "insufficient_quota"}}), "no quota left"),
+    ],
+)
+async def test_what_no_second_try_can_mend_says_what_to_set(said: Said, says: str) -> None:
+    with FakeServer(lambda *_: said) as server:
+        with pytest.raises(ModelUnreachable) as caught:
+            await ask(server.url)
+        assert len(server.requests) == 1
+    assert says in str(caught.value)
+    assert "'openai:fake'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "wait"),
+    [
+        (Said(status=429, body={}, headers={"retry-after": "7"}), 7.0),
+        (Said(status=429, body={}, headers={"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}), 0.0),
+        (Said(status=429, body={}, headers={"retry-after": "9999"}), None),
+        (Said(status=500, body={}), 0.0),
+        (Said(status=503, body="<html>busy</html>"), 0.0),
+        (Said(status=400, body={"error": {"message": "too long"}}), None),
+    ],
+)
+async def test_a_failed_call_says_when_to_try_again(said: Said, wait: float | None) -> None:
+    with FakeServer(lambda *_: said) as server, pytest.raises(CallFailed) as caught:
+        await ask(server.url)
+    assert caught.value.retry_after == wait
+    assert not caught.value.unreachable
+
+
+@pytest.mark.parametrize(
+    "said", [Said(body="<html>welcome</html>"), Said(body={"choices": []}), Said(body={}), Said(body=[1])]
+)
+async def test_nonsense_is_a_failed_call_that_names_the_url_as_the_suspect(said: Said) -> None:
+    with FakeServer(lambda *_: said) as server, pytest.raises(CallFailed, match="--base-url") as caught:
+        await ask(server.url)
+    assert caught.value.unreachable
+
+
+async def test_a_server_that_is_down_is_unreachable() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        with pytest.raises(CallFailed, match="cannot be reached") as caught:
+            await ask(f"http://127.0.0.1:{taken.getsockname()[1]}/v1")
+    assert caught.value.unreachable
+
+
+async def test_settings_are_sent_and_tokens_are_read() -> None:
+    usage = {
+        "prompt_tokens": 10,
+        "completion_tokens": 5,
+        "total_tokens": 15,
+        "prompt_tokens_details": {"cached_tokens": 4},
+        "completion_tokens_details": {"reasoning_tokens": 3},
+    }
+    with FakeServer(lambda *_: Said(usage=usage)) as server:
+        reply = await ask(server.url)
+        sent = server.requests[0]
+    assert (sent["temperature"], sent["max_tokens"], sent["seed"], sent["logprobs"]) == (0.7, 64, 3, True)
+    assert reply.usage is not None
+    assert reply.usage.model_dump() == {
+        "input_tokens": 10,
+        "output_tokens": 5,
+        "reasoning_tokens": 3,
+        "cached_tokens": 4,
+        "estimated": False,
+    }
+
+
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": -5, "completion_tokens": 2, "total_tokens": -3}])
+async def test_missing_or_absurd_usage_is_no_usage(usage: Any) -> None:
+    with FakeServer(lambda *_: Said(usage=usage)) as server:
+        assert (await ask(server.url)).usage is None
+
+
+@pytest.mark.parametrize(
+    ("said", "text", "finish"),
+    [
+        (Said(text=None), "", "stop"),
+        (Said(finish=None), "Answer: 2", "stop"),
+        (Said(finish="length"), "Answer: 2", "length"),
+        (Said(finish="content_filter"), "Answer: 2", "other"),
+    ],
+)
+async def test_odd_replies_are_read_as_they_are(said: Said, text: str, finish: str) -> None:
+    with FakeServer(lambda *_: said) as server:
+        reply = await ask(server.url)
+    assert (reply.text, reply.finish) == (text, finish)
+
+
+async def test_a_setting_that_the_server_refuses_is_left_out_from_then_on() -> None:
+    def script(request: dict[str, Any], _: int) -> Said:
+        if "logprobs" in request:
+            return Said(status=400, body={"error": {"message": "logprobs are not supported"}})
+        return Said()
+
+    with FakeServer(script) as server:
+        model = openai_model("fake", server.url, "key")
+        for _ in range(2):
+            await model.generate([HumanMessage("1 + 1?")], ASKED)
+        assert ["logprobs" in request for request in server.requests] == [True, False, False]
+
+
+def test_one_model_serves_two_event_loops_and_a_thread() -> None:
+    with FakeServer() as server:
+        model = openai_model("fake", server.url, "key")
+        for _ in range(2):
+            asyncio.run(model.generate([HumanMessage("1 + 1?")], ASKED))
+        assert solve("1 + 1?", model=model, policy="direct", store=":memory:").answer == "2"
+
+
+async def test_an_outage_ends_the_run_after_its_retries_with_the_thread_kept() -> None:
+    with FakeServer(lambda *_: Said(body="<html>")) as server:
+        model = openai_model("fake", server.url, "key")
+        with pytest.raises(ModelUnreachable, match="cannot be read"):
+            solve("1 + 1?", model=model, policy="direct", store=":memory:")
+        assert len(server.requests) == 3
+
+
+def test_any_langchain_chat_model_serves() -> None:
+    model = FakeListChatModel(responses=["Answer: 2"])
+    answer = solve("What is 1 + 1?", model=model, store=":memory:")
+    assert (answer.answer, answer.spent.calls) == ("2", 3)
+    assert all(candidate.usage.estimated for candidate in answer.candidates)
+
+
+def test_a_missing_key_and_a_missing_package_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    with pytest.raises(ModelUnreachable, match="set OPENAI_API_KEY"):
+        solve("1 + 1?", model="openai:gpt-5", store=":memory:")
+    with pytest.raises(UsageError, match="model 'gpt-5' is unknown: give local, "):
+        as_model("gpt-5")
