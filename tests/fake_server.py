@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+from ponder.nodes.models.http import close_clients
+
 
 @dataclass
 class Said:
@@ -97,6 +99,7 @@ class FakeServer:
 
     def __exit__(self, *_: object) -> None:
         self.release.set()
+        close_clients()
         self.http.shutdown()
         self.http.server_close()
         self.thread.join()

@@ -2,8 +2,11 @@
 
 import os
 
+from pydantic import SecretStr
+
 from ...state.errors import ModelUnreachable
 from .chat import LangChainModel
+from .http import client_for
 
 OFFICIAL = "https://api.openai.com/v1"
 
@@ -27,5 +30,11 @@ def openai_model(name: str, base_url: str | None = None, api_key: str | None = N
         )
     # OpenAI itself wants max_completion_tokens, which other servers may ignore; the base class sends max_tokens.
     kind = ChatOpenAI if official else BaseChatOpenAI
-    model = kind(model=name, base_url=base_url, api_key=key or "none", max_retries=0)  # type: ignore[arg-type]
+    model = kind(
+        model=name,
+        base_url=base_url,
+        api_key=SecretStr(key or "none"),
+        max_retries=0,
+        http_async_client=client_for(base_url),
+    )
     return LangChainModel(model, f"openai:{name}", on_background=True)

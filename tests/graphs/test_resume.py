@@ -1,0 +1,151 @@
+"""A stopped run goes on where it was: Ctrl-C, kill -9, an outage; a finished call is not made again."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ponder.graphs import aresume, asolve, resume, solve
+from ponder.nodes.models.openai import openai_model
+from ponder.state import Budget, ModelUnreachable, SQLAlchemySaver, ThreadNotFound, UsageError
+from tests.fake_server import FakeServer, Said
+from tests.fakes import ScriptedModel, always
+
+PROGRAM = """
+from ponder.graphs import solve
+solve("What is 1 + 1?", model="openai:fake", base_url={url!r}, store={store!r}, thread_id="t",
+      policy="fixed", budget={{"max_calls": 8}}, seed=1)
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/ponder.db"
+
+
+def stored_writes(store: str) -> int:
+    """Count the finished tasks that the store knows of."""
+    with SQLAlchemySaver.from_conn_string(store) as saver:
+        found = [item for item in saver.list({"configurable": {"thread_id": "t"}}) if item.pending_writes]
+        return sum(
+            bool(value) and value[0].state == "done"
+            for item in found
+            for _, channel, value in item.pending_writes or []
+            if channel == "calls" and isinstance(value, list)
+        )
+
+
+def poll(condition: Any, process: "subprocess.Popen[str]") -> None:
+    """Wait for a state of the store that the process is about to reach."""
+    for _ in range(600):
+        if condition():
+            return
+        assert process.poll() is None, process.communicate()
+        try:
+            process.wait(0.05)
+        except subprocess.TimeoutExpired:
+            continue
+    raise AssertionError("the process did not get there within 30 s")
+
+
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_stopped_among_eight_calls_makes_only_the_unfinished_ones_again(store: str, stop: signal.Signals) -> None:
+    killed = False
+
+    with FakeServer() as server:
+
+        def script(_: dict[str, Any], number: int) -> Said:
+            if not killed and number >= 5:
+                server.release.wait(60)
+            return Said()
+
+        server.script = script
+        command = [sys.executable, "-c", PROGRAM.format(url=server.url, store=store)]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                server.wait_for(lambda it: len(it.requests) == 8 and it.answered == 5)
+                poll(lambda: stored_writes(store) == 5, process)
+            except BaseException:
+                process.kill()
+                raise
+            process.send_signal(stop)
+            assert process.wait(30) != 0
+        killed = True
+        server.release.set()
+        answer = resume("t", store=store)
+        twice = [key for key, count in server.counts.items() if count > 1]
+        assert len(server.requests) == 11
+        assert len(twice) == 3
+        assert (answer.answer, answer.spent.calls, len(answer.candidates)) == ("2", 8, 8)
+        assert resume("t", store=store) == answer
+        assert len(server.requests) == 11
+
+
+async def test_a_cancelled_solve_leaves_nothing_running_and_goes_on(store: str) -> None:
+    model = ScriptedModel(always("2"), latency=60)
+    task = asyncio.create_task(asolve("1 + 1?", model=model, store=store, thread_id="t", policy="direct"))
+    while not model.flying:  # noqa: ASYNC110 - the fake counts, it does not signal
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert model.flying == 0
+    model.latency = 0
+    assert (await aresume("t", store=store, model=model)).answer == "2"
+
+
+def test_a_run_that_an_outage_stopped_goes_on_when_the_server_is_back(store: str) -> None:
+    back = False
+    with FakeServer(lambda _, number: Said() if back or number == 0 else Said(status=401, body={})) as server:
+        model = openai_model("fake", server.url, "key")
+        with pytest.raises(ModelUnreachable):
+            solve("1 + 1?", model=model, store=store, thread_id="t", policy="fixed", budget=Budget(max_calls=3))
+        back = True
+        answer = resume("t", store=store, model=model)
+        assert (answer.answer, answer.spent.calls) == ("2", 3)
+
+
+def test_resuming_needs_a_thread_that_is_there(store: str) -> None:
+    with pytest.raises(ThreadNotFound, match="'nope' does not exist in this store: see `ponder runs list`"):
+        resume("nope", store=store)
+
+
+def test_a_model_object_must_be_given_again(store: str) -> None:
+    solve("1 + 1?", model=ScriptedModel(always("2")), store=store, thread_id="t")
+    with pytest.raises(UsageError, match=r"began with a model object, which is not stored: give resume\(…, model=…\)"):
+        resume("t", store=store)
+
+
+def test_a_new_problem_does_not_overwrite_an_unfinished_run(store: str) -> None:
+    model = ScriptedModel(lambda *_: RuntimeError("cut"))
+    with pytest.raises(RuntimeError, match="cut"):
+        solve("1 + 1?", model=model, store=store, thread_id="t")
+    with pytest.raises(UsageError, match="'t' holds an unfinished run: resume it, or choose another thread"):
+        solve("2 + 2?", model=model, store=store, thread_id="t")
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("sqlite:////no/such/folder/x.db", "folder '/no/such/folder' does not exist: create it first"),
+        ("magic://x", "store of kind 'magic' is unknown"),
+        ("hello", "'hello' is not a database URL"),
+        (f"sqlite:///{__file__}", "file is not a database"),
+    ],
+)
+def test_a_store_that_cannot_be_used_says_why(url: str, says: str) -> None:
+    from ponder.state import StoreError
+
+    with pytest.raises(StoreError) as caught:
+        solve("1 + 1?", model=ScriptedModel(), store=url)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_store_is_private_to_its_owner(tmp_path: Path, store: str) -> None:
+    solve("1 + 1?", model=ScriptedModel(always("2")), store=store)
+    assert (tmp_path / "ponder.db").stat().st_mode & 0o777 == 0o600
