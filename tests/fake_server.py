@@ -49,7 +49,7 @@ class FakeServer:
             def do_POST(self) -> None:
                 outer.answer(self)
 
-            def log_message(self, *_: object) -> None:
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 """Keep the test's output clean."""
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -47,11 +47,15 @@ def guarded() -> Iterator[None]:
     except PonderError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind)))
-    except KeyboardInterrupt:
+    except typer.TyperException as error:  # an option that is not there, or a value of the wrong kind
+        told = error.format_message()
+        typer.echo(told if "\n" in told else f"error: {told.rstrip('.')}: see `ponder --help`", err=True)
+        sys.exit(EXIT_CODES[PonderError])
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(INTERRUPTED)
 
 
 def main() -> None:
     """Run the command line."""
     with guarded():
-        app(prog_name="ponder")
+        sys.exit(app(prog_name="ponder", standalone_mode=False))

@@ -32,7 +32,7 @@ def solve(
     ] = "adaptive",
     effort: Annotated[str, typer.Option(help="low, fast, balanced or thorough.")] = "balanced",
     assessor: Annotated[str, typer.Option(help="probe, ask or fixed:N (a difficulty, 0 to 10).")] = "probe",
-    max_calls: Annotated[int | None, typer.Option(min=1, help="Most model calls, of every kind.")] = None,
+    max_calls: Annotated[int | None, typer.Option(help="Most model calls, of every kind.")] = None,
     verify: Annotated[str | None, typer.Option(help="regex:PATTERN or py:MODULE:FUNCTION.")] = None,
     store: Store = None,
     thread: Annotated[str | None, typer.Option(help="Name the run; default: a new name.")] = None,

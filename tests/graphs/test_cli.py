@@ -1,0 +1,237 @@
+"""The command line: what it prints, and with which exit code it ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from ponder.graphs.cli import main
+from ponder.graphs.cli.view import plain
+from tests.fake_server import FakeServer, Said
+
+
+class Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Ponder = Callable[..., Done]
+
+
+@pytest.fixture
+def ponder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ponder:
+    """Run a command in this process, on a store of the test's own."""
+    monkeypatch.setenv("PONDER_STORE", f"sqlite:///{tmp_path}/ponder.db")
+    monkeypatch.setenv("OPENAI_API_KEY", "key")
+    monkeypatch.delenv("PONDER_MODEL", raising=False)
+
+    def run(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["ponder", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return Done(int(ended.value.code or 0), printed.out, printed.err)
+
+    return run
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    with FakeServer() as running:
+        yield running
+
+
+def on(server: FakeServer) -> list[str]:
+    return ["--model", "openai:fake", "--base-url", server.url]
+
+
+def test_piped_the_answer_alone_is_on_standard_output_and_the_way_to_it_on_the_other(
+    ponder: Ponder, server: FakeServer
+) -> None:
+    done = ponder("solve", "What is 1 + 1?", *on(server), "--thread", "t")
+    assert (done.code, done.out) == (0, "2\n")
+    lines = done.err.splitlines()
+    assert lines[:3] == ["assess: 2"] * 3
+    assert "assessed: low, 3 of 3 probes agree, up to 5 calls, direct" in lines
+    assert lines[-1].startswith("confidence 0.75 by majority, stopped: confident; 3 calls, 30 + 15 tokens")
+    assert lines[-1].endswith("thread t")
+
+
+def test_quiet_prints_the_answer_and_nothing_else(ponder: Ponder, server: FakeServer) -> None:
+    assert ponder("solve", "1 + 1?", *on(server), "--quiet") == Done(0, "2\n", "")
+
+
+def test_json_is_one_object_with_the_fields_of_an_answer(ponder: Ponder, server: FakeServer) -> None:
+    done = ponder("solve", "1 + 1?", *on(server), "--json", "--max-calls", "2")
+    answer = json.loads(done.out)
+    assert (done.code, done.err) == (0, "")
+    assert list(answer) == [
+        *("answer", "text", "confidence", "decided_by", "stopped_because"),
+        *("assessment", "route", "candidates", "spent", "thread_id"),
+    ]
+    assert list(answer["spent"]) == [
+        *("calls", "input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens", "usd", "seconds", "lost")
+    ]
+    assert (answer["answer"], answer["spent"]["calls"]) == ("2", 2)
+
+
+def test_the_problem_comes_from_a_file_or_from_standard_input(
+    ponder: Ponder, server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "problem.txt").write_text("What is 7 - 5?")
+    assert ponder("solve", "--file", str(tmp_path / "problem.txt"), *on(server), "-q").out == "2\n"
+    assert "7 - 5" in server.requests[-1]["messages"][-1]["content"]
+    with (tmp_path / "problem.txt").open() as standard_input:
+        monkeypatch.setattr(sys, "stdin", standard_input)
+        assert ponder("solve", "-", *on(server), "-q").out == "2\n"
+
+
+def test_a_verifier_is_named_on_the_command_line(ponder: Ponder, server: FakeServer) -> None:
+    server.script = lambda _, number: Said(f"Answer: {number}")
+    done = ponder("solve", "1 + 1?", *on(server), "--verify", "regex:[5-9]", "--json")
+    assert json.loads(done.out)["decided_by"] == "verified"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([""], "error: the problem is empty: give a text, - for standard input, or --file"),
+        ([], "error: the problem is empty"),
+        (["--file", "/no/such.txt"], "error: file '/no/such.txt' cannot be read"),
+        (["1 + 1?", "--model", "gpt"], "error: model 'gpt' is unknown: give local, local:PATH.gguf"),
+        (["1 + 1?", "--policy", "magic"], "error: policy 'magic' is unknown: choose one of adaptive"),
+        (["1 + 1?", "--effort", "huge"], "error: effort='huge' cannot be used"),
+        (["1 + 1?", "--assessor", "fixed:99"], "error: assessor='fixed:99' cannot be used"),
+        (["1 + 1?", "--verify", "magic:1"], "error: verifier 'magic:1' is unknown: give regex:PATTERN"),
+        (["1 + 1?", "--verify", "regex:("], "error: verifier 'regex:(' is not a regular expression"),
+        (["1 + 1?", "--verify", "py:nope:nope"], "error: verifier 'py:nope:nope' cannot be imported"),
+        (["1 + 1?", "--max-calls", "0"], "error: budget.max_calls=0 cannot be used: input should be greater than 0"),
+        (["1 + 1?", "--max-calls", "-2"], "error: budget.max_calls=-2 cannot be used"),
+        (["1 + 1?", "--max-calls", "many"], "error: Invalid value for '--max-calls': Input should be a valid integer"),
+        (["1 + 1?", "--nope"], "error: No such option: --nope"),
+        (["1 + 1?", "--store", "sqlite:////no/x.db"], "error: store '/no/x.db': folder '/no' does not exist"),
+        (["1 + 1?", "--store", f"sqlite:///{__file__}"], "file is not a database"),
+        (["1 + 1?", "--store", "mongo://x"], "error: store of kind 'mongo' is unknown"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(ponder: Ponder, arguments: list[str], says: str) -> None:
+    done = ponder("solve", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert says in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_a_thread_that_does_not_exist_is_a_usage_error(ponder: Ponder) -> None:
+    for command in (["resume"], ["runs", "show"]):
+        done = ponder(*command, "nope")
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        assert "'nope' does not exist in this store: see `ponder runs list`" in done.err
+
+
+def test_no_answer_is_exit_code_3(ponder: Ponder, server: FakeServer) -> None:
+    server.script = lambda *_: Said("I cannot say", finish="length")
+    done = ponder("solve", "What is 1 + 1?", *on(server), "--max-calls", "3")
+    assert (done.code, done.out) == (3, "")
+    assert done.err.splitlines()[-1] == "error: no answer in 3 calls (budget)"
+
+
+def test_a_refused_key_is_exit_code_4_with_the_way_to_go_on(ponder: Ponder, server: FakeServer) -> None:
+    server.script = lambda *_: Said(status=401, body={})
+    done = ponder("solve", "1 + 1?", *on(server), "--thread", "t")
+    assert done.code == 4
+    assert done.err.splitlines()[-2:] == [
+        "resume with: ponder resume t",
+        "error: model 'openai:fake' refused the key (401): set OPENAI_API_KEY to a valid one",
+    ]
+    server.script = lambda *_: Said()
+    assert ponder("resume", "t", "-q") == Done(0, "2\n", "")
+
+
+def test_a_server_that_is_down_is_exit_code_4(ponder: Ponder) -> None:
+    with FakeServer() as gone:
+        url = gone.url
+    done = ponder("solve", "1 + 1?", "--model", "openai:fake", "--base-url", url, "--policy", "direct")
+    assert done.code == 4
+    assert "cannot be reached" in done.err.splitlines()[-1]
+
+
+def test_runs_are_listed_and_shown(ponder: Ponder, server: FakeServer) -> None:
+    assert "no runs yet" in ponder("runs", "list").err
+    ponder("solve", "What is 1 + 1?", *on(server), "--thread", "one", "-q")
+    server.script = lambda *_: Said(status=401, body={})
+    ponder("solve", "What is 2 + 2?", *on(server), "--thread", "two", "-q")
+    newest, oldest = ponder("runs", "list").out.splitlines()
+    assert newest.split()[:3] == ["two", "unfinished", "0"]
+    assert oldest.split()[:3] == ["one", "finished", "3"]
+    assert [row["thread_id"] for row in json.loads(ponder("runs", "list", "--json").out)] == ["two", "one"]
+    shown = ponder("runs", "show", "one").out
+    for part in ("What is 1 + 1?", "finished, 3 calls", "low", "assess", "decided by  majority"):
+        assert part in shown
+    assert "go on with  ponder resume two" in ponder("runs", "show", "two").out
+    assert json.loads(ponder("runs", "show", "one", "--json").out)["answer"] == "2"
+
+
+def test_doctor_says_what_works_and_what_does_not(ponder: Ponder, server: FakeServer) -> None:
+    done = ponder("doctor", *on(server))
+    assert [line.split()[:2] for line in done.out.splitlines()] == [
+        ["ok", "installed"],
+        ["ok", "settings"],
+        ["ok", "model"],
+        ["ok", "store"],
+    ]
+    assert "key" not in done.out.replace("OPENAI_API_KEY", "")
+    server.script = lambda *_: Said(status=404, body={})
+    done = ponder("doctor", *on(server), "--store", "sqlite:////no/x.db", "--json")
+    assert (done.code, [check["ok"] for check in json.loads(done.out)]) == (1, [True, True, False, False])
+
+
+def test_help_says_what_the_exit_codes_mean(ponder: Ponder) -> None:
+    done = ponder("--help")
+    assert (done.code, "3 no answer within the budget" in done.out) == (0, True)
+    for command in ("solve", "resume", "runs", "doctor"):
+        assert ponder(command, "--help").code == 0
+    assert max(map(len, ponder("solve", "--help").out.splitlines())) <= 80
+
+
+def test_a_hostile_text_becomes_one_short_line_without_control_characters() -> None:
+    assert plain("\x1b[31mred\x07\n\nnext\u202eevil") == "[31mred next evil"
+    assert plain("x" * 10_000, 20) == "x" * 19 + "…"
+
+
+def test_ctrl_c_saves_prints_the_resume_command_and_ends_with_130(server: FakeServer, tmp_path: Path) -> None:
+    server.script = lambda _, number: (number < 2 or server.release.wait(60)) and Said()  # type: ignore[return-value]
+    store = f"sqlite:///{tmp_path}/ponder.db"
+    command = [str(Path(sys.executable).parent / "ponder"), "solve", "1 + 1?", *on(server), "--store", store]
+    environment = os.environ | {"OPENAI_API_KEY": "key"}
+    with subprocess.Popen(
+        [*command, "--thread", "t"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            server.wait_for(lambda it: it.answered == 2 and len(it.requests) == 3)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=30)
+        except BaseException:
+            process.kill()
+            raise
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines()[-2:] == [
+        "interrupted: what was paid is saved",
+        f"resume with: ponder resume t --store {store}",
+    ]
+    server.release.set()
+    done = subprocess.run(
+        [command[0], "resume", "t", "--store", store, "--quiet"],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+    )
+    assert done.stdout == "2\n"
