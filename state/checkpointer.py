@@ -24,14 +24,11 @@ from langgraph.checkpoint.base import (
     get_serializable_checkpoint_metadata,
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from sqlalchemy import Connection, Engine, Row
 
 from . import rows
+from .codec import Codec, config_of, default_serde, place_of, versions_in
 from .engine import create_tables, open_engine, translated
-from .rows import Place
-from .run import PERSISTED
-from .tables import decode, digest
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,11 +38,6 @@ Names = list[str]  # inside the class `list` is the method
 
 THREADS = 8
 """Of one saver: reads run beside each other and beside the one writer."""
-
-
-def default_serde() -> SerializerProtocol:
-    """Trust ponder's own classes and LangChain's messages, and no other."""
-    return JsonPlusSerializer(allowed_msgpack_modules=[(kind.__module__, kind.__name__) for kind in PERSISTED])
 
 
 class SQLAlchemySaver(BaseCheckpointSaver[str]):
@@ -60,6 +52,11 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="ponder-store")
         self.writing = threading.Lock()
         self.ready = threading.Event()
+
+    @property
+    def codec(self) -> Codec:
+        """The serializer in force: `with_allowlist` copies the saver and changes it."""
+        return Codec(self.serde)
 
     @classmethod
     def from_conn_string(cls, url: str) -> Self:
@@ -136,9 +133,9 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         place = place_of(config)
         about = get_serializable_checkpoint_metadata(config, metadata)
         values = checkpoint["channel_values"]
-        body = self.dump({"checkpoint": {**checkpoint, "channel_values": {}}, "metadata": about})
+        body = self.codec.dump({"checkpoint": {**checkpoint, "channel_values": {}}, "metadata": about})
         new = [
-            (name, version, self.dump(values[name]) if name in values else rows.Typed(rows.ABSENT, b""))
+            (name, version, self.codec.dump(values[name]) if name in values else rows.Typed(rows.ABSENT, b""))
             for name, version in new_versions.items()
         ]
         with self.writes() as connection:
@@ -152,7 +149,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
     ) -> None:
         """Store what a task has written since the checkpoint that `config` names."""
         made = [
-            rows.Write(WRITES_IDX_MAP.get(channel, index), channel, self.dump(value))
+            rows.Write(WRITES_IDX_MAP.get(channel, index), channel, self.codec.dump(value))
             for index, (channel, value) in enumerate(writes)
         ]
         checkpoint_id = config["configurable"]["checkpoint_id"]
@@ -164,7 +161,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         checkpoint_id = config["configurable"].get("checkpoint_id")
         with self.reads() as connection:
             found = rows.find(connection, place_of(config), checkpoint_id=checkpoint_id, limit=1)
-            return self.tuple_of(connection, found[0]) if found else None
+            return self.codec.tuple_of(connection, found[0]) if found else None
 
     def list(
         self,
@@ -193,9 +190,9 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
             ):
                 if limit is not None and len(found) >= limit:
                     break
-                about = self.load(rows.Typed(row.type, row.body))["metadata"]
+                about = self.codec.body_of(row)["metadata"]
                 if all(name in about and about[name] == value for name, value in wanted.items()):
-                    found.append(self.tuple_of(connection, row))
+                    found.append(self.codec.tuple_of(connection, row))
         return found
 
     def delete_thread(self, thread_id: str) -> None:
@@ -279,56 +276,10 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         number = 0 if current is None else int(str(current).partition(".")[0])
         return f"{number + 1:032}.{random.random():016}"  # noqa: S311 - a tie-break, not a secret
 
-    def dump(self, value: object) -> rows.Typed:
-        """Serialise a value."""
-        return rows.Typed(*self.serde.dumps_typed(value))
-
-    def load(self, typed: rows.Typed) -> Any:
-        """Bring a value back."""
-        return self.serde.loads_typed((typed.type, bytes(typed.data)))
-
-    def tuple_of(self, connection: Connection, row: Row[Any]) -> CheckpointTuple:
-        """Put a checkpoint together from its row, its values and its pending writes."""
-        body = self.load(rows.Typed(row.type, row.body))
-        checkpoint = body["checkpoint"]
-        keys = versions_in(checkpoint)
-        stored = rows.load_blobs(connection, row, list(keys.values()))
-        checkpoint["channel_values"] = {
-            name: self.load(stored[key])
-            for name, key in keys.items()
-            if key in stored and stored[key].type != rows.ABSENT
-        }
-        place = Place(decode(row.thread_id), decode(row.ns_name))
-        pending = rows.load_writes(connection, row)
-        return CheckpointTuple(
-            config=config_of(place, decode(row.id)),
-            checkpoint=checkpoint,
-            metadata=body["metadata"],
-            parent_config=None if row.parent is None else config_of(place, decode(row.parent)),
-            pending_writes=[(task, channel, self.load(value)) for task, channel, value in pending],
-        )
-
     def forget(self, connection: Connection, gone: Sequence[Row[Any]]) -> None:
         """Delete checkpoints, their writes, and the values that nothing refers to any more."""
         for place in rows.delete_checkpoints(connection, gone):
             kept = rows.in_place(connection, place)
-            bodies = (self.load(rows.Typed(row.type, row.body))["checkpoint"] for row in kept)
+            bodies = (self.codec.body_of(row)["checkpoint"] for row in kept)
             used = {key for body in bodies for key in versions_in(body).values()}
             rows.free_blobs(connection, place, used)
-
-
-def versions_in(checkpoint: Checkpoint) -> dict[str, rows.Version]:
-    """Channel -> where its value is stored."""
-    named = checkpoint["channel_versions"].items()
-    return {name: (digest(name), rows.version_key(version)) for name, version in named}
-
-
-def place_of(config: RunnableConfig) -> Place:
-    """Read thread and namespace off a config."""
-    given = config["configurable"]
-    return Place(str(given["thread_id"]), given.get("checkpoint_ns", ""))
-
-
-def config_of(place: Place, checkpoint_id: str) -> RunnableConfig:
-    """Name a checkpoint."""
-    return {"configurable": {"thread_id": place.thread_id, "checkpoint_ns": place.ns, "checkpoint_id": checkpoint_id}}

@@ -1,0 +1,39 @@
+# List the recipes.
+default:
+    @just --list
+
+# Everything CI checks.
+check:
+    bash .ci/run
+
+# Format, and fix what can be fixed.
+fix:
+    uv run ruff format
+    uv run ruff check --fix
+
+# Lint and types.
+lint:
+    uv run ruff format --check
+    uv run ruff check
+    uv run mypy
+    uv run pyright
+
+# The tests; arguments go to pytest.
+test *arguments:
+    uv run pytest {{arguments}}
+
+# Rewrite the generated parts of the README.
+readme:
+    uv run python -m tests.test_readme
+
+# The graph in LangGraph Studio.
+studio:
+    uv run langgraph dev
+
+# What ponder adds to eight calls.
+overhead:
+    uv run python -m tests.benchmarks.overhead
+
+# Real problems on the embedded model, by each policy.
+live:
+    uv run python -m tests.benchmarks.live
