@@ -60,6 +60,7 @@ async def asolve(
 
     Raises:
         UsageError: a value cannot be used, or the thread holds an unfinished run.
+        ThreadBusy: another process works on the thread.
         ModelUnreachable: no call can succeed now; what was paid is kept, and `resume(thread_id)` goes on.
         StoreError: the store cannot be used.
 
@@ -102,6 +103,7 @@ async def aresume(
     Raises:
         ThreadNotFound: nothing is stored under that thread.
         UsageError: the run had a model or verifier object and none is given.
+        ThreadBusy: another process works on the thread.
 
     """
     async with opened(store) as saver:
@@ -174,7 +176,17 @@ class Run:
         return await self.graph.aget_state(self.config)
 
     async def go(self, given: RunInput | None) -> Answer:
-        """Run to the end, telling every event."""
+        """Run to the end, telling every event, as the thread's one owner.
+
+        Raises:
+            ThreadBusy: another process works on the thread.
+
+        """
+        async with held(self.graph.checkpointer, self.thread_id):
+            return await self.stream(given)
+
+    async def stream(self, given: RunInput | None) -> Answer:
+        """Run the graph, and pick the answer out of what it tells."""
         answer: Answer | None = None
         stream = self.graph.astream(
             given, self.config, stream_mode=["custom", "updates"], subgraphs=True, durability="sync"
@@ -205,6 +217,19 @@ def recalled(given: G | None, origin: dict[str, Any], key: str, word: str) -> G 
     if given is None and stored == OBJECT:
         raise UsageError(f"this run began with a {word} object, which is not stored: give resume(…, {word}=…)")
     return cast("str | None", stored) if given is None else given
+
+
+@asynccontextmanager
+async def held(saver: object, thread_id: str) -> AsyncIterator[None]:
+    """Own a thread while it runs; a checkpointer that is not ours has no leases, and nothing is held."""
+    from ..state.checkpointer import SQLAlchemySaver
+    from ..state.lease import hold
+
+    if not isinstance(saver, SQLAlchemySaver):
+        yield
+        return
+    async with hold(saver, thread_id):
+        yield
 
 
 @asynccontextmanager

@@ -52,7 +52,7 @@ class Dispatch:
         calls = view.reserve(again or (step.calls if isinstance(step, Wave) else []))
         if not calls:
             return self.end(view, Done("budget", step.iterations))
-        emit(Event(type="budget", branch=self.branch, calls=calls))
+        emit(Event(type="budget", branch=self.branch, calls=calls, allowed=view.allowed))
         goto: list[Send] = sends(calls)
         return Command(update=BranchOutput(calls=calls), goto=goto)
 

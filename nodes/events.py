@@ -19,11 +19,15 @@ class Event(BaseModel):
     branch: str = ""
     calls: list[Call] = []
     """`budget`: the calls just admitted."""
+    allowed: int = 0
+    """`budget`: the most calls the run may make."""
+    votes: dict[str, int] = {}
+    """`voted`: answer, as it was written -> candidates that gave it, most first."""
     candidate: Candidate | None = None
     assessment: Assessment | None = None
     """`assessed`, `escalated`."""
     selection: Selection | None = None
-    """`voted`, `selected`."""
+    """`voted`, `escalated`, `selected`."""
     reason: str = ""
     """`finished`: why the branch ended."""
 

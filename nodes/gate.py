@@ -71,6 +71,11 @@ class View:
         return Ledger(budget=self.settings.budget.model_copy(update={"max_tokens": part}), calls=tuple(self.calls))
 
     @property
+    def allowed(self) -> int:
+        """The most calls the run may make."""
+        return min(self.settings.budget.max_calls or self.settings.max_compute_budget, self.settings.max_compute_budget)
+
+    @property
     def place(self) -> str:
         """What the ids of this branch's calls begin with."""
         return f"{self.leg.step}-{self.branch}-"

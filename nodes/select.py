@@ -35,6 +35,7 @@ class Select:
     async def __call__(self, state: RunState, config: RunnableConfig) -> Command[str]:
         view = View("select", state, self.exact)
         selection = choose(view)
+        emit(Event(type="voted", selection=selection, votes=written(view.votes)))
         reason = stop_reason(view, selection)
         assessment = state.get("assessment")
         if reason is None and assessment is not None:
@@ -94,6 +95,12 @@ def tied(view: View) -> list[Candidate]:
     """Return one candidate for each of the answers with the most votes."""
     counts = tally(view.votes)
     return [spokesman(view.votes, answer) for answer, count in counts.items() if count == max(counts.values())]
+
+
+def written(votes: Sequence[Candidate]) -> dict[str, int]:
+    """Return the vote with each answer as it was written first."""
+    first = {item.answer: item.raw or "" for item in reversed(votes)}
+    return {first[answer]: int(count) for answer, count in tally(votes).items()}
 
 
 def spokesman(votes: Sequence[Candidate], answer: str) -> Candidate:

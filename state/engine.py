@@ -92,6 +92,14 @@ def create_tables(engine: Engine) -> None:
         connection.execute(versions.insert().values(version=SCHEMA))
 
 
+def masked(url: str) -> str:
+    """Return a URL without its password; what is no URL has none."""
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return url
+
+
 def shown(engine: Engine) -> str:
     """Return the engine's URL without its password."""
     return repr(engine.url.render_as_string(hide_password=True))

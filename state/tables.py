@@ -6,7 +6,7 @@ bytes. What may be long (thread, namespace, channel, task) is a digest in the ke
 
 from hashlib import blake2b
 
-from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import Column, Float, Integer, LargeBinary, MetaData, String, Table, Text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
@@ -62,6 +62,15 @@ writes = Table(
     Column("data", Blob, nullable=False),
 )
 """What the tasks of a step have written before its checkpoint: no foreign key, they come first."""
+
+leases = Table(
+    "ponder_leases",
+    metadata,
+    Column("thread", Digest, primary_key=True),
+    Column("owner", String(255), nullable=False),
+    Column("until", Float(53), nullable=False),
+)
+"""Who works on a thread, and until when (Unix time, seconds) unless the lease is renewed."""
 
 
 def digest(text: str) -> bytes:

@@ -49,6 +49,8 @@ async def examine(checks: dict[str, Check]) -> list[tuple[str, bool, str]]:
             results.append((name, True, await check()))
         except PonderError as error:
             results.append((name, False, str(error)))
+        except Exception as error:  # noqa: BLE001 - a doctor goes on to the next check
+            results.append((name, False, f"{type(error).__name__}: {error}"))
     return results
 
 
@@ -66,7 +68,9 @@ async def installed() -> str:
 async def configured() -> str:
     """Name the environment's settings; a key only as set or not."""
     key = "set" if os.environ.get("OPENAI_API_KEY") else "not set"
-    named = [f"{name}={os.environ[name]}" for name in ("PONDER_MODEL", "OPENAI_BASE_URL") if name in os.environ]
+    from ...state.engine import masked
+
+    named = [f"{name}={masked(os.environ[name])}" for name in ("PONDER_MODEL", "OPENAI_BASE_URL") if name in os.environ]
     return ", ".join([*named, f"OPENAI_API_KEY is {key}"])
 
 

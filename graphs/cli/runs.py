@@ -3,6 +3,7 @@
 import asyncio
 import json as json_
 from datetime import UTC, datetime
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,10 +26,11 @@ def list_runs(
     if json:
         typer.echo(json_.dumps(rows))
         return
+    room = max(20, get_terminal_size((110, 24)).columns - 62)
     for row in rows:
         typer.echo(
-            f"{row['thread_id']:14} {row['status']:10} {row['calls']:4} calls  {row['age']:>5}  "
-            f"{short(row['answer'] or '-', 16):16} {short(row['problem'], 50)}"
+            f"{short(row['thread_id'], 14):14} {row['status']:10} {row['calls']:4} calls  {row['age']:>5}  "
+            f"{short(row['answer'] or '-', 16):16} {short(row['problem'], room)}"
         )
     if not rows:
         typer.echo("no runs yet: solve something with `ponder solve`", err=True)

@@ -105,11 +105,18 @@ def finish(
     if json:
         typer.echo(answer.model_dump_json())
     elif not view.prints_answer:
-        typer.echo(answer.answer if answer.answer is not None else "", nl=answer.answer is not None)
+        typer.echo(printed(answer.answer or ""), nl=answer.answer is not None)
     if answer.answer is None:
         if not json:
             typer.echo(f"error: no answer in {answer.spent.calls} calls ({answer.stopped_because})", err=True)
         raise typer.Exit(NO_ANSWER)
+
+
+def printed(text: str) -> str:
+    """Keep a model's control characters from a terminal; a pipe gets them as they are."""
+    if not sys.stdout.isatty():
+        return text
+    return "".join(character for character in text if character.isprintable() or character in "\n\t")
 
 
 def read(problem: str | None, file: Path | None) -> str:
@@ -129,5 +136,7 @@ def read(problem: str | None, file: Path | None) -> str:
 
 
 def resume_command(thread: str, store: str | None) -> str:
-    """Return what to type to go on with a run."""
-    return shlex.join(["ponder", "resume", thread, *(("--store", store) if store else ())])
+    """Return what to type to go on with a run; a password is not repeated."""
+    from ...state.engine import masked
+
+    return shlex.join(["ponder", "resume", thread, *(("--store", masked(store)) if store else ())])

@@ -60,12 +60,14 @@ class Picture(View):
     live: Live
     route: list[str] = field(default_factory=list)
     calls: int = 0
+    allowed: int = 0
     candidates: list[Candidate] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     prints_answer = True
 
     def show(self, event: Event) -> None:
         self.calls += len(event.calls)
+        self.allowed = event.allowed or self.allowed
         if event.calls and event.branch not in self.route[-1:]:
             self.route.append(event.branch)
         if event.candidate:
@@ -81,7 +83,7 @@ class Picture(View):
     def drawn(self) -> RenderableType:
         """Draw what is known by now."""
         head = Text.assemble((plain(self.title, 200), "bold"))
-        way = Text(f"{' ▸ '.join(self.route) or 'starting'} · {self.calls} calls", style="cyan")
+        way = Text(f"{' ▸ '.join(self.route) or 'starting'} · {self.calls} of {self.allowed} calls", style="cyan")
         notes = [Text(note, style="dim") for note in self.notes]
         table = Table("branch", "strategy", "answer", "sure", "text", box=None, pad_edge=False, header_style="dim")
         for candidate in self.candidates[-SHOWN:]:
@@ -90,16 +92,13 @@ class Picture(View):
 
     def votes(self) -> RenderableType:
         """Draw the answers with the most votes."""
-        counted = Counter(item.raw for item in latest(self.candidates) if item.raw is not None)
+        voting = {item.id: item for item in self.candidates if item.answer is not None}.values()
+        written = {item.answer: item.raw or "" for item in reversed(voting)}
         table = Table.grid(padding=(0, 1))
-        for answer, count in counted.most_common(SHOWN):
-            table.add_row(Text(plain(answer, 30)), Text("█" * min(count, 40), style="green"), Text(str(count)))
+        for answer, count in Counter(item.answer for item in voting).most_common(SHOWN):
+            bar = Text("█" * min(count, 40), style="green")
+            table.add_row(Text(plain(written[answer], 30)), bar, Text(str(count)))
         return table
-
-
-def latest(candidates: list[Candidate]) -> list[Candidate]:
-    """Drop what a later attempt has replaced."""
-    return list({candidate.id: candidate for candidate in candidates}.values())
 
 
 def cells(candidate: Candidate) -> tuple[str, ...]:
@@ -125,6 +124,9 @@ def described(event: Event) -> str:
     if event.assessment:
         found = event.assessment
         return f"{event.type}: {found.level}, {found.evidence}, up to {found.compute_budget} calls, {found.plan[-1]}"
+    if event.type == "voted":
+        said = ", ".join(f"{plain(answer, 30)} x {count}" for answer, count in list(event.votes.items())[:SHOWN])
+        return f"vote: {said or 'none'}"
     if event.type == "finished":
         return f"{event.branch}: {event.reason}"
     return ""

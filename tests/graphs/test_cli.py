@@ -13,6 +13,8 @@ import pytest
 
 from ponder.graphs.cli import main
 from ponder.graphs.cli.view import plain
+from ponder.state import SQLAlchemySaver
+from ponder.state.lease import put
 from tests.fake_server import FakeServer, Said
 
 
@@ -162,6 +164,26 @@ def test_a_server_that_is_down_is_exit_code_4(ponder: Ponder) -> None:
     assert "cannot be reached" in done.err.splitlines()[-1]
 
 
+def test_a_thread_that_somebody_works_on_is_exit_code_5(ponder: Ponder, server: FakeServer, tmp_path: Path) -> None:
+    server.script = lambda *_: Said(status=401, body={})
+    ponder("solve", "1 + 1?", *on(server), "--thread", "t")
+    with SQLAlchemySaver.from_conn_string(f"sqlite:///{tmp_path}/ponder.db") as saver, saver.writes() as connection:
+        put(connection, "t", "elsewhere:1:x")
+    done = ponder("resume", "t")
+    assert (done.code, done.err.count("\n")) == (5, 1)
+    assert "error: thread 't' is worked on by process 1 on 'elsewhere' until" in done.err
+
+
+def test_a_password_is_not_repeated(ponder: Ponder, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "postgresql://me:hunter2@127.0.0.1:1/none"
+    done = ponder("solve", "1 + 1?", "--store", url)
+    assert done.code == 2
+    assert "hunter2" not in done.out + done.err
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://me:hunter2@127.0.0.1:1/v1")
+    done = ponder("doctor", "--model", "openai:x", "--store", url)
+    assert (done.code, "hunter2" in done.out + done.err) == (1, False)
+
+
 def test_runs_are_listed_and_shown(ponder: Ponder, server: FakeServer) -> None:
     assert "no runs yet" in ponder("runs", "list").err
     ponder("solve", "What is 1 + 1?", *on(server), "--thread", "one", "-q")
@@ -194,7 +216,7 @@ def test_doctor_says_what_works_and_what_does_not(ponder: Ponder, server: FakeSe
 
 def test_help_says_what_the_exit_codes_mean(ponder: Ponder) -> None:
     done = ponder("--help")
-    assert (done.code, "3 no answer within the budget" in done.out) == (0, True)
+    assert (done.code, "3 no answer within the budget" in " ".join(done.out.split())) == (0, True)
     for command in ("solve", "resume", "runs", "doctor"):
         assert ponder(command, "--help").code == 0
     assert max(map(len, ponder("solve", "--help").out.splitlines())) <= 80

@@ -1,0 +1,68 @@
+"""The README is true: what can drift is generated, and its Python runs. `python -m tests.test_readme` rewrites it."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ponder.graphs import create_ponder
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+BLOCK = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def graph() -> str:
+    """Draw the machine."""
+    return f"```mermaid\n{create_ponder().get_graph().draw_mermaid().strip()}\n```\n"
+
+
+def tree() -> str:
+    """List every source file with its first line."""
+    lines = []
+    for folder in ("graphs", "nodes", "state"):
+        for path in sorted((ROOT / folder).rglob("*.py"), key=lambda path: (path.parent, path.name != "__init__.py")):
+            said = (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines()[0].rstrip(".")
+            name = str(path.relative_to(ROOT)).replace("__init__.py", "")
+            lines.append(f"{name:34} {said}" if len(said) <= 84 else f"{name:34} {said[:83]}…")
+    return "```text\n" + "\n".join(lines) + "\n```\n"
+
+
+def usage() -> str:
+    """Print the help of `ponder solve` at 80 columns."""
+    command = [str(Path(sys.executable).parent / "ponder"), "solve", "--help"]
+    environment = os.environ | {"COLUMNS": "80", "NO_COLOR": "1"}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    return f"```text\n{done.stdout.strip()}\n```\n"
+
+
+GENERATED = {"graph": graph, "tree": tree, "help": usage}
+
+
+def renewed(text: str) -> str:
+    """Return the README with its generated parts made anew."""
+    return BLOCK.sub(lambda found: found[1] + GENERATED[found[2]]() + found[3], text)
+
+
+def test_what_is_generated_is_as_it_stands() -> None:
+    text = README.read_text()
+    assert {found[2] for found in BLOCK.finditer(text)} == set(GENERATED)
+    assert text == renewed(text), "run `python -m tests.test_readme`"
+
+
+def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("PONDER_STORE", f"sqlite:///{tmp_path}/ponder.db")
+    monkeypatch.delenv("PONDER_MODEL", raising=False)
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, str(README), "exec"), {})  # noqa: S102 - our own README
+    assert capsys.readouterr().out
+
+
+if __name__ == "__main__":
+    README.write_text(renewed(README.read_text()))
