@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, select
+from sqlalchemy import Connection, Engine, Table, create_engine, event, select
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
@@ -83,13 +83,12 @@ def create_tables(engine: Engine) -> None:
 
     """
     with translated(engine), engine.connect().execution_options(writes=True) as connection, connection.begin():
-        if inspect(connection).has_table(versions.name):
-            found = connection.scalar(select(versions.c.version)) or SCHEMA
-            if found > SCHEMA:
-                raise StoreError(f"store {shown(engine)} has schema {found}, this ponder {SCHEMA}: upgrade ponder")
-            return
-        metadata.create_all(connection)
-        connection.execute(versions.insert().values(version=SCHEMA))
+        metadata.create_all(connection)  # what is there stays as it is
+        found = connection.scalar(select(versions.c.version))
+        if found is None:
+            connection.execute(versions.insert().values(version=SCHEMA))
+        elif found > SCHEMA:
+            raise StoreError(f"store {shown(engine)} has schema {found}, this ponder {SCHEMA}: upgrade ponder")
 
 
 def masked(url: str) -> str:
