@@ -73,7 +73,10 @@ class View:
     @property
     def allowed(self) -> int:
         """The most calls the run may make."""
-        return min(self.settings.budget.max_calls or self.settings.max_compute_budget, self.settings.max_compute_budget)
+        settings = self.settings
+        most = settings.sample_cap if settings.policy == "fixed" else settings.max_compute_budget
+        limit = settings.budget.max_calls or most
+        return limit if settings.policy == "fixed" else min(limit, most)
 
     @property
     def place(self) -> str:
@@ -91,7 +94,7 @@ class View:
         share = self.leg.allowances.get(self.branch)
         return None if share is None else max(0, share - len(self.own))
 
-    def call(  # a plan says what it wants; everything else follows from the settings
+    def call(
         self,
         kind: CallKind,
         turn: int,
@@ -101,7 +104,7 @@ class View:
         parents: tuple[str, ...] = (),
         temperature: float | None = None,
     ) -> Call:
-        """Describe one call at its place in the run."""
+        """Describe one call at its place in the run; what is not said here follows from the settings."""
         return Call(
             id=f"{self.place}{turn:03d}-{index:03d}",
             kind=kind,

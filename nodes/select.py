@@ -44,7 +44,9 @@ class Select:
             emit(Event(type="escalated", branch=branch, assessment=raised, selection=selection))
             share = min(floor_of(branch), units_left(view))
             return go(view, [branch], {"assessment": raised, "selection": selection}, share)
-        if isinstance(plan_judge(view), Wave) and view.reserve(comparisons(view, tied(view))):
+        judging = plan_judge(view)
+        # A pair is worth asking about in both orders or not at all.
+        if isinstance(judging, Wave) and len(view.reserve(judging.calls)) == len(judging.calls):
             return Command(update={"selection": selection}, goto="judge")
         answer = answer_of(view, selection, reason or "complete", config)
         emit(Event(type="selected", selection=selection, reason=answer.stopped_because))

@@ -203,6 +203,12 @@ async def test_a_judge_that_always_prefers_the_first_place_is_not_believed() -> 
     assert (answer.answer, answer.decided_by) == ("8", "first")
 
 
+async def test_a_tie_is_not_judged_by_half() -> None:
+    model = ScriptedModel(cycle("8", "7"))
+    answer = await run(model, policy="parallel", max_samples=4, budget=Budget(max_calls=5))
+    assert (model.calls, answer.answer, answer.decided_by) == (4, "8", "first")
+
+
 async def test_a_verifier_replaces_probing_and_the_first_pass_ends_the_run() -> None:
     model = ScriptedModel(lambda _, number: f"Answer: {number}")
     answer = await run(model, verifier=lambda _, candidate: candidate.answer == "5")
