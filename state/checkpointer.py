@@ -10,25 +10,28 @@ import random
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import Any, ParamSpec, Self, TypeVar
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
-    WRITES_IDX_MAP,
     BaseCheckpointSaver,
     ChannelVersions,
     Checkpoint,
     CheckpointMetadata,
     CheckpointTuple,
-    get_serializable_checkpoint_metadata,
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from sqlalchemy import Connection, Engine, Row
+from sqlalchemy.pool import StaticPool
 
 from . import rows
-from .codec import Codec, config_of, default_serde, place_of, versions_in
-from .engine import create_tables, open_engine, translated
+from .codec import Codec, default_serde, place_of, versions_in
+from .engine import create_tables, engine_of, translated
+from .writer import GroupWriter, Writer
+
+if TYPE_CHECKING:  # needs greenlet, which only asynchronous engines bring
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -46,11 +49,15 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
     Tables are created on first use. Close it, or use it as `with` or `async with`.
     """
 
-    def __init__(self, engine: Engine | str, *, serde: SerializerProtocol | None = None) -> None:
+    def __init__(self, engine: "Engine | AsyncEngine | str", *, serde: SerializerProtocol | None = None) -> None:
         super().__init__(serde=serde or default_serde())
-        self.engine = open_engine(engine) if isinstance(engine, str) else engine
+        self.engine = engine_of(engine)
         self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="ponder-store")
-        self.writing = threading.Lock()
+        self.opening = threading.Lock()
+        one = self.engine.dialect.name == "sqlite"
+        self.writing = threading.Lock() if one else nullcontext()
+        self.reading = self.writing if isinstance(self.engine.pool, StaticPool) else nullcontext()
+        self.writer = GroupWriter(self.writes) if one else Writer(self.writes, THREADS)
         self.ready = threading.Event()
 
     @property
@@ -82,6 +89,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
 
     def close(self) -> None:
         """Wait for what is being written, and let go of the database."""
+        self.writer.close()
         self.threads.shutdown()
         self.engine.dispose()
 
@@ -91,7 +99,7 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
 
     def setup(self) -> None:
         """Create the tables; called by itself on first use."""
-        with self.writing:
+        with self.opening:
             if not self.ready.is_set():
                 create_tables(self.engine)
                 self.ready.set()
@@ -105,12 +113,12 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         """Open a transaction that reads."""
         if not self.ready.is_set():
             self.setup()
-        with translated(self.engine), self.engine.connect() as connection, connection.begin():
+        with self.reading, translated(self.engine), self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def writes(self) -> Iterator[Connection]:
-        """Open a transaction that writes; within a process one at a time, so that none waits in the database."""
+        """Open a transaction that writes; on SQLite one at a time, so that none waits in the database."""
         if not self.ready.is_set():
             self.setup()
         with self.writing, translated(self.engine), self.engine.connect() as opened:
@@ -130,38 +138,20 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Store a checkpoint after the one that `config` names."""
-        place = place_of(config)
-        about = get_serializable_checkpoint_metadata(config, metadata)
-        values = checkpoint["channel_values"]
-        body = self.codec.dump({"checkpoint": {**checkpoint, "channel_values": {}}, "metadata": about})
-        new = [
-            (name, version, self.codec.dump(values[name]) if name in values else rows.Typed(rows.ABSENT, b""))
-            for name, version in new_versions.items()
-        ]
-        with self.writes() as connection:
-            rows.put_blobs(connection, place, new)
-            parent = config["configurable"].get("checkpoint_id")
-            rows.put(connection, place, checkpoint["id"], parent, about.get("run_id"), body)
-        return config_of(place, checkpoint["id"])
+        return self.writer.run(self.codec.putting(config, checkpoint, metadata, new_versions))
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Store what a task has written since the checkpoint that `config` names."""
-        made = [
-            rows.Write(WRITES_IDX_MAP.get(channel, index), channel, self.codec.dump(value))
-            for index, (channel, value) in enumerate(writes)
-        ]
-        checkpoint_id = config["configurable"]["checkpoint_id"]
-        with self.writes() as connection:
-            rows.put_writes(connection, place_of(config), checkpoint_id, task_id, task_path, made)
+        self.writer.run(self.codec.putting_writes(config, writes, task_id, task_path))
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the checkpoint that `config` names, else the newest of its thread and namespace."""
         checkpoint_id = config["configurable"].get("checkpoint_id")
         with self.reads() as connection:
             found = rows.find(connection, place_of(config), checkpoint_id=checkpoint_id, limit=1)
-            return self.codec.tuple_of(connection, found[0]) if found else None
+            return self.codec.tuples_of(connection, found)[0] if found else None
 
     def list(
         self,
@@ -179,21 +169,17 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
     ) -> Found:
         """Collect what `list` and `alist` return; the filter compares by equality, and the limit counts what passes."""
         given = config["configurable"] if config else {}
-        found: Found = []
         with self.reads() as connection:
-            for row in rows.find(
+            found = rows.find(
                 connection,
                 place_of(config) if config else None,
                 all_namespaces="checkpoint_ns" not in given,
                 checkpoint_id=given.get("checkpoint_id"),
                 before=before["configurable"].get("checkpoint_id") if before else None,
-            ):
-                if limit is not None and len(found) >= limit:
-                    break
-                about = self.codec.body_of(row)["metadata"]
-                if all(name in about and about[name] == value for name, value in wanted.items()):
-                    found.append(self.codec.tuple_of(connection, row))
-        return found
+                limit=None if wanted else limit,
+            )
+            passing = [row for row in found if self.codec.passes(row, wanted)] if wanted else found
+            return self.codec.tuples_of(connection, passing[:limit])
 
     def delete_thread(self, thread_id: str) -> None:
         """Forget a thread: checkpoints, values and writes, in all namespaces."""
@@ -234,12 +220,14 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        return await self.threaded(self.put, config, checkpoint, metadata, new_versions)
+        work = self.codec.putting(config, checkpoint, metadata, new_versions)
+        return await asyncio.wrap_future(self.writer.submit(work))
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        await self.threaded(self.put_writes, config, writes, task_id, task_path)
+        work = self.codec.putting_writes(config, writes, task_id, task_path)
+        await asyncio.wrap_future(self.writer.submit(work))
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         return await self.threaded(self.get_tuple, config)

@@ -3,20 +3,28 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, select
+from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from .errors import StoreError
-from .tables import metadata, versions
+from .migrations import migrate
 
-SCHEMA = 1
-"""Version of the tables that this code knows."""
+if TYPE_CHECKING:  # needs greenlet, which only asynchronous engines bring
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+DRIVERS = {"postgresql": "postgresql+psycopg", "mariadb": "mariadb+pymysql", "mysql": "mysql+pymysql"}
+"""Of URLs that name none."""
+TWINS = {"asyncpg": "psycopg", "psycopg_async": "psycopg", "asyncmy": "pymysql", "aiomysql": "pymysql"}
+"""Synchronous drivers to use for asynchronous ones: the saver's threads keep the loop free."""
+EXTRAS = {"psycopg": "postgres", "pymysql": "mariadb"}
+POOL_SIZE = 8
 BUSY_SECONDS = 30
 """How long a SQLite writer waits for another process."""
 
@@ -32,14 +40,33 @@ def open_engine(given: str) -> Engine:
         url = make_url(given)
         if url.get_backend_name() == "sqlite":
             return sqlite_engine(url)
-        return create_engine(url, pool_pre_ping=True)
+        return server_engine(url)
     except NoSuchModuleError:
         kind = given.partition(":")[0]
         raise StoreError(f"store of kind {kind!r} is unknown: give a URL such as sqlite:///ponder.db") from None
     except ArgumentError:
-        raise StoreError(f"store {given!r} is not a database URL: give one such as sqlite:///ponder.db") from None
+        start = given.partition("@")[0].partition("//")[0]
+        raise StoreError(f"store {start!r} is not a database URL: give one such as sqlite:///ponder.db") from None
     except ModuleNotFoundError as error:
-        raise StoreError(f"store {given.partition(':')[0]!r} needs a driver: install {error.name}") from None
+        needed = f"ponder[{EXTRAS[error.name]}]" if error.name in EXTRAS else error.name
+        raise StoreError(f"store {given.partition(':')[0]!r} needs a driver: install {needed}") from None
+
+
+def server_engine(url: URL) -> Engine:
+    """Make an engine with a pool for PostgreSQL or MariaDB."""
+    kind, _, driver = DRIVERS.get(url.drivername, url.drivername).partition("+")
+    named = url.set(drivername=f"{kind}+{TWINS.get(driver, driver)}")
+    # Gap locks of the default level deadlock writers of neighbouring threads.
+    return create_engine(named, pool_size=POOL_SIZE, pool_pre_ping=True, isolation_level="READ COMMITTED")
+
+
+def engine_of(given: "Engine | AsyncEngine | str") -> Engine:
+    """Open a URL; take an engine as it is, and for an asynchronous one open its database with a synchronous driver."""
+    if isinstance(given, Engine):
+        return given
+    if not isinstance(given, str):
+        return open_engine(given.url.render_as_string(hide_password=False).replace("+aiosqlite", "", 1))
+    return open_engine(given.replace("sqlite+aiosqlite:", "sqlite:", 1))
 
 
 def sqlite_engine(url: URL) -> Engine:
@@ -76,19 +103,14 @@ def prepare_file(path: Path) -> None:
 
 
 def create_tables(engine: Engine) -> None:
-    """Create what is missing, and refuse tables from a newer ponder.
+    """Create or migrate the tables, and refuse those from a newer ponder.
 
     Raises:
         StoreError: the database is newer than this code, or is none.
 
     """
-    with translated(engine), engine.connect().execution_options(writes=True) as connection, connection.begin():
-        metadata.create_all(connection)  # what is there stays as it is
-        found = connection.scalar(select(versions.c.version))
-        if found is None:
-            connection.execute(versions.insert().values(version=SCHEMA))
-        elif found > SCHEMA:
-            raise StoreError(f"store {shown(engine)} has schema {found}, this ponder {SCHEMA}: upgrade ponder")
+    with translated(engine):
+        migrate(engine, shown(engine))
 
 
 def masked(url: str) -> str:
@@ -122,20 +144,21 @@ def one_line(error: object) -> str:
 
 def insert(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]], *, replace: bool) -> None:
     """Insert rows; of those that are there already, replace or keep the old ones."""
-    if not rows:
-        return
+    if rows:
+        connection.execute(insertion(connection.dialect.name, table, replace), rows)
+
+
+@cache
+def insertion(dialect: str, table: Table, replace: bool) -> Insert:
+    """Build the statement once: building costs more than running it."""
     values = [column.name for column in table.columns if not column.primary_key]
     keys = [column.name for column in table.primary_key]
-    if connection.dialect.name in {"mysql", "mariadb"}:
+    if dialect in {"mysql", "mariadb"}:
         plain = mysql.insert(table)
         replacing = plain.on_duplicate_key_update({name: plain.inserted[name] for name in values})
-        connection.execute(replacing if replace else plain.prefix_with("IGNORE"), rows)
-        return
-    made = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
-    update = {name: made.excluded[name] for name in values}
-    connection.execute(
-        made.on_conflict_do_update(index_elements=keys, set_=update)
-        if replace
-        else made.on_conflict_do_nothing(index_elements=keys),
-        rows,
-    )
+        ignoring: Insert = plain.prefix_with("IGNORE")
+        return replacing if replace else ignoring
+    made = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    if not replace:
+        return made.on_conflict_do_nothing(index_elements=keys)
+    return made.on_conflict_do_update(index_elements=keys, set_={name: made.excluded[name] for name in values})

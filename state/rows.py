@@ -2,15 +2,17 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, literal, select, tuple_
 
 from .engine import insert
 from .tables import blobs, checkpoints, decode, digest, encode, writes
+
+T = TypeVar("T")
 
 IN_ONE_QUERY = 400
 """Bound parameters are limited: long lists are asked for in parts."""
@@ -48,6 +50,19 @@ class Write(NamedTuple):
 
 Version = tuple[bytes, bytes]
 """Channel (digest) and its version."""
+Pending = tuple[str, str, Typed]
+"""Task, channel and value of a pending write."""
+
+BLOBS = select(blobs.c.channel, blobs.c.version, blobs.c.type, blobs.c.data).where(
+    blobs.c.thread == bindparam("thread"),
+    blobs.c.ns == bindparam("ns"),
+    tuple_(blobs.c.channel, blobs.c.version).in_(bindparam("wanted", expanding=True)),
+)
+WRITES = select(writes).where(
+    writes.c.thread == bindparam("thread"),
+    writes.c.ns == bindparam("ns"),
+    writes.c.checkpoint.in_(bindparam("wanted", expanding=True)),
+)
 
 
 def version_key(version: object) -> bytes:
@@ -126,24 +141,28 @@ def find(
     return connection.execute(select(checkpoints).where(*wanted).order_by(*order).limit(limit)).all()
 
 
-def load_blobs(connection: Connection, row: Row[Any], wanted: Sequence[Version]) -> dict[Version, Typed]:
-    """Return the values of channels' versions in a row's place."""
+def load_blobs(connection: Connection, place: Place, wanted: Sequence[Version]) -> dict[Version, Typed]:
+    """Return the values of channels' versions in a place."""
     found: dict[Version, Typed] = {}
-    columns = select(blobs.c.channel, blobs.c.version, blobs.c.type, blobs.c.data)
-    here = and_(blobs.c.thread == row.thread, blobs.c.ns == row.ns)
-    for start in range(0, len(wanted), IN_ONE_QUERY):
-        part = tuple_(blobs.c.channel, blobs.c.version).in_(wanted[start : start + IN_ONE_QUERY])
-        for channel, version, type_, data in connection.execute(columns.where(here, part)):
+    for part in parts(wanted):
+        for channel, version, type_, data in connection.execute(BLOBS, {**place.key, "wanted": part}):
             found[bytes(channel), bytes(version)] = Typed(type_, bytes(data))
     return found
 
 
-def load_writes(connection: Connection, row: Row[Any]) -> list[tuple[str, str, Typed]]:
-    """Return the pending writes of a checkpoint, in the order in which a step applies them."""
-    here = and_(writes.c.thread == row.thread, writes.c.ns == row.ns, writes.c.checkpoint == row.id)
-    found = connection.execute(select(writes).where(here)).all()
-    ordered = sorted(found, key=lambda write: (write.task_path, write.task_id, write.idx))
-    return [(write.task_id, decode(write.channel), Typed(write.type, bytes(write.data))) for write in ordered]
+def load_writes(connection: Connection, place: Place, ids: Sequence[bytes]) -> dict[bytes, list[Pending]]:
+    """Return the pending writes of checkpoints, in the order in which a step applies them."""
+    found = [row for part in parts(ids) for row in connection.execute(WRITES, {**place.key, "wanted": part})]
+    ordered: dict[bytes, list[Pending]] = defaultdict(list)
+    for row in sorted(found, key=lambda write: (write.task_path, write.task_id, write.idx)):
+        pending = (row.task_id, decode(row.channel), Typed(row.type, bytes(row.data)))
+        ordered[bytes(row.checkpoint)].append(pending)
+    return ordered
+
+
+def parts(wanted: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Cut a list into what one query may ask for."""
+    return (wanted[start : start + IN_ONE_QUERY] for start in range(0, len(wanted), IN_ONE_QUERY))
 
 
 def delete_thread(connection: Connection, thread_id: str) -> None:
@@ -204,13 +223,15 @@ def copy_thread(connection: Connection, source: str, target: str) -> None:
 
 
 def list_threads(connection: Connection, limit: int | None) -> list[str]:
-    """Return the ids of threads, the newest first."""
-    newest = func.max(checkpoints.c.id)
-    asked = (
-        select(checkpoints.c.thread_id)
+    """Return the ids of threads, the newest first; reads one checkpoint a thread."""
+    newest = (
+        select(checkpoints.c.thread, func.max(checkpoints.c.id).label("id"))
         .where(checkpoints.c.ns == digest(""))
-        .group_by(checkpoints.c.thread, checkpoints.c.thread_id)
-        .order_by(newest.desc())
+        .group_by(checkpoints.c.thread)
+        .order_by(func.max(checkpoints.c.id).desc())
         .limit(limit)
+        .subquery()
     )
+    here = (checkpoints.c.thread == newest.c.thread, checkpoints.c.ns == digest(""), checkpoints.c.id == newest.c.id)
+    asked = select(checkpoints.c.thread_id).join(newest, and_(*here)).order_by(newest.c.id.desc())
     return [decode(thread_id) for (thread_id,) in connection.execute(asked)]

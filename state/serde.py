@@ -100,13 +100,13 @@ def constructor(value: Any) -> Any:
 
 def composed(value: Any) -> Any:
     """Write an object by its fields."""
-    kind = type(value)
+    kind: Any = type(value)
     match value:
         case BaseModel():
             parts = [kind.__module__, kind.__name__, value.model_dump(), "model_validate_json"]
             return ormsgpack.Ext(EXT_PYDANTIC_V2, pack(parts))
-        case tuple():  # a named one
-            return call(EXT_CONSTRUCTOR_KW_ARGS, kind, value._asdict())
+        case tuple():
+            return call(EXT_CONSTRUCTOR_KW_ARGS, kind, dict(zip(kind._fields, value, strict=True)))
         case Enum():
             return call(EXT_CONSTRUCTOR_SINGLE_ARG, kind, value.value)
         case Send():

@@ -1,0 +1,87 @@
+"""How a database comes from any earlier schema to the newest: an append-only list, applied under a lock.
+
+A step may meet its own half-done work (MariaDB commits each DDL statement at once), so every step checks first.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, func, inspect, select, text
+
+from .errors import StoreError
+from .tables import metadata, versions
+
+FIRST_TABLES = ("ponder_versions", "ponder_checkpoints", "ponder_blobs", "ponder_writes")
+LOCK = "SELECT pg_advisory_lock(7305417662)"
+UNLOCK = "SELECT pg_advisory_unlock(7305417662)"
+NAMED_LOCK = "SELECT get_lock(concat('ponder_', md5(database())), 60)"
+NAMED_UNLOCK = "SELECT release_lock(concat('ponder_', md5(database())))"
+
+
+def create_first_tables(connection: Connection) -> None:
+    """Create checkpoints, blobs and writes."""
+    create(connection, *FIRST_TABLES)
+
+
+def create_leases(connection: Connection) -> None:
+    """Create the table of who works on which thread."""
+    create(connection, "ponder_leases")
+
+
+def index_recent_threads(connection: Connection) -> None:
+    """Let the newest threads be listed without reading checkpoints."""
+    name = "ponder_recent"
+    if name not in {index["name"] for index in inspect(connection).get_indexes("ponder_checkpoints")}:
+        connection.execute(text(f"CREATE INDEX {name} ON ponder_checkpoints (ns, thread, id)"))
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (create_first_tables, create_leases, index_recent_threads)
+"""Only ever append; a table that has landed changes by a new step."""
+NEWEST = len(MIGRATIONS)
+
+
+def migrate(engine: Engine, shown: str) -> None:
+    """Bring a database to the newest schema; safe when several processes do so at once.
+
+    Raises:
+        StoreError: the database has a schema from a newer ponder.
+
+    """
+    with engine.connect() as opened:
+        connection = opened.execution_options(writes=True)
+        with locked(connection), connection.begin():
+            found = schema_of(connection)
+            if found > NEWEST:
+                raise StoreError(f"store {shown} has schema {found}, this ponder knows {NEWEST}: upgrade ponder")
+            for number, step in enumerate(MIGRATIONS[found:], start=found + 1):
+                step(connection)
+                connection.execute(versions.insert().values(version=number))
+
+
+def schema_of(connection: Connection) -> int:
+    """Return the number of the last step applied, 0 for an empty database."""
+    if not inspect(connection).has_table(versions.name):
+        return 0
+    return connection.scalar(select(func.max(versions.c.version))) or 0
+
+
+@contextmanager
+def locked(connection: Connection) -> Iterator[None]:
+    """Keep other processes out; SQLite's write transaction does so by itself."""
+    if connection.dialect.name == "sqlite":
+        yield
+        return
+    take, give = (LOCK, UNLOCK) if connection.dialect.name == "postgresql" else (NAMED_LOCK, NAMED_UNLOCK)
+    if connection.scalar(text(take)) == 0:
+        raise StoreError("another process has been migrating the store for a minute: try again")
+    connection.commit()
+    try:
+        yield
+    finally:
+        connection.execute(text(give))
+        connection.commit()
+
+
+def create(connection: Connection, *names: str) -> None:
+    """Create tables that are not there."""
+    metadata.create_all(connection, tables=[metadata.tables[name] for name in names])
