@@ -6,6 +6,7 @@ One server per file and process, started on first use, reused by every run, and 
 import atexit
 import importlib
 import importlib.util
+import os
 import secrets
 import threading
 from pathlib import Path
@@ -68,6 +69,8 @@ def start(file: Path) -> tuple[Any, str]:
     params.api_keys = [key]
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * CONTEXT_TOKENS
+    # llama.cpp's threads wait for each other by spinning: with none to spare, two processes at once nearly stand still.
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = max(1, (os.cpu_count() or 1) - 1)
     params.cache_ram_mib = 0  # else every prompt's state is kept, gigabytes after a hundred runs
     params.verbosity = -1
     params.ui = False
