@@ -49,7 +49,10 @@ class Dispatch:
         again = view.retries()
         if isinstance(step, Done) and not again:
             return self.end(view, step)
-        calls = view.reserve(again or (step.calls if isinstance(step, Wave) else []))
+        wanted = again or (step.calls if isinstance(step, Wave) else [])
+        if repeated := {call.id for call in wanted} & {call.id for call in view.calls}:
+            raise RuntimeError(f"branch {self.branch!r} plans calls that it has made already: {sorted(repeated)}")
+        calls = view.reserve(wanted)
         if not calls:
             return self.end(view, Done("budget", step.iterations))
         emit(Event(type="budget", branch=self.branch, calls=calls, allowed=view.allowed))

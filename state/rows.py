@@ -223,15 +223,11 @@ def copy_thread(connection: Connection, source: str, target: str) -> None:
 
 
 def list_threads(connection: Connection, limit: int | None) -> list[str]:
-    """Return the ids of threads, the newest first; reads one checkpoint a thread."""
-    newest = (
-        select(checkpoints.c.thread, func.max(checkpoints.c.id).label("id"))
-        .where(checkpoints.c.ns == digest(""))
-        .group_by(checkpoints.c.thread)
-        .order_by(func.max(checkpoints.c.id).desc())
-        .limit(limit)
-        .subquery()
-    )
-    here = (checkpoints.c.thread == newest.c.thread, checkpoints.c.ns == digest(""), checkpoints.c.id == newest.c.id)
-    asked = select(checkpoints.c.thread_id).join(newest, and_(*here)).order_by(newest.c.id.desc())
+    """Return the ids of threads, the newest first; ranks them by an index and reads one checkpoint a thread."""
+    latest_first = func.row_number().over(partition_by=checkpoints.c.thread, order_by=checkpoints.c.id.desc())
+    root = checkpoints.c.ns == digest("")
+    ranked = select(checkpoints.c.thread, checkpoints.c.id, latest_first.label("rank")).where(root).subquery()
+    newest = select(ranked).where(ranked.c.rank == 1).order_by(ranked.c.id.desc()).limit(limit).subquery()
+    here = and_(checkpoints.c.thread == newest.c.thread, root, checkpoints.c.id == newest.c.id)
+    asked = select(checkpoints.c.thread_id).join(newest, here).order_by(newest.c.id.desc())
     return [decode(thread_id) for (thread_id,) in connection.execute(asked)]

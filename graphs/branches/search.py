@@ -28,7 +28,12 @@ def plan(view: View) -> Wave | Done:
     known = {node.id: feedback for node in nodes if (feedback := feedback_on(view, node))}
     unchecked = [node for node in nodes if node.id not in known]
     if unchecked:
-        checks = [view.call("critique", 1 + 2 * rounds, i, parents=(node.id,)) for i, node in enumerate(unchecked)]
+        # Numbered through the visit: where the budget admits only some, the others come in a later wave.
+        made = len({call.candidate_id for call in view.own if call.kind == "critique"})
+        checks = [
+            view.call("critique", 1 + 2 * rounds, made + index, parents=(node.id,))
+            for index, node in enumerate(unchecked)
+        ]
         return Wave(checks, rounds)
     if any(complete(node, known[node.id]) for node in nodes):
         return Done("complete", rounds)

@@ -177,6 +177,12 @@ async def test_search_expands_the_best_candidate_first_and_reports_what_it_explo
     assert (answer.route[0].stopped, answer.route[0].iterations, answer.route[0].candidates) == ("complete", 1, 5)
 
 
+async def test_search_checks_each_candidate_once_where_the_budget_admits_them_one_by_one() -> None:
+    model = ScriptedModel(lambda _, number: Reply(f"Attempt {number}", finish="length"))
+    answer = await run(model, policy="search", budget=Budget(max_tokens=430), max_tokens=64)
+    assert len(set(model.prompts)) == len(model.prompts) == answer.spent.calls
+
+
 async def test_search_ends_after_its_iterations() -> None:
     answer = await run(
         ScriptedModel(lambda p, n: "Score: 2" if kind_of(p) == "critique" else f"Answer: {n}"),
