@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, func, inspect, select, text
 
+from . import tables
 from .errors import StoreError
 from .tables import metadata, versions
 
@@ -35,7 +36,27 @@ def index_recent_threads(connection: Connection) -> None:
         connection.execute(text(f"CREATE INDEX {name} ON ponder_checkpoints (ns, thread, id)"))
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (create_first_tables, create_leases, index_recent_threads)
+def create_journal(connection: Connection) -> None:
+    """Create the journal of model calls."""
+    create(connection, "ponder_journal")
+
+
+def extend_lists(connection: Connection) -> None:
+    """Let a list that has grown be stored as what is new in it."""
+    known = {column["name"] for column in inspect(connection).get_columns("ponder_blobs")}
+    for name in ("prior", "base"):
+        if name not in known:
+            kind = tables.Key.compile(connection.dialect)
+            connection.execute(text(f"ALTER TABLE ponder_blobs ADD COLUMN {name} {kind}"))
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    create_first_tables,
+    create_leases,
+    index_recent_threads,
+    create_journal,
+    extend_lists,
+)
 """Only ever append; a table that has landed changes by a new step."""
 NEWEST = len(MIGRATIONS)
 

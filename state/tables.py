@@ -44,8 +44,14 @@ blobs = Table(
     Column("version", Key, primary_key=True),
     Column("type", String(64), nullable=False),
     Column("data", Blob, nullable=False),
+    Column("prior", Key),
+    Column("base", Key),
 )
-"""One value of one channel, stored once however many checkpoints refer to it."""
+"""One value of one channel, stored once however many checkpoints refer to it.
+
+A list that has grown is stored as what it has more than the version `prior`; `base` is the whole list that this began
+with. Both are null where a value stands on its own.
+"""
 
 writes = Table(
     "ponder_writes",
@@ -71,6 +77,21 @@ leases = Table(
     Column("until", Float(53), nullable=False),
 )
 """Who works on a thread, and until when (Unix time, seconds) unless the lease is renewed."""
+
+journal = Table(
+    "ponder_journal",
+    metadata,
+    Column("thread", Digest, primary_key=True),
+    Column("key", Digest, primary_key=True),
+    Column("root", Key, nullable=False),
+    Column("begun", Float(53), nullable=False),
+    Column("type", String(64)),
+    Column("data", Blob),
+)
+"""One model call: the row is there before it begins, and holds its outcome (null until then) when it has ended.
+
+`root` is the thread's checkpoint whose step made the call, `begun` is Unix time in seconds.
+"""
 
 
 def digest(text: str) -> bytes:
