@@ -1,6 +1,7 @@
-"""One model call, made as a task of its own: ask, time, settle in the ledger; a failure is data."""
+"""One model call, made as a task of its own: look into the journal, ask, time, settle in the ledger."""
 
 import asyncio
+import json
 import time
 import zlib
 from dataclasses import dataclass
@@ -12,12 +13,12 @@ from typing_extensions import TypedDict
 
 from ..state.budget import Call, Usage
 from ..state.errors import ModelUnreachable
-from ..state.run import BranchOutput, RunState
+from ..state.run import Asked, BranchOutput, RunState
 from .gate import CHARACTERS_PER_TOKEN, View
-from .ports import CallFailed, ChatModel, Reply, Request
+from .ports import CallFailed, ChatModel, Journal, JournalKeeper, Request
 
 BACKOFF_SECONDS = 0.5
-"""Before the second attempt; doubled for each one after it."""
+"""After the first failure; doubled for each one after it."""
 
 
 class CallRef(TypedDict):
@@ -27,52 +28,85 @@ class CallRef(TypedDict):
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A settled call beside the reply; None where the call failed."""
+class Task:
+    """A reserved call, the state of its run, and the journal that remembers it."""
 
     call: Call
-    reply: Reply | None
+    view: View
+    journal: Journal | None = None
+    """None: the checkpointer keeps none, or there is no checkpointer."""
 
 
-def view_of(config: RunnableConfig) -> View:
-    """Return the state that a task sees which was sent only an id.
+def task_of(ref: CallRef, config: RunnableConfig) -> Task:
+    """Return what a task needs that was sent only an id.
 
-    LangGraph installs this reader for tasks made by `Send`; its own ToolNode reads the state the same way.
+    LangGraph installs the reader of the state for tasks made by `Send`; its own ToolNode reads the state the same way.
     """
-    state = cast("RunState", config.get("configurable", {})["__pregel_read_state"]())
-    return View("", state)
+    given = config.get("configurable", {})
+    view = View("", cast("RunState", given["__pregel_read_state"]()))
+    call = next(call for call in view.calls if call.id == ref["call_id"])
+    saver = given.get("__pregel_checkpointer")
+    if not isinstance(saver, JournalKeeper):
+        return Task(call, view)
+    return Task(call, view, saver.journal(str(given["thread_id"]), given["checkpoint_map"][""]))
 
 
-def call_of(view: View, ref: CallRef) -> Call:
-    """Return the reserved call that a task was sent for."""
-    return next(call for call in view.calls if call.id == ref["call_id"])
-
-
-async def ask(model: ChatModel, messages: list[BaseMessage], call: Call, view: View) -> Asked:
-    """Make the call within its time.
+async def ask(model: ChatModel, messages: list[BaseMessage], task: Task) -> Asked:
+    """Make the call, unless the journal knows its outcome.
 
     Raises:
         ModelUnreachable: no call can succeed now; the run stops here and can be resumed.
 
     """
-    if call.attempt:
-        await asyncio.sleep(call.retry_after or BACKOFF_SECONDS * 2 ** (call.attempt - 1))
-    timeout = call_timeout(view)
-    request = Request(call.temperature, call.max_tokens, seed(view, call), timeout)
+    await pause(task)
+    view = task.view
+    request = Request(task.call.temperature, task.call.max_tokens, seed(view, task.call), call_timeout(view))
+    if task.journal is None:
+        return await make(model, messages, request, task)
+    key = key_of(model, messages, request, task)
+    begun = await task.journal.begin(key)
+    if not begun.first:
+        return begun.asked or Asked(task.call.model_copy(update={"state": "lost"}))
+    try:
+        asked = await make(model, messages, request, task)
+    except ModelUnreachable:
+        await task.journal.forget(key)
+        raise
+    await task.journal.finish(key, asked)
+    return asked
+
+
+async def make(model: ChatModel, messages: list[BaseMessage], request: Request, task: Task) -> Asked:
+    """Make the call within its time, and settle it; a failure is data."""
+    call = task.call
     started, clock = time.time(), time.perf_counter()
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(request.timeout):
             reply = await model.generate(messages, request)
     except TimeoutError:
-        failure = CallFailed(f"no reply within {timeout:g} s", retry_after=0.0)
+        failure = CallFailed(f"no reply within {request.timeout:g} s", retry_after=0.0)
     except CallFailed as error:
-        if error.unreachable and call.attempt >= view.settings.retries:
+        if error.unreachable and task.view.failures(call) >= task.view.settings.retries:
             raise ModelUnreachable(str(error)) from error
         failure = error
     else:
         usage = reply.usage or estimate(messages, reply.text)
         return Asked(settle(call, "done", started, clock, usage=usage), reply)
-    return Asked(settle(call, "failed", started, clock, error=str(failure), retry_after=failure.retry_after), None)
+    return Asked(settle(call, "failed", started, clock, error=str(failure), retry_after=failure.retry_after))
+
+
+async def pause(task: Task) -> None:
+    """Wait before a call that has failed is tried again, as long as the server asked or longer each time."""
+    failures = task.view.failures(task.call)
+    if failures:
+        await asyncio.sleep(task.call.retry_after or BACKOFF_SECONDS * 2 ** (failures - 1))
+
+
+def key_of(model: ChatModel, messages: list[BaseMessage], request: Request, task: Task) -> str:
+    """Name the call in the journal: the run, the place in it, and all that makes its reply what it is."""
+    said = [message.model_dump_json(exclude={"id"}) for message in messages]
+    asked = [model.name, said, request.temperature, request.max_tokens, request.seed]
+    return json.dumps([task.view.problem.epoch, task.call.id, asked])
 
 
 def settle(call: Call, state: str, started: float, clock: float, **found: object) -> Call:
@@ -89,10 +123,10 @@ def call_timeout(view: View) -> float:
 
 
 def seed(view: View, call: Call) -> int | None:
-    """Give each place of a seeded run a seed of its own."""
+    """Give each place of a seeded run a seed of its own; a call tried again asks the same."""
     if view.settings.seed is None:
         return None
-    return zlib.crc32(f"{view.settings.seed}/{call.id}".encode()) >> 1
+    return zlib.crc32(f"{view.settings.seed}/{call.candidate_id}".encode()) >> 1
 
 
 def estimate(messages: list[BaseMessage], text: str) -> Usage:

@@ -8,7 +8,7 @@ from langchain_core.runnables import RunnableConfig
 from ..state.budget import Call
 from ..state.run import BranchOutput, Candidate
 from . import prompts
-from .call import CallRef, ask, call_of, settled, view_of
+from .call import CallRef, ask, settled, task_of
 from .gate import View
 from .ports import ChatModel
 
@@ -20,10 +20,10 @@ class Critique:
     model: ChatModel
 
     async def __call__(self, ref: CallRef, config: RunnableConfig) -> BranchOutput:
-        view = view_of(config)
-        call = call_of(view, ref)
-        messages = prompts.improve(prompts.CRITIQUE, view.problem, find(view, call.parents[0]), "")
-        return settled(await ask(self.model, messages, call, view))
+        task = task_of(ref, config)
+        checked = find(task.view, task.call.parents[0])
+        messages = prompts.improve(prompts.CRITIQUE, task.view.problem, checked, "")
+        return settled(await ask(self.model, messages, task))
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def critique_of(view: View, candidate: Candidate) -> Call | None:
         for call in view.calls
         if call.kind == "critique"
         and call.parents == (candidate.id,)
-        and call.state != "reserved"
+        and call.settled
         and call.candidate_id not in waiting
     ]
     return made[-1] if made else None

@@ -116,14 +116,17 @@ class View:
         )
 
     def retries(self) -> list[Call]:
-        """Return the next attempts of calls that failed for a passing reason."""
+        """Return the next attempts of calls that were lost, or failed for a passing reason."""
         known = {call.id for call in self.own}
-        again = [
-            call.again()
-            for call in self.own
-            if call.state == "failed" and call.retry_after is not None and call.attempt < self.settings.retries
-        ]
+        failed = [call for call in self.own if call.state == "failed" and call.retry_after is not None]
+        again = [call.again() for call in failed if self.failures(call) <= self.settings.retries]
+        again += [call.again() for call in self.own if call.state == "lost"]
         return [call for call in again if call.id not in known]
+
+    def failures(self, call: Call) -> int:
+        """Count the attempts at a call that have failed; lost ones did not."""
+        place = call.candidate_id
+        return sum(other.state == "failed" for other in self.calls if other.candidate_id == place)
 
     def reserve(self, wanted: Sequence[Call]) -> list[Call]:
         """Return the head of `wanted` that fits allowance and budget, each call at its worst case."""

@@ -10,7 +10,7 @@ from langchain_core.runnables import RunnableConfig
 from ..state.budget import Call
 from ..state.run import BranchOutput, Candidate
 from . import prompts
-from .call import CallRef, ask, call_of, settled, view_of
+from .call import CallRef, ask, settled, task_of
 from .critique import find
 from .gate import View
 from .ports import ChatModel
@@ -26,10 +26,10 @@ class Judge:
     model: ChatModel
 
     async def __call__(self, ref: CallRef, config: RunnableConfig) -> BranchOutput:
-        view = view_of(config)
-        call = call_of(view, ref)
-        messages = prompts.judge(view.problem, [find(view, parent) for parent in call.parents])
-        return settled(await ask(self.model, messages, call, view))
+        task = task_of(ref, config)
+        finalists = [find(task.view, parent) for parent in task.call.parents]
+        messages = prompts.judge(task.view.problem, finalists)
+        return settled(await ask(self.model, messages, task))
 
 
 def comparisons(view: View, finalists: Sequence[Candidate]) -> list[Call]:

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from langchain_core.messages import BaseMessage
 
-from ..state.budget import Usage
-from ..state.run import Candidate, Finish, Problem, Verdict
+from ..state.run import Asked, Candidate, Problem, Reply, Verdict
+
+__all__ = ["Asked", "CallFailed", "ChatModel", "Journal", "JournalKeeper", "Reply", "Request", "Verifier"]
 
 
 @dataclass(frozen=True)
@@ -20,18 +21,6 @@ class Request:
     seed: int | None = None
     timeout: float = 120.0
     """Seconds."""
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What a model said."""
-
-    text: str
-    finish: Finish = "stop"
-    usage: Usage | None = None
-    """None: the server reported nothing."""
-    mean_logprob: float | None = None
-    """Mean natural log-probability of the text's tokens; None where the server gives none."""
 
 
 class CallFailed(Exception):  # noqa: N818 - control flow between a model and its caller
@@ -68,4 +57,43 @@ class Verifier(Protocol):
 
     async def verify(self, problem: Problem, candidate: Candidate) -> Verdict:
         """Judge the candidate; an exception is a failed verdict."""
+        ...
+
+
+class Begun(Protocol):
+    """What is known of a call at the moment somebody wants to make it."""
+
+    @property
+    def first(self) -> bool:
+        """Nobody has begun it before: it is the caller's to make."""
+        ...
+
+    @property
+    def asked(self) -> Asked | None:
+        """How it ended; None, unless `first`, is a call that was lost."""
+        ...
+
+
+class Journal(Protocol):
+    """Remembers model calls from before they begin, so that none is paid twice."""
+
+    async def begin(self, key: str) -> Begun:
+        """Write down that a call begins, unless it was begun before."""
+        ...
+
+    async def finish(self, key: str, asked: Asked) -> None:
+        """Write down how a call ended."""
+        ...
+
+    async def forget(self, key: str) -> None:
+        """Strike out a call that never reached the model."""
+        ...
+
+
+@runtime_checkable
+class JournalKeeper(Protocol):
+    """A checkpointer that keeps a journal; ponder's own is one."""
+
+    def journal(self, thread_id: str, root: str) -> Journal:
+        """Return the journal of a step: the thread, and the id of its checkpoint."""
         ...

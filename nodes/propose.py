@@ -4,25 +4,24 @@ import math
 
 from langchain_core.messages import BaseMessage
 
-from ..state.budget import Call
-from ..state.run import BranchOutput, Candidate
+from ..state.run import Asked, BranchOutput, Candidate
 from .answers import extract, infer_type
-from .call import Asked, ask
+from .call import Task, ask
 from .events import Event, emit
 from .gate import View
 from .ports import ChatModel, Verifier
 from .verify import verify
 
+LOST = "lost: the process that made the call ended before its reply was kept"
 
-async def propose(
-    model: ChatModel, verifier: Verifier | None, messages: list[BaseMessage], call: Call, view: View
-) -> BranchOutput:
+
+async def propose(model: ChatModel, verifier: Verifier | None, messages: list[BaseMessage], task: Task) -> BranchOutput:
     """Make the call and return its settled record and its candidate."""
-    asked = await ask(model, messages, call, view)
-    candidate = read(asked, model.name, view)
+    asked = await ask(model, messages, task)
+    candidate = read(asked, model.name, task.view)
     if verifier is not None and not candidate.error:
-        candidate = await verify(verifier, view.problem, candidate)
-    emit(Event(type="candidate", branch=call.branch, candidate=candidate))
+        candidate = await verify(verifier, task.view.problem, candidate)
+    emit(Event(type="candidate", branch=task.call.branch, candidate=candidate))
     return {"calls": [asked.call], "candidates": [candidate]}
 
 
@@ -38,7 +37,7 @@ def read(asked: Asked, model: str, view: View) -> Candidate:
         usage=call.usage,
     )
     if reply is None:
-        return candidate.model_copy(update={"finish": "error", "error": call.error})
+        return candidate.model_copy(update={"finish": "error", "error": call.error or LOST})
     problem = view.problem
     whole = reply.finish in {"stop", "other"} and bool(reply.text.strip())
     found = extract(reply.text, problem.answer_type or infer_type(problem.text)) if whole else None

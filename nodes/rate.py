@@ -6,7 +6,7 @@ from langchain_core.runnables import RunnableConfig
 
 from ..state.run import BranchOutput
 from . import prompts
-from .call import CallRef, ask, call_of, settled, view_of
+from .call import CallRef, ask, settled, task_of
 from .ports import ChatModel
 
 
@@ -17,6 +17,7 @@ class Rate:
     model: ChatModel
 
     async def __call__(self, ref: CallRef, config: RunnableConfig) -> BranchOutput:
-        view = view_of(config)
-        messages = prompts.chat(view.problem, prompts.RATE.format(problem=view.problem.text))
-        return settled(await ask(self.model, messages, call_of(view, ref), view))
+        task = task_of(ref, config)
+        problem = task.view.problem
+        messages = prompts.chat(problem, prompts.RATE.format(problem=problem.text))
+        return settled(await ask(self.model, messages, task))

@@ -6,7 +6,7 @@ from langchain_core.runnables import RunnableConfig
 
 from ..state.run import BranchOutput
 from . import prompts
-from .call import CallRef, call_of, view_of
+from .call import CallRef, task_of
 from .critique import feedback_on, find
 from .ports import ChatModel, Verifier
 from .propose import propose
@@ -21,9 +21,8 @@ class Revise:
     prompt: str = prompts.REVISE
 
     async def __call__(self, ref: CallRef, config: RunnableConfig) -> BranchOutput:
-        view = view_of(config)
-        call = call_of(view, ref)
-        parent = find(view, call.parents[0])
-        feedback = feedback_on(view, parent)
-        messages = prompts.improve(self.prompt, view.problem, parent, feedback.words if feedback else "")
-        return await propose(self.model, self.verifier, messages, call, view)
+        task = task_of(ref, config)
+        parent = find(task.view, task.call.parents[0])
+        feedback = feedback_on(task.view, parent)
+        messages = prompts.improve(self.prompt, task.view.problem, parent, feedback.words if feedback else "")
+        return await propose(self.model, self.verifier, messages, task)

@@ -1,11 +1,13 @@
 """Where a run begins and which branches it takes."""
 
-import uuid
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Literal, cast
 
 from langchain_core.messages import AnyMessage, HumanMessage
+from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import get_runtime
 from langgraph.types import Command, Overwrite
 
@@ -27,10 +29,10 @@ class Begin:
     defaults: Settings
     branches: Collection[str]
 
-    async def __call__(self, state: RunState) -> Command[Literal["assess", "route"]]:
+    async def __call__(self, state: RunState, config: RunnableConfig) -> Command[Literal["assess", "route"]]:
         settings = self.settings()
         update = {
-            "problem": problem_of(state).model_copy(update={"epoch": uuid.uuid4().hex}),
+            "problem": problem_of(state).model_copy(update={"epoch": epoch_of(config)}),
             "settings": settings,
             "assessment": None,
             "selection": None,
@@ -52,6 +54,19 @@ class Begin:
             settings = settings.model_copy(update=chosen)
         check_policy(settings.policy, self.branches)
         return settings
+
+
+def epoch_of(config: RunnableConfig) -> str:
+    """Name the run by where it begins, so that a beginning that is repeated after a crash is the same run.
+
+    That is the checkpoints that lead there; in a graph within another one its own is made anew each time, and the
+    namespace, which holds the ids of the tasks around it, stands for it.
+    """
+    given = config.get("configurable", {})
+    namespace = str(given.get("checkpoint_ns", "")).rpartition("|")[0]
+    above = {place: id_ for place, id_ in given.get("checkpoint_map", {}).items() if place != namespace or not place}
+    begins = json.dumps([str(given.get("thread_id", "")), namespace, sorted(above.items())])
+    return blake2b(begins.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def check_policy(policy: str, branches: Collection[str]) -> None:

@@ -6,7 +6,7 @@ from langchain_core.runnables import RunnableConfig
 
 from ..state.run import BranchOutput
 from . import prompts
-from .call import CallRef, call_of, view_of
+from .call import CallRef, task_of
 from .ports import ChatModel, Verifier
 from .propose import propose
 
@@ -19,7 +19,6 @@ class Sample:
     verifier: Verifier | None = None
 
     async def __call__(self, ref: CallRef, config: RunnableConfig) -> BranchOutput:
-        view = view_of(config)
-        call = call_of(view, ref)
-        messages = prompts.solve(view.problem, call.strategy)
-        return await propose(self.model, self.verifier, messages, call, view)
+        task = task_of(ref, config)
+        messages = prompts.solve(task.view.problem, task.call.strategy)
+        return await propose(self.model, self.verifier, messages, task)

@@ -6,11 +6,11 @@ cannot count twice.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-CallState = Literal["reserved", "failed", "done"]
+CallState = Literal["reserved", "lost", "failed", "done"]
 CallKind = Literal["rate", "probe", "sample", "critique", "revise", "expand", "judge"]
 
 
@@ -43,7 +43,7 @@ class Usage(BaseModel):
 
 
 class Call(BaseModel):
-    """One model call: reserved before it starts, settled when it ends."""
+    """One model call: reserved before it starts, settled when it ends, lost where nobody knows how it ended."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -82,9 +82,14 @@ class Call(BaseModel):
         return int(self.id.partition("#")[2] or 0)
 
     @property
+    def settled(self) -> bool:
+        """Whether what it cost is known."""
+        return self.state in {"failed", "done"}
+
+    @property
     def rank(self) -> tuple[int, float, str]:
         """Of two records of one call the higher one is the later one."""
-        return (("reserved", "failed", "done").index(self.state), self.started, self.reply)
+        return (get_args(CallState).index(self.state), self.started, self.reply)
 
     def again(self) -> Self:
         """Return the same call, reserved as its next attempt."""
@@ -109,13 +114,13 @@ class Spent(BaseModel):
     seconds: float = 0.0
     """Seconds in which at least one call was in flight."""
     lost: NonNegativeInt = 0
-    """Calls reserved and never settled, counted at their worst case against the limits."""
+    """Calls that a crash or a cancellation cut off, counted at their worst case against the limits."""
 
     @classmethod
     def of(cls, calls: Iterable[Call]) -> Self:
         """Add up a ledger."""
         calls = tuple(calls)
-        settled = [call.usage for call in calls if call.state != "reserved"]
+        settled = [call.usage for call in calls if call.settled]
         return cls(
             calls=len(settled),
             input_tokens=sum(usage.input_tokens for usage in settled),
@@ -157,9 +162,9 @@ class Ledger(BaseModel):
 
 def cost(call: Call) -> int:
     """Tokens a call counts for: what was used, or the worst case while it is not settled."""
-    if call.state == "reserved":
-        return call.worst_tokens
-    return call.usage.input_tokens + call.usage.output_tokens
+    if call.settled:
+        return call.usage.input_tokens + call.usage.output_tokens
+    return call.worst_tokens
 
 
 def busy_seconds(calls: Iterable[Call]) -> float:

@@ -28,6 +28,7 @@ from sqlalchemy.pool import StaticPool
 from . import rows
 from .codec import Codec, default_serde, place_of, versions_in
 from .engine import create_tables, engine_of, translated
+from .journal import CallJournal
 from .writer import GroupWriter, Writer
 
 if TYPE_CHECKING:  # needs greenlet, which only asynchronous engines bring
@@ -258,6 +259,10 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
     async def alist_threads(self, limit: int | None = None) -> Names:
         """Return the ids of threads, the newest first."""
         return await self.threaded(self.list_threads, limit)
+
+    def journal(self, thread_id: str, root: str) -> CallJournal:
+        """Return the journal of the model calls that a step makes: the thread, and the id of its checkpoint."""
+        return CallJournal(self.writer, self.codec, thread_id, root)
 
     def get_next_version(self, current: str | None, channel: None) -> str:
         """Return a version that sorts after `current`, and after none that another fork makes."""

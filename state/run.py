@@ -4,6 +4,7 @@ Everything here is persisted: the classes are frozen, live in this package and d
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol, TypeVar
 
 from langchain_core.messages import AnyMessage
@@ -37,6 +38,26 @@ class Problem(Frozen):
     """None: read off the problem's text."""
     epoch: str = ""
     """Set when a run starts on the problem; a new epoch is a new run."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a model said."""
+
+    text: str
+    finish: Finish = "stop"
+    usage: Usage | None = None
+    """None: the server reported nothing."""
+    mean_logprob: float | None = None
+    """Mean natural log-probability of the text's tokens; None where the server gives none."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A call that has ended, beside the reply; None where the call failed or was lost."""
+
+    call: Call
+    reply: Reply | None = None
 
 
 class Verdict(Frozen):
@@ -217,6 +238,6 @@ RunUpdate = RunState
 
 PERSISTED = (
     *(Problem, Verdict, Candidate, Assessment, Leg, Visit, Selection, Answer),
-    *(Settings, Budget, Call, Spent, Usage),
+    *(Settings, Budget, Call, Spent, Usage, Reply, Asked),
 )
 """The classes that a checkpoint may hold, for serializers that ask which to trust."""

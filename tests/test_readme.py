@@ -25,7 +25,8 @@ def tree() -> str:
     """List every source file with its first line."""
     lines = []
     for folder in ("graphs", "nodes", "state"):
-        for path in sorted((ROOT / folder).rglob("*.py"), key=lambda path: (path.parent, path.name != "__init__.py")):
+        files = (ROOT / folder).rglob("*.py")
+        for path in sorted(files, key=lambda path: (path.parent, path.name != "__init__.py", path)):
             said = (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines()[0].rstrip(".")
             name = str(path.relative_to(ROOT)).replace("__init__.py", "")
             lines.append(f"{name:34} {said}" if len(said) <= 84 else f"{name:34} {said[:83]}…")

@@ -25,11 +25,16 @@ def client_for(base_url: str) -> httpx.AsyncClient:
         return clients[base_url]
 
 
+def close_client(base_url: str) -> None:
+    """Close the connections to a server."""
+    with lock:
+        client = clients.pop(base_url, None)
+    if client and background_loop().is_running():
+        submit(client.aclose()).result(CLOSING_SECONDS)
+
+
 @atexit.register
 def close_clients() -> None:
     """Close all connections."""
-    with lock:
-        closing = [clients.pop(base_url) for base_url in list(clients)]
-    if closing and background_loop().is_running():
-        for client in closing:
-            submit(client.aclose()).result(CLOSING_SECONDS)
+    for base_url in list(clients):
+        close_client(base_url)

@@ -1,0 +1,74 @@
+"""The call journal: a row per model call, written before it begins and when it has ended, so that none is paid twice.
+
+LangGraph writes what a task has done in the background, even with `durability="sync"`: a process that is killed in
+between has paid for a reply that no checkpoint holds. A task that runs again finds its reply here, or learns that the
+call was begun and nobody knows how it ended.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, Delete, Update, and_, delete, select, update
+
+from .codec import Codec
+from .engine import insert
+from .rows import Typed
+from .run import Asked
+from .tables import digest, encode, journal
+from .writer import Writer
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What the journal holds of a call at the moment somebody wants to make it."""
+
+    first: bool
+    """Nobody has begun it before: it is the caller's to make."""
+    asked: Asked | None = None
+    """How it ended; None, unless `first`, is a call that was lost."""
+
+
+@dataclass(frozen=True)
+class CallJournal:
+    """The calls made in one step of a thread."""
+
+    writer: Writer
+    codec: Codec
+    thread_id: str
+    root: str
+    """Id of the thread's checkpoint whose step makes them; the rows go when it goes."""
+
+    async def begin(self, key: str) -> Begun:
+        """Write down that a call begins, unless it was begun before."""
+        row = {"thread": digest(self.thread_id), "key": digest(key), "root": encode(self.root), "begun": time.time()}
+        mine = select(journal.c.type, journal.c.data).where(self.named(key))
+
+        def work(connection: Connection) -> Typed | None:
+            found = connection.execute(mine).first()
+            if found is None:
+                insert(connection, journal, [row], replace=False)
+                return None
+            return Typed(found.type, found.data)
+
+        found = await asyncio.wrap_future(self.writer.submit(work))
+        if found is None:
+            return Begun(first=True)
+        return Begun(first=False, asked=None if found.type is None else self.codec.load(found))
+
+    async def finish(self, key: str, asked: Asked) -> None:
+        """Write down how a call ended."""
+        type_, data = self.codec.dump(asked)
+        await self.write(update(journal).where(self.named(key)).values(type=type_, data=data))
+
+    async def forget(self, key: str) -> None:
+        """Strike out a call that never reached the model: nothing was paid."""
+        await self.write(delete(journal).where(self.named(key)))
+
+    async def write(self, statement: Update | Delete) -> None:
+        """Have a statement committed, also where the caller is cancelled meanwhile: what was paid is to be kept."""
+        await asyncio.shield(asyncio.wrap_future(self.writer.submit(lambda connection: connection.execute(statement))))
+
+    def named(self, key: str) -> ColumnElement[bool]:
+        """Return the condition that names a call."""
+        return and_(journal.c.thread == digest(self.thread_id), journal.c.key == digest(key))
