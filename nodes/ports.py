@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from langchain_core.messages import BaseMessage
 
+from ..state.budget import Usage
 from ..state.run import Asked, Candidate, Problem, Reply, Verdict
 
 __all__ = ["Asked", "CallFailed", "ChatModel", "Journal", "JournalKeeper", "Reply", "Request", "Verifier"]
@@ -21,16 +22,34 @@ class Request:
     seed: int | None = None
     timeout: float = 120.0
     """Seconds."""
+    place: str = ""
+    """The call's place in the run, with its attempt: a pool of models chooses by it."""
 
 
 class CallFailed(Exception):  # noqa: N818 - control flow between a model and its caller
     """One call failed; the run goes on."""
 
-    def __init__(self, message: str, retry_after: float | None = None, *, unreachable: bool = False) -> None:
-        """Say why, when to try again (seconds; None is never) and whether the model was reached at all."""
+    def __init__(
+        self,
+        message: str,
+        retry_after: float | None = None,
+        *,
+        unreachable: bool = False,
+        sent: bool = True,
+        status: int | None = None,
+        usage: Usage | None = None,
+    ) -> None:
+        """Say why, when to try again (seconds; None is never), whether the model was reached at all, and what was paid.
+
+        A call that was not `sent` cost nothing; `status` is the HTTP status, and `usage` what the server reported
+        although its reply is of no use.
+        """
         super().__init__(message)
         self.retry_after = retry_after
         self.unreachable = unreachable
+        self.sent = sent
+        self.status = status
+        self.usage = usage
 
 
 class ChatModel(Protocol):

@@ -50,6 +50,8 @@ class Reply:
     """None: the server reported nothing."""
     mean_logprob: float | None = None
     """Mean natural log-probability of the text's tokens; None where the server gives none."""
+    model: str = ""
+    """Who answered; empty: the model that was asked."""
 
 
 @dataclass(frozen=True)
