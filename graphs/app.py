@@ -17,13 +17,17 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
+from ..nodes.call import Caller
 from ..nodes.ports import ChatModel, Reply, Request, Verifier
-from ..nodes.route import check_policy
+from ..nodes.route import check_budget, check_policy
 from ..nodes.verifiers.function import Check, Function
 from ..nodes.verifiers.regex import Regex
+from ..nodes.view import View
 from ..state.budget import Budget
 from ..state.errors import UsageError
-from ..state.settings import parse_settings
+from ..state.pricing import load_prices
+from ..state.run import Problem, RunState
+from ..state.settings import Settings, parse_settings
 from .branches import BRANCHES
 from .machine import CompiledGraph, Graph, build
 
@@ -56,12 +60,44 @@ def create_ponder_graph(
         UsageError: a name or a value cannot be used.
 
     """
-    given = settings | {"policy": policy, "effort": effort, "seed": seed}
-    given |= {"assessor": assessor} if assessor else {}
-    given |= {"budget": budget} if budget else {}
-    checked = parse_settings(**given)
+    return prepare(
+        model,
+        policy=policy,
+        effort=effort,
+        assessor=assessor,
+        budget=budget,
+        verifier=verifier,
+        seed=seed,
+        base_url=base_url,
+        **settings,
+    ).graph()
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a run is made with, checked."""
+
+    caller: Caller
+    verifier: Verifier | None
+    settings: Settings
+
+    def graph(self) -> Graph:
+        """Wire the machine."""
+        return build(self.caller, self.verifier, self.settings)
+
+    def check(self, problem: Problem) -> None:
+        """Refuse a budget that no call on this problem fits, before anything is stored."""
+        given = RunState(problem=problem, settings=self.settings)
+        check_budget(View("begin", given, price=self.caller.price))
+
+
+def prepare(
+    model: ModelLike | None, *, verifier: VerifierLike | None = None, base_url: str | None = None, **settings: object
+) -> Setup:
+    """Turn names and values into objects; a setting that is None is not given."""
+    checked = parse_settings(**{name: value for name, value in settings.items() if value is not None})
     check_policy(checked.policy, BRANCHES)
-    return build(as_model(model, base_url), as_verifier(verifier), checked)
+    return Setup(Caller(as_model(model, base_url), load_prices()), as_verifier(verifier), checked)
 
 
 def create_ponder(

@@ -9,16 +9,13 @@ from collections.abc import Awaitable, Callable, Iterable
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
-from ..nodes import prompts
 from ..nodes.assess import plan as plan_assessment
-from ..nodes.critique import Critique
+from ..nodes.call import Caller, Consult
 from ..nodes.dispatch import Dispatch, Plan
-from ..nodes.judge import Judge
-from ..nodes.ports import ChatModel, Verifier
-from ..nodes.rate import Rate
-from ..nodes.revise import Revise
+from ..nodes.flight import Enough
+from ..nodes.ports import Verifier
+from ..nodes.propose import Propose
 from ..nodes.route import Begin, Route
-from ..nodes.sample import Sample
 from ..nodes.select import Select, plan_judge
 from ..state.budget import CallKind
 from ..state.run import BranchOutput, RunInput, RunOutput, RunState
@@ -32,37 +29,30 @@ Loop = CompiledStateGraph[RunState, Settings, RunState, BranchOutput]
 Step = Callable[..., Awaitable[BranchOutput]]
 
 
-def build(model: ChatModel, verifier: Verifier | None, settings: Settings) -> Graph:
+def build(caller: Caller, verifier: Verifier | None, settings: Settings) -> Graph:
     """Wire the machine for a model and an optional verifier."""
-    exact = verifier is not None
-    steps: dict[CallKind, Step] = {
-        "rate": Rate(model),
-        "probe": Sample(model, verifier),
-        "sample": Sample(model, verifier),
-        "critique": Critique(model),
-        "revise": Revise(model, verifier),
-        "expand": Revise(model, verifier, prompts.EXPAND),
-        "judge": Judge(model),
-    }
+    exact, price = verifier is not None, caller.price
+    proposing: tuple[CallKind, ...] = ("probe", "sample", "revise", "expand")
 
-    def loop(name: str, plan: Plan, kinds: Iterable[CallKind]) -> Loop:
+    def loop(name: str, plan: Plan, kinds: Iterable[CallKind], enough: Enough | None = None) -> Loop:
         graph = StateGraph(RunState, Settings, output_schema=BranchOutput)
-        graph.add_node("dispatch", twin(Dispatch(name, plan, exact)), destinations=(*kinds, END))
+        graph.add_node("dispatch", twin(Dispatch(name, plan, exact, price)), destinations=(*kinds, END))
         for kind in kinds:
-            graph.add_node(kind, twin(steps[kind]))
+            asking: Step = Propose(caller, verifier, enough) if kind in proposing else Consult(caller)
+            graph.add_node(kind, twin(asking))
             graph.add_edge(kind, "dispatch")
         graph.add_edge(START, "dispatch")
         return graph.compile(name=name)
 
     graph: Graph = StateGraph(RunState, Settings, input_schema=RunInput, output_schema=RunOutput)
-    graph.add_node("begin", twin(Begin(settings, BRANCHES)), destinations=("assess", "route"))
+    graph.add_node("begin", twin(Begin(settings, BRANCHES, price)), destinations=("assess", "route"))
     graph.add_node("assess", loop("assess", plan_assessment, ("probe", "rate")))
     graph.add_node("route", twin(Route(exact)), destinations=tuple(BRANCHES))
     for name, branch in BRANCHES.items():
-        graph.add_node(name, loop(name, branch.plan, branch.kinds))
+        graph.add_node(name, loop(name, branch.plan, branch.kinds, branch.enough))
         graph.add_edge(name, "select")
     ends = (*list(BRANCHES)[1:], "judge", END)
-    graph.add_node("select", twin(Select(exact)), defer=True, destinations=ends)
+    graph.add_node("select", twin(Select(exact, price)), defer=True, destinations=ends)
     graph.add_node("judge", loop("select", plan_judge, ("judge",)))
     graph.add_edge(START, "begin")
     graph.add_edge("assess", "route")

@@ -16,7 +16,7 @@ from ..nodes.loop import submit
 from ..state.budget import Budget
 from ..state.errors import ThreadNotFound, UsageError
 from ..state.run import Answer, Problem, RunInput
-from .app import ModelLike, VerifierLike, create_ponder, default_store
+from .app import ModelLike, VerifierLike, create_ponder, default_store, prepare
 from .machine import CompiledGraph
 
 Saver = BaseCheckpointSaver[Any]
@@ -66,22 +66,24 @@ async def asolve(
 
     """
     thread = thread_id or new_thread()
-    if not (problem if isinstance(problem, str) else problem.text).strip():
+    problem = Problem(text=problem) if isinstance(problem, str) else problem
+    if not problem.text.strip():
         raise UsageError("the problem is empty: give a text")
     origin = {MODEL: named(model), BASE_URL: base_url, VERIFIER: named(verifier)}
+    setup = prepare(
+        model,
+        policy=policy,
+        effort=effort,
+        assessor=assessor,
+        budget=budget,
+        verifier=verifier,
+        seed=seed,
+        base_url=base_url,
+        **settings,
+    )
+    setup.check(problem)
     async with opened(store) as saver:
-        graph = create_ponder(
-            model,
-            checkpointer=saver,
-            policy=policy,
-            effort=effort,
-            assessor=assessor,
-            budget=budget,
-            verifier=verifier,
-            seed=seed,
-            base_url=base_url,
-            **settings,
-        )
+        graph = setup.graph().compile(checkpointer=saver, name="ponder")
         run = Run(graph, thread, {key: value for key, value in origin.items() if value}, on_event)
         if (await run.state()).next:
             raise UsageError(f"thread {thread!r} holds an unfinished run: resume it, or choose another thread")

@@ -9,7 +9,7 @@ from ..state.run import Assessment, Candidate
 from ..state.settings import Level
 from .critique import rating
 from .dispatch import Done, Wave
-from .gate import View
+from .view import View
 from .vote import tally
 
 LADDER: dict[Level, tuple[int, str]] = {

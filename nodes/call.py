@@ -4,19 +4,26 @@ import asyncio
 import json
 import time
 import zlib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import cast
 
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from typing_extensions import TypedDict
 
-from ..state.budget import Call, Usage
+from ..state.budget import Call, CallState, Usage
 from ..state.errors import ModelUnreachable
+from ..state.pricing import Price, Prices, price_of
 from ..state.run import Asked, BranchOutput, RunState
-from .gate import CHARACTERS_PER_TOKEN, View
-from .ports import CallFailed, ChatModel, Journal, JournalKeeper, Request
+from .flight import Enough, Flight, board
+from .ports import CallFailed, ChatModel, Journal, JournalKeeper, Reply, Request
+from .prompts import prompt_for
+from .view import View
 
+CHARACTERS_PER_TOKEN = 3
+"""Where the server reports no tokens; on the safe side for English."""
 BACKOFF_SECONDS = 0.5
 """After the first failure; doubled for each one after it."""
 
@@ -35,9 +42,27 @@ class Task:
     view: View
     journal: Journal | None = None
     """None: the checkpointer keeps none, or there is no checkpointer."""
+    flight: Flight | None = None
+    """The wave it flies in, where a settled vote lets stragglers go."""
+
+    @contextmanager
+    def flying(self, generating: "asyncio.Future[Reply]") -> Iterator[None]:
+        """Be in the air meanwhile."""
+        if self.flight is None:
+            yield
+            return
+        self.flight.flying.add(generating)
+        try:
+            yield
+        finally:
+            self.flight.flying.discard(generating)
+
+    def dropped(self, generating: "asyncio.Future[Reply]") -> bool:
+        """Say whether the call was let go because the vote cannot change."""
+        return self.flight is not None and generating in self.flight.dropped
 
 
-def task_of(ref: CallRef, config: RunnableConfig) -> Task:
+def task_of(ref: CallRef, config: RunnableConfig, enough: Enough | None = None) -> Task:
     """Return what a task needs that was sent only an id.
 
     LangGraph installs the reader of the state for tasks made by `Send`; its own ToolNode reads the state the same way.
@@ -46,53 +71,85 @@ def task_of(ref: CallRef, config: RunnableConfig) -> Task:
     view = View("", cast("RunState", given["__pregel_read_state"]()))
     call = next(call for call in view.calls if call.id == ref["call_id"])
     saver = given.get("__pregel_checkpointer")
-    if not isinstance(saver, JournalKeeper):
-        return Task(call, view)
-    return Task(call, view, saver.journal(str(given["thread_id"]), given["checkpoint_map"][""]))
+    journal = None
+    if isinstance(saver, JournalKeeper):
+        journal = saver.journal(str(given["thread_id"]), given["checkpoint_map"][""])
+    return Task(call, view, journal, board(view, call.id, enough) if enough else None)
 
 
-async def ask(model: ChatModel, messages: list[BaseMessage], task: Task) -> Asked:
-    """Make the call, unless the journal knows its outcome.
+@dataclass(frozen=True)
+class Caller:
+    """A model, and what it costs: all that a step needs to make its calls."""
 
-    Raises:
-        ModelUnreachable: no call can succeed now; the run stops here and can be resumed.
+    model: ChatModel
+    prices: Prices = field(default_factory=dict)
 
-    """
-    await pause(task)
-    view = task.view
-    request = Request(task.call.temperature, task.call.max_tokens, seed(view, task.call), call_timeout(view))
-    if task.journal is None:
-        return await make(model, messages, request, task)
-    key = key_of(model, messages, request, task)
-    begun = await task.journal.begin(key)
-    if not begun.first:
-        return begun.asked or Asked(task.call.model_copy(update={"state": "lost"}))
-    try:
-        asked = await make(model, messages, request, task)
-    except ModelUnreachable:
-        await task.journal.forget(key)
-        raise
-    await task.journal.finish(key, asked)
-    return asked
+    @property
+    def price(self) -> Price | None:
+        """What a call costs at most; None where that is not known."""
+        return price_of(self.model.name, self.prices)
 
+    async def ask(self, task: Task) -> Asked:
+        """Make the call when its turn has come, unless the journal knows its outcome.
 
-async def make(model: ChatModel, messages: list[BaseMessage], request: Request, task: Task) -> Asked:
-    """Make the call within its time, and settle it; a failure is data."""
-    call = task.call
-    started, clock = time.time(), time.perf_counter()
-    try:
-        async with asyncio.timeout(request.timeout):
-            reply = await model.generate(messages, request)
-    except TimeoutError:
-        failure = CallFailed(f"no reply within {request.timeout:g} s", retry_after=0.0)
-    except CallFailed as error:
-        if error.unreachable and task.view.failures(call) >= task.view.settings.retries:
-            raise ModelUnreachable(str(error)) from error
-        failure = error
-    else:
-        usage = reply.usage or estimate(messages, reply.text)
-        return Asked(settle(call, "done", started, clock, usage=usage), reply)
-    return Asked(settle(call, "failed", started, clock, error=str(failure), retry_after=failure.retry_after))
+        Raises:
+            ModelUnreachable: no call can succeed now; the run stops here and can be resumed.
+
+        """
+        clock = Clock(task)
+        try:
+            async with asyncio.timeout(clock.left()):
+                await pause(task)
+        except TimeoutError:
+            return Asked(clock.settle("unmade", error="no time was left before it could begin"))
+        request = Request(task.call.temperature, task.call.max_tokens, seed(task), clock.timeout(), place=task.call.id)
+        messages = prompt_for(task.view, task.call)
+        if task.journal is None:
+            return await self.make(messages, request, task, clock)
+        key = self.key(messages, request, task)
+        begun = await task.journal.begin(key)
+        if not begun.first:
+            return begun.asked or Asked(task.call.model_copy(update={"state": "lost"}))
+        try:
+            asked = await self.make(messages, request, task, clock)
+        except ModelUnreachable:
+            await task.journal.forget(key)
+            raise
+        await task.journal.finish(key, asked)
+        return asked
+
+    async def make(self, messages: list[BaseMessage], request: Request, task: Task, clock: "Clock") -> Asked:
+        """Make the call within its time, and settle it; a failure is data."""
+        generating = asyncio.ensure_future(self.model.generate(messages, request))
+        try:
+            with task.flying(generating):
+                async with asyncio.timeout(request.timeout):
+                    reply = await generating
+        except TimeoutError:
+            # Whether the server has answered, and charges for it, nobody knows.
+            return Asked(clock.settle("lost", error=f"no reply within {request.timeout:g} s"))
+        except asyncio.CancelledError:
+            if not task.dropped(generating):
+                raise
+            return Asked(clock.settle("dropped", error="not awaited: the vote could not change any more"))
+        except CallFailed as error:
+            if error.unreachable and task.view.failures(task.call) >= task.view.settings.retries:
+                raise ModelUnreachable(str(error)) from error
+            about = {"error": str(error), "retry_after": error.retry_after}
+            return Asked(clock.settle("failed", **about, **self.paid(error.usage or Usage())))
+        paid = self.paid(reply.usage or estimate(messages, reply.text), reply.model)
+        return Asked(clock.settle("done", **paid), reply)
+
+    def paid(self, usage: Usage, model: str = "") -> dict[str, object]:
+        """Return what a call has cost, in tokens and in US dollars where the price is known."""
+        price = price_of(model or self.model.name, self.prices)
+        return {"usage": usage, "usd": None if price is None else price.of(usage)}
+
+    def key(self, messages: list[BaseMessage], request: Request, task: Task) -> str:
+        """Name the call in the journal: the run, the place in it, and all that makes its reply what it is."""
+        said = [message.model_dump_json(exclude={"id"}) for message in messages]
+        asked = [self.model.name, said, request.temperature, request.max_tokens, request.seed]
+        return json.dumps([task.view.problem.epoch, task.call.id, asked])
 
 
 async def pause(task: Task) -> None:
@@ -102,31 +159,41 @@ async def pause(task: Task) -> None:
         await asyncio.sleep(task.call.retry_after or BACKOFF_SECONDS * 2 ** (failures - 1))
 
 
-def key_of(model: ChatModel, messages: list[BaseMessage], request: Request, task: Task) -> str:
-    """Name the call in the journal: the run, the place in it, and all that makes its reply what it is."""
-    said = [message.model_dump_json(exclude={"id"}) for message in messages]
-    asked = [model.name, said, request.temperature, request.max_tokens, request.seed]
-    return json.dumps([task.view.problem.epoch, task.call.id, asked])
+@dataclass(frozen=True)
+class Clock:
+    """When a call began to wait for its turn, and how long it may take."""
+
+    task: Task
+    began: float = field(default_factory=time.time)
+    ticks: float = field(default_factory=time.perf_counter)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since then."""
+        return time.perf_counter() - self.ticks
+
+    def left(self) -> float | None:
+        """Return the seconds that the budget leaves, or None where they are not limited."""
+        left = self.task.view.ledger.seconds_left()
+        return None if left is None else max(0.0, left - self.seconds)
+
+    def timeout(self) -> float:
+        """Return the seconds the call may take: its own limit or what the budget leaves."""
+        left, limit = self.left(), self.task.view.settings.call_timeout
+        return limit if left is None else min(limit, left)
+
+    def settle(self, state: CallState, **found: object) -> Call:
+        """Close the reservation with what was measured."""
+        return self.task.call.model_copy(
+            update={"state": state, "started": self.began, "seconds": self.seconds, **found}
+        )
 
 
-def settle(call: Call, state: str, started: float, clock: float, **found: object) -> Call:
-    """Close a reservation with what was measured."""
-    seconds = time.perf_counter() - clock
-    return call.model_copy(update={"state": state, "started": started, "seconds": seconds, **found})
-
-
-def call_timeout(view: View) -> float:
-    """Return the seconds a call may take: its own limit or what the budget leaves."""
-    left = view.ledger.seconds_left()
-    limit = view.settings.call_timeout
-    return limit if left is None else max(0.001, min(limit, left))
-
-
-def seed(view: View, call: Call) -> int | None:
+def seed(task: Task) -> int | None:
     """Give each place of a seeded run a seed of its own; a call tried again asks the same."""
-    if view.settings.seed is None:
+    if task.view.settings.seed is None:
         return None
-    return zlib.crc32(f"{view.settings.seed}/{call.candidate_id}".encode()) >> 1
+    return zlib.crc32(f"{task.view.settings.seed}/{task.call.candidate_id}".encode()) >> 1
 
 
 def estimate(messages: list[BaseMessage], text: str) -> Usage:
@@ -139,7 +206,13 @@ def estimate(messages: list[BaseMessage], text: str) -> Usage:
     )
 
 
-def settled(asked: Asked) -> BranchOutput:
-    """Record a call whose reply is not a candidate: a critique, a rating, a judgement."""
-    text = asked.reply.text if asked.reply else ""
-    return {"calls": [asked.call.model_copy(update={"reply": text})]}
+@dataclass(frozen=True)
+class Consult:
+    """Ask the model for a text that is no candidate: a rating, a critique, a judgement."""
+
+    caller: Caller
+
+    async def __call__(self, ref: CallRef, config: RunnableConfig) -> BranchOutput:
+        asked = await self.caller.ask(task_of(ref, config))
+        text = asked.reply.text if asked.reply else ""
+        return {"calls": [asked.call.model_copy(update={"reply": text})]}

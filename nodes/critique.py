@@ -1,29 +1,11 @@
-"""Ask the model to check a candidate, and read what it says."""
+"""Read what is known against a candidate: a verifier's feedback or the model's critique."""
 
 import re
 from dataclasses import dataclass
 
-from langchain_core.runnables import RunnableConfig
-
 from ..state.budget import Call
-from ..state.run import BranchOutput, Candidate
-from . import prompts
-from .call import CallRef, ask, settled, task_of
-from .gate import View
-from .ports import ChatModel
-
-
-@dataclass(frozen=True)
-class Critique:
-    """Ask the model whether a candidate is complete and correct."""
-
-    model: ChatModel
-
-    async def __call__(self, ref: CallRef, config: RunnableConfig) -> BranchOutput:
-        task = task_of(ref, config)
-        checked = find(task.view, task.call.parents[0])
-        messages = prompts.improve(prompts.CRITIQUE, task.view.problem, checked, "")
-        return settled(await ask(self.model, messages, task))
+from ..state.run import Candidate
+from .view import View
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,11 @@ from langgraph.graph import END
 from langgraph.types import Command, Send
 
 from ..state.budget import Call
+from ..state.pricing import Price
 from ..state.run import BranchOutput, RunState, Visit
 from .events import Event, emit
-from .gate import View, sends
+from .gate import limit_on, reserve, sends
+from .view import View
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,10 @@ class Dispatch:
     branch: str
     plan: Plan
     exact: bool = False
+    price: Price | None = None
 
     async def __call__(self, state: RunState) -> Command[str]:
-        view = View(self.branch, state, self.exact)
+        view = View(self.branch, state, self.exact, self.price)
         step = self.plan(view)
         again = view.retries()
         if isinstance(step, Done) and not again:
@@ -52,9 +55,9 @@ class Dispatch:
         wanted = again or (step.calls if isinstance(step, Wave) else [])
         if repeated := {call.id for call in wanted} & {call.id for call in view.calls}:
             raise RuntimeError(f"branch {self.branch!r} plans calls that it has made already: {sorted(repeated)}")
-        calls = view.reserve(wanted)
+        calls = reserve(view, wanted)
         if not calls:
-            return self.end(view, Done("budget", step.iterations))
+            return self.end(view, Done(limit_on(view, wanted) or "complete", step.iterations))
         emit(Event(type="budget", branch=self.branch, calls=calls, allowed=view.allowed))
         goto: list[Send] = sends(calls)
         return Command(update=BranchOutput(calls=calls), goto=goto)

@@ -1,144 +1,39 @@
-"""The one gate that every model call of a run passes: reserved in the ledger before it starts."""
+"""The one gate that every model call of a run passes: reserved in the ledger, at its worst case, before it starts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from langgraph.types import Send
 
-from ..state.budget import Call, CallKind, Ledger, cost
-from ..state.run import Candidate, Leg, Problem, RunState
-from ..state.settings import Settings
+from ..state.budget import Call, Usage
+from ..state.run import StopReason
+from .prompts import prompt_for
+from .view import View
 
-CHARACTERS_PER_TOKEN = 3
-"""On the safe side for English: a worst case is not an average."""
-PROMPT_OVERHEAD = 400
-"""Characters of the longest prompt beside the problem and the candidates it quotes."""
+TEMPLATE_TOKENS = 64
+"""Most tokens that a chat template puts around the messages, its own system prompt included."""
+MESSAGE_TOKENS = 8
+"""Most tokens it puts around each message."""
 
 
-@dataclass(frozen=True)
-class View:
-    """The state of a run as one branch sees it: all that a plan may look at."""
+def reserve(view: View, wanted: Sequence[Call]) -> list[Call]:
+    """Return the head of `wanted` that fits allowance and budget, each call at its worst case."""
+    return view.share.admit([at_worst(view, call) for call in wanted][: view.allowance])
 
-    branch: str
-    state: RunState
-    exact: bool = False
-    """A verifier decides which candidates are right."""
 
-    @property
-    def problem(self) -> Problem:
-        """The problem, as `begin` stored it."""
-        problem = self.state.get("problem", "")
-        return Problem(text=problem) if isinstance(problem, str) else problem
+def limit_on(view: View, wanted: Sequence[Call]) -> StopReason | None:
+    """Name what keeps the first of `wanted` from being made; None where nothing does."""
+    if view.allowance == 0:
+        limit = view.settings.budget.max_calls
+        return "max_calls" if limit is not None and len(view.calls) >= limit else "compute budget"
+    return view.share.exceeded_by([at_worst(view, call) for call in wanted[:1]])
 
-    @property
-    def settings(self) -> Settings:
-        """The settings in force."""
-        return self.state.get("settings") or Settings()
 
-    @property
-    def leg(self) -> Leg:
-        """The stretch of the way that runs now."""
-        return self.state.get("leg") or Leg()
-
-    @property
-    def candidates(self) -> list[Candidate]:
-        """All candidates of the run, of every branch."""
-        return self.state.get("candidates") or []
-
-    @property
-    def votes(self) -> list[Candidate]:
-        """Candidates that hold an answer."""
-        return [candidate for candidate in self.candidates if candidate.answer is not None]
-
-    @property
-    def calls(self) -> list[Call]:
-        """All calls of the run."""
-        return self.state.get("calls") or []
-
-    @property
-    def ledger(self) -> Ledger:
-        """The budget beside all calls of the run."""
-        return Ledger(budget=self.settings.budget, calls=tuple(self.calls))
-
-    @property
-    def share(self) -> Ledger:
-        """The ledger with this branch's part of the tokens: branches that run together do not see each other."""
-        limit = self.settings.budget.max_tokens
-        if limit is None or len(self.leg.allowances) <= 1:
-            return self.ledger
-        before = sum(cost(call) for call in self.calls if call not in self.own)
-        part = before + max(0, limit - before) // len(self.leg.allowances)
-        return Ledger(budget=self.settings.budget.model_copy(update={"max_tokens": part}), calls=tuple(self.calls))
-
-    @property
-    def allowed(self) -> int:
-        """The most calls the run may make."""
-        settings = self.settings
-        most = settings.sample_cap if settings.policy == "fixed" else settings.max_compute_budget
-        limit = settings.budget.max_calls or most
-        return limit if settings.policy == "fixed" else min(limit, most)
-
-    @property
-    def place(self) -> str:
-        """What the ids of this branch's calls begin with."""
-        return f"{self.leg.step}-{self.branch}-"
-
-    @property
-    def own(self) -> list[Call]:
-        """The calls of this branch in this leg."""
-        return [call for call in self.calls if call.id.startswith(self.place)]
-
-    @property
-    def allowance(self) -> int | None:
-        """Calls this branch may still make; None is no limit of its own."""
-        share = self.leg.allowances.get(self.branch)
-        return None if share is None else max(0, share - len(self.own))
-
-    def call(
-        self,
-        kind: CallKind,
-        turn: int,
-        index: int = 0,
-        *,
-        strategy: str = "",
-        parents: tuple[str, ...] = (),
-        temperature: float | None = None,
-    ) -> Call:
-        """Describe one call at its place in the run; what is not said here follows from the settings."""
-        return Call(
-            id=f"{self.place}{turn:03d}-{index:03d}",
-            kind=kind,
-            branch=self.branch,
-            strategy=strategy,
-            parents=parents,
-            max_tokens=self.settings.max_tokens,
-            temperature=self.settings.temperature if temperature is None else temperature,
-        )
-
-    def retries(self) -> list[Call]:
-        """Return the next attempts of calls that were lost, or failed for a passing reason."""
-        known = {call.id for call in self.own}
-        failed = [call for call in self.own if call.state == "failed" and call.retry_after is not None]
-        again = [call.again() for call in failed if self.failures(call) <= self.settings.retries]
-        again += [call.again() for call in self.own if call.state == "lost"]
-        return [call for call in again if call.id not in known]
-
-    def failures(self, call: Call) -> int:
-        """Count the attempts at a call that have failed; lost ones did not."""
-        place = call.candidate_id
-        return sum(other.state == "failed" for other in self.calls if other.candidate_id == place)
-
-    def reserve(self, wanted: Sequence[Call]) -> list[Call]:
-        """Return the head of `wanted` that fits allowance and budget, each call at its worst case."""
-        worst = [call.model_copy(update={"worst_tokens": self.worst_tokens(call)}) for call in wanted]
-        return self.share.admit(worst[: self.allowance])
-
-    def worst_tokens(self, call: Call) -> int:
-        """Estimate the most tokens that a call can cost."""
-        quoted = sum(len(candidate.text) for candidate in self.candidates if candidate.id in call.parents)
-        chat = sum(len(str(message.content)) for message in self.problem.messages)
-        characters = PROMPT_OVERHEAD + len(self.problem.text) + chat + quoted
-        return characters // CHARACTERS_PER_TOKEN + call.max_tokens
+def at_worst(view: View, call: Call) -> Call:
+    """Return the call with the most it can cost: no common tokenizer makes more tokens of a text than it has bytes."""
+    texts = [str(message.content) for message in prompt_for(view, call)]
+    read = TEMPLATE_TOKENS + sum(MESSAGE_TOKENS + len(text.encode(errors="surrogatepass")) for text in texts)
+    usd = None if view.price is None else view.price.of(Usage(input_tokens=read, output_tokens=call.max_tokens))
+    return call.model_copy(update={"worst_tokens": read + call.max_tokens, "worst_usd": usd})
 
 
 def sends(calls: Sequence[Call]) -> list[Send]:

@@ -1,35 +1,15 @@
-"""Ask the model which of two candidates is better; both orders are asked, and a conflict is no judgement."""
+"""Which of two candidates is better? Both orders are asked, and a conflict is no judgement."""
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import permutations
 
-from langchain_core.runnables import RunnableConfig
-
 from ..state.budget import Call
-from ..state.run import BranchOutput, Candidate
-from . import prompts
-from .call import CallRef, ask, settled, task_of
-from .critique import find
-from .gate import View
-from .ports import ChatModel
+from ..state.run import Candidate
+from .view import View
 
 FINALISTS = 3
 """Most distinct answers that are compared pairwise: n of them cost n x (n - 1) calls."""
-
-
-@dataclass(frozen=True)
-class Judge:
-    """Ask the model which of two candidates is better."""
-
-    model: ChatModel
-
-    async def __call__(self, ref: CallRef, config: RunnableConfig) -> BranchOutput:
-        task = task_of(ref, config)
-        finalists = [find(task.view, parent) for parent in task.call.parents]
-        messages = prompts.judge(task.view.problem, finalists)
-        return settled(await ask(self.model, messages, task))
 
 
 def comparisons(view: View, finalists: Sequence[Candidate]) -> list[Call]:

@@ -1,10 +1,11 @@
 """Every prompt, and the strategies that vary it."""
 
-from collections.abc import Sequence
-
 from langchain_core.messages import BaseMessage, HumanMessage
 
-from ..state.run import AnswerType, Candidate, Problem
+from ..state.budget import Call
+from ..state.run import AnswerType, Problem
+from .critique import feedback_on, find
+from .view import View
 
 STRATEGIES = {
     "step by step": "Think step by step.",
@@ -113,32 +114,36 @@ def ending(answer_type: AnswerType | None) -> str:
     return ENDINGS.get(answer_type, ENDING)
 
 
-def solve(problem: Problem, strategy: str) -> list[BaseMessage]:
+def prompt_for(view: View, call: Call) -> list[BaseMessage]:
+    """Write what a call asks, behind the chat that came before the problem."""
+    return [*view.problem.messages, HumanMessage(text_of(view, call))]
+
+
+def text_of(view: View, call: Call) -> str:
+    """Write the prompt of a call from the state it was planned in."""
+    problem, parents = view.problem, [find(view, parent) for parent in call.parents]
+    match call.kind:
+        case "probe" | "sample":
+            return solution(problem, call.strategy)
+        case "rate":
+            return RATE.format(problem=problem.text)
+        case "judge":
+            first, second = parents
+            return JUDGE.format(problem=problem.text, first=first.text, second=second.text)
+        case "critique":
+            return CRITIQUE.format(problem=problem.text, solution=parents[0].text)
+        case "revise" | "expand":
+            feedback = feedback_on(view, parents[0])
+            return (REVISE if call.kind == "revise" else EXPAND).format(
+                problem=problem.text,
+                solution=parents[0].text,
+                feedback=(feedback and feedback.words) or "None.",
+                ending=ending(problem.answer_type),
+            )
+
+
+def solution(problem: Problem, strategy: str) -> str:
     """Ask for a solution; an unknown strategy is none."""
     lead = CHAIN_PROMPT + "\n\n" if strategy == CHAIN else STRATEGIES.get(strategy, "")
     parts = (lead, problem.text, ending(problem.answer_type))
-    return chat(problem, " ".join(part for part in parts if part).replace("\n\n ", "\n\n"))
-
-
-def improve(template: str, problem: Problem, candidate: Candidate, feedback: str) -> list[BaseMessage]:
-    """Ask for a revision or a variation of a candidate."""
-    return chat(
-        problem,
-        template.format(
-            problem=problem.text,
-            solution=candidate.text,
-            feedback=feedback or "None.",
-            ending=ending(problem.answer_type),
-        ),
-    )
-
-
-def judge(problem: Problem, pair: Sequence[Candidate]) -> list[BaseMessage]:
-    """Ask which of two candidates is better."""
-    first, second = pair
-    return chat(problem, JUDGE.format(problem=problem.text, first=first.text, second=second.text))
-
-
-def chat(problem: Problem, text: str) -> list[BaseMessage]:
-    """Put a prompt behind the chat that came before the problem."""
-    return [*problem.messages, HumanMessage(text)]
+    return " ".join(part for part in parts if part).replace("\n\n ", "\n\n")

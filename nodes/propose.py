@@ -1,28 +1,41 @@
 """Turn one call into one candidate: ask, read the answer off, verify."""
 
 import math
+from dataclasses import dataclass
 
-from langchain_core.messages import BaseMessage
+from langchain_core.runnables import RunnableConfig
 
 from ..state.run import Asked, BranchOutput, Candidate
 from .answers import extract, infer_type
-from .call import Task, ask
+from .call import Caller, CallRef, task_of
 from .events import Event, emit
-from .gate import View
-from .ports import ChatModel, Verifier
+from .flight import Enough
+from .ports import Verifier
 from .verify import verify
+from .view import View
 
 LOST = "lost: the process that made the call ended before its reply was kept"
 
 
-async def propose(model: ChatModel, verifier: Verifier | None, messages: list[BaseMessage], task: Task) -> BranchOutput:
-    """Make the call and return its settled record and its candidate."""
-    asked = await ask(model, messages, task)
-    candidate = read(asked, model.name, task.view)
-    if verifier is not None and not candidate.error:
-        candidate = await verify(verifier, task.view.problem, candidate)
-    emit(Event(type="candidate", branch=task.call.branch, candidate=candidate))
-    return {"calls": [asked.call], "candidates": [candidate]}
+@dataclass(frozen=True)
+class Propose:
+    """Ask the model for a candidate: a sample, a revision, a variation."""
+
+    caller: Caller
+    verifier: Verifier | None = None
+    enough: Enough | None = None
+    """Whether the rest of its wave can be let go."""
+
+    async def __call__(self, ref: CallRef, config: RunnableConfig) -> BranchOutput:
+        task = task_of(ref, config, self.enough)
+        asked = await self.caller.ask(task)
+        candidate = read(asked, self.caller.model.name, task.view)
+        if self.verifier is not None and not candidate.error:
+            candidate = await verify(self.verifier, task.view.problem, candidate)
+        if task.flight is not None:
+            task.flight.land(candidate)
+        emit(Event(type="candidate", branch=task.call.branch, candidate=candidate))
+        return {"calls": [asked.call], "candidates": [candidate]}
 
 
 def read(asked: Asked, model: str, view: View) -> Candidate:
@@ -32,7 +45,7 @@ def read(asked: Asked, model: str, view: View) -> Candidate:
         id=call.candidate_id,
         branch=call.branch,
         strategy=call.strategy,
-        model=model,
+        model=(reply and reply.model) or model,
         parents=call.parents,
         usage=call.usage,
     )

@@ -12,11 +12,13 @@ from langgraph.runtime import get_runtime
 from langgraph.types import Command, Overwrite
 
 from ..state.errors import UsageError
+from ..state.pricing import Price
 from ..state.run import Leg, Problem, RunState, RunUpdate
 from ..state.settings import Settings
 from .assess import assess
 from .events import Event, emit
-from .gate import View
+from .gate import at_worst
+from .view import View
 
 ASSESSED = ("adaptive", "cumulative")
 """Policies that look at the problem first."""
@@ -28,11 +30,14 @@ class Begin:
 
     defaults: Settings
     branches: Collection[str]
+    price: Price | None = None
 
     async def __call__(self, state: RunState, config: RunnableConfig) -> Command[Literal["assess", "route"]]:
         settings = self.settings()
+        problem = problem_of(state).model_copy(update={"epoch": epoch_of(config)})
+        check_budget(View("begin", {"problem": problem, "settings": settings}, price=self.price))
         update = {
-            "problem": problem_of(state).model_copy(update={"epoch": epoch_of(config)}),
+            "problem": problem,
             "settings": settings,
             "assessment": None,
             "selection": None,
@@ -74,6 +79,23 @@ def check_policy(policy: str, branches: Collection[str]) -> None:
     known = (*ASSESSED, "fixed", *branches)
     if policy not in known:
         raise UsageError(f"policy {policy!r} is unknown: choose one of {', '.join(known)}")
+
+
+def check_budget(view: View) -> None:
+    """Refuse a budget that cannot be kept, or that no single call fits."""
+    budget, call = view.settings.budget, at_worst(view, view.call("sample", 0))
+    if budget.max_usd is not None and call.worst_usd is None:
+        raise UsageError(
+            f"max_usd={budget.max_usd:g} cannot be kept: the model's price is unknown: put it into the table that "
+            "PONDER_PRICES names"
+        )
+    limit = view.ledger.exceeded_by([call])
+    if limit:
+        costs = f"{call.worst_tokens} tokens" + ("" if call.worst_usd is None else f" or {call.worst_usd:.4f} USD")
+        raise UsageError(
+            f"{limit}={getattr(budget, limit)} is too small for one call on this problem, which may cost {costs}: "
+            "raise it, or lower max_tokens"
+        )
 
 
 def problem_of(state: RunState) -> Problem:

@@ -6,20 +6,23 @@ pairwise judge -> first.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END
 from langgraph.types import Command
 
-from ..state.budget import Spent
+from ..state.budget import Limit, Spent
+from ..state.pricing import Price
 from ..state.run import Answer, Candidate, Rule, RunState, Selection, StopReason
 from .assess import LADDER_BRANCHES, floor_of, harder
 from .dispatch import Done, Wave
 from .events import Event, emit
-from .gate import View
+from .gate import limit_on, reserve
 from .judge import comparisons, favourite
 from .route import go
+from .view import View
 from .vote import lead_probability, support, tally, top_two
 
 WEIGHTED_BELOW = 16
@@ -31,9 +34,10 @@ class Select:
     """Choose among all candidates; escalate while the choice is open and something is left to try."""
 
     exact: bool = False
+    price: Price | None = None
 
     async def __call__(self, state: RunState, config: RunnableConfig) -> Command[str]:
-        view = View("select", state, self.exact)
+        view = View("select", state, self.exact, self.price)
         selection = choose(view)
         emit(Event(type="voted", selection=selection, votes=written(view.votes)))
         reason = stop_reason(view, selection)
@@ -46,7 +50,7 @@ class Select:
             return go(view, [branch], {"assessment": raised, "selection": selection}, share)
         judging = plan_judge(view)
         # A pair is worth asking about in both orders or not at all.
-        if isinstance(judging, Wave) and len(view.reserve(judging.calls)) == len(judging.calls):
+        if isinstance(judging, Wave) and len(reserve(view, judging.calls)) == len(judging.calls):
             return Command(update={"selection": selection}, goto="judge")
         answer = answer_of(view, selection, reason or "complete", config)
         emit(Event(type="selected", selection=selection, reason=answer.stopped_because))
@@ -125,17 +129,22 @@ def stop_reason(view: View, selection: Selection) -> StopReason | None:
     """Say why the run ends here; None where the next branch up is to be tried."""
     if selection.decided_by == "verified":
         return "verified"
-    visits = view.state.get("visits") or []
-    cut = any(visit.stopped == "budget" and visit.id.startswith(f"{view.leg.step}-") for visit in visits)
     if selection.settled and view.settings.policy != "fixed":
         return "confident"
-    if units_left(view) <= 0 or not view.ledger.admit([view.call("sample", 0)]):
-        return "complete" if view.settings.policy == "fixed" else "budget"
+    limit = limit_on(view, [view.call("sample", 0)]) or ("compute budget" if units_left(view) <= 0 else None)
     if view.settings.policy != "adaptive":
-        return "budget" if cut else "complete"
+        return limit if limit and cut_short(view) else "complete"
+    if limit:
+        return limit
     if not next_branch(view):
         return "no branch left"
     return "patience" if exhausted(view, selection) else None
+
+
+def cut_short(view: View) -> bool:
+    """Say whether a branch of this leg ended because the budget did."""
+    visits = [visit for visit in view.state.get("visits") or [] if visit.id.startswith(f"{view.leg.step}-")]
+    return any(visit.stopped in get_args(Limit) or visit.stopped == "compute budget" for visit in visits)
 
 
 def next_branch(view: View) -> str:

@@ -6,11 +6,14 @@ cannot count twice.
 """
 
 from collections.abc import Iterable, Sequence
+from math import fsum
 from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-CallState = Literal["reserved", "lost", "failed", "done"]
+CallState = Literal["reserved", "unmade", "lost", "dropped", "failed", "done"]
+"""`unmade`: time ran out before it began; `lost`: nobody knows how it ended; `dropped`: its vote was not awaited."""
+Limit = Literal["max_calls", "max_tokens", "max_usd", "max_seconds"]
 CallKind = Literal["rate", "probe", "sample", "critique", "revise", "expand", "judge"]
 
 
@@ -23,8 +26,10 @@ class Budget(BaseModel):
     """Model calls of every kind: samples, critiques, judges, retries."""
     max_tokens: PositiveInt | None = None
     """Input and output tokens together."""
+    max_usd: PositiveFloat | None = None
+    """US dollars, by the user's price table; the model's price must be known."""
     max_seconds: PositiveFloat | None = None
-    """Seconds in which at least one call is in flight; a pause between crash and resume does not count."""
+    """Seconds in which at least one call is in flight or waits to be; a pause between crash and resume is none."""
 
 
 class Usage(BaseModel):
@@ -57,13 +62,17 @@ class Call(BaseModel):
     """Ids of the candidates this call works on."""
     state: CallState = "reserved"
     worst_tokens: NonNegativeInt = 0
-    """Most tokens the call can cost: the prompt's estimate and max_tokens."""
+    """Most tokens the call can cost: the prompt's bytes and max_tokens."""
+    worst_usd: float | None = None
+    """Most US dollars the call can cost; None where no price is known."""
     max_tokens: PositiveInt = 512
     """Output tokens the call may use."""
     temperature: float = 0.0
     usage: Usage = Usage()
+    usd: float | None = None
+    """What it cost; None where no price is known."""
     started: float = 0.0
-    """Unix time in seconds."""
+    """Unix time in seconds at which it began, or began to wait for its turn."""
     seconds: float = 0.0
     error: str = ""
     retry_after: float | None = None
@@ -94,9 +103,7 @@ class Call(BaseModel):
     def again(self) -> Self:
         """Return the same call, reserved as its next attempt."""
         retry = f"{self.candidate_id}#{self.attempt + 1}"
-        return self.model_copy(
-            update={"id": retry, "state": "reserved", "usage": Usage(), "started": 0.0, "seconds": 0.0}
-        )
+        return self.model_copy(update={"id": retry, "state": "reserved", "error": "", "started": 0.0, "seconds": 0.0})
 
 
 class Spent(BaseModel):
@@ -112,23 +119,25 @@ class Spent(BaseModel):
     usd: float | None = None
     """None: no price is known for the model."""
     seconds: float = 0.0
-    """Seconds in which at least one call was in flight."""
+    """Seconds in which at least one call was in flight or waited to be."""
     lost: NonNegativeInt = 0
-    """Calls that a crash or a cancellation cut off, counted at their worst case against the limits."""
+    """Calls cut off by a crash, a cancellation or a settled vote, counted at their worst case against the limits."""
 
     @classmethod
     def of(cls, calls: Iterable[Call]) -> Self:
         """Add up a ledger."""
         calls = tuple(calls)
         settled = [call.usage for call in calls if call.settled]
+        usd = [call.usd for call in calls if call.settled]
         return cls(
             calls=len(settled),
+            usd=fsum(filter(None, usd)) if usd and None not in usd else None,
             input_tokens=sum(usage.input_tokens for usage in settled),
             output_tokens=sum(usage.output_tokens for usage in settled),
             reasoning_tokens=sum(usage.reasoning_tokens for usage in settled),
             cached_tokens=sum(usage.cached_tokens for usage in settled),
             seconds=busy_seconds(calls),
-            lost=len(calls) - len(settled),
+            lost=sum(call.state in {"reserved", "lost", "dropped"} for call in calls),
         )
 
 
@@ -147,24 +156,41 @@ class Ledger(BaseModel):
 
     def admit(self, wanted: Sequence[Call]) -> list[Call]:
         """Return the longest head of `wanted` that fits, each call at its worst case."""
+        admitted: list[Call] = []
+        for call in wanted:
+            if self.exceeded_by([*admitted, call]):
+                break
+            admitted.append(call)
+        return admitted
+
+    def exceeded_by(self, more: Sequence[Call]) -> Limit | None:
+        """Name the limit that further calls, each at its worst case, could break; None where all fit."""
+        budget, calls = self.budget, [call for call in (*self.calls, *more) if call.state != "unmade"]
         left = self.seconds_left()
         if left is not None and left <= 0:
-            return []
-        admitted = list(wanted)
-        if self.budget.max_calls is not None:
-            admitted = admitted[: max(0, self.budget.max_calls - len(self.calls))]
-        if self.budget.max_tokens is not None:
-            tokens = self.budget.max_tokens - sum(map(cost, self.calls))
-            while admitted and sum(map(cost, admitted)) > tokens:
-                admitted.pop()
-        return admitted
+            return "max_seconds"
+        if budget.max_calls is not None and len(calls) > budget.max_calls:
+            return "max_calls"
+        if budget.max_tokens is not None and sum(map(cost, calls)) > budget.max_tokens:
+            return "max_tokens"
+        # A price that is not known cannot be held to a limit; `begin` refuses such a run.
+        if budget.max_usd is not None and fsum(cost_usd(call) or 0 for call in calls) > budget.max_usd:
+            return "max_usd"
+        return None
 
 
 def cost(call: Call) -> int:
     """Tokens a call counts for: what was used, or the worst case while it is not settled."""
     if call.settled:
         return call.usage.input_tokens + call.usage.output_tokens
-    return call.worst_tokens
+    return 0 if call.state == "unmade" else call.worst_tokens
+
+
+def cost_usd(call: Call) -> float | None:
+    """US dollars a call counts for, likewise."""
+    if call.settled:
+        return call.usd
+    return 0 if call.state == "unmade" else call.worst_usd
 
 
 def busy_seconds(calls: Iterable[Call]) -> float:

@@ -12,14 +12,20 @@ from langgraph.graph.message import add_messages
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
-from .budget import Budget, Call, Spent, Usage
+from .budget import Budget, Call, Limit, Spent, Usage
 from .settings import Level, Settings
 
 AnswerType = Literal["number", "choice", "code", "json", "text"]
 Finish = Literal["stop", "length", "error", "other"]
 ConfidenceSource = Literal["vote", "logprob", "verifier", "self-rated"]
 Rule = Literal["verified", "scores", "confidence", "majority", "judge", "first", "none"]
-StopReason = Literal["verified", "confident", "complete", "no branch left", "patience", "budget"]
+StopReason = Literal["verified", "confident", "complete", "no branch left", "patience", "compute budget"] | Limit
+"""Why a run ended.
+
+`verified`: a candidate passed the verifier; `confident`: the vote is settled; `complete`: the policy has made its
+calls; `no branch left`: the highest branch left it open; `patience`: a whole branch brought nothing better; `compute
+budget`: the calls that the assessment or `max_compute_budget` allows are made; else the limit of the budget reached.
+"""
 
 
 class Frozen(BaseModel):

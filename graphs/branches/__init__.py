@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ...nodes.dispatch import Plan
+from ...nodes.flight import Enough
 from ...state.budget import CallKind
 from . import direct, parallel, refine, search
 
@@ -13,11 +14,13 @@ class Branch:
 
     plan: Plan
     kinds: tuple[CallKind, ...]
+    enough: Enough | None = None
+    """Whether a wave's samples that are still in the air can be let go."""
 
 
 BRANCHES: dict[str, Branch] = {
     "direct": Branch(direct.plan, ("sample",)),
-    "parallel": Branch(parallel.plan, ("sample",)),
+    "parallel": Branch(parallel.plan, ("sample",), parallel.enough),
     "refine": Branch(refine.plan, ("sample", "critique", "revise")),
     "search": Branch(search.plan, ("sample", "critique", "expand")),
 }

@@ -1,7 +1,7 @@
 """The standard answer: one call, or the answers at hand."""
 
 from ...nodes.dispatch import Done, Wave
-from ...nodes.gate import View
+from ...nodes.view import View
 
 
 def plan(view: View) -> Wave | Done:

@@ -5,8 +5,8 @@ Self-consistency (Wang et al. 2022, arXiv:2203.11171) with the stop rule of Adap
 """
 
 from ...nodes.dispatch import Done, Wave
-from ...nodes.gate import View
 from ...nodes.prompts import STRATEGIES
+from ...nodes.view import View
 from ...nodes.vote import lead_probability, tally, top_two
 
 WIDEST_WINDOW = 64
@@ -16,24 +16,34 @@ WIDEST_WINDOW = 64
 def plan(view: View) -> Wave | Done:
     """Ask for the next window of samples."""
     fixed = view.settings.policy == "fixed"
-    made = len({call.candidate_id for call in view.own})
     windows = len({call.id.split("-")[2] for call in view.own})
-    cap = (view.settings.budget.max_calls if fixed else None) or view.settings.sample_cap
-    drawn = sum(candidate.branch in {"assess", "parallel"} for candidate in view.candidates)
-    remaining = cap - max(drawn, made)
-    if not fixed and (reason := settled(view, remaining)):
+    left = remaining(view)
+    if not fixed and (reason := settled(view, left)):
         return Done(reason, windows)
-    if remaining <= 0:
+    if left <= 0:
         return Done("samples drawn", windows)
-    size = min(remaining, WIDEST_WINDOW if fixed else view.settings.window)
-    names = tuple(STRATEGIES)
+    size = min(left, WIDEST_WINDOW if fixed else view.settings.window)
+    names, made = tuple(STRATEGIES), sampled(view)
     return Wave(
         [view.call("sample", windows, index, strategy=names[(made + index) % len(names)]) for index in range(size)],
         windows,
     )
 
 
-def settled(view: View, remaining: int) -> str:
+def sampled(view: View) -> int:
+    """Count the samples that this branch has asked for."""
+    return len({call.candidate_id for call in view.own})
+
+
+def remaining(view: View) -> int:
+    """Return how many samples may still be asked for; the probes count."""
+    fixed = view.settings.policy == "fixed"
+    cap = (view.settings.budget.max_calls if fixed else None) or view.settings.sample_cap
+    drawn = sum(candidate.branch in {"assess", "parallel"} for candidate in view.candidates)
+    return max(0, cap - max(drawn, sampled(view)))
+
+
+def settled(view: View, left: int) -> str:
     """Return why no further sample is needed; empty where one is."""
     if any(candidate.verdict and candidate.verdict.passed for candidate in view.candidates):
         return "verified"
@@ -42,4 +52,13 @@ def settled(view: View, remaining: int) -> str:
     first, second = top_two(tally(view.votes))
     if lead_probability(first, second) >= view.settings.stop_threshold:
         return "confident"
-    return "lead cannot be caught" if view.own and first - second > max(0, remaining) else ""
+    return "lead cannot be caught" if view.own and first - second > left else ""
+
+
+def enough(view: View, flying: int) -> bool:
+    """Say whether the samples still in the air can be let go: the branch would stop, and they cannot turn the vote."""
+    reason = settled(view, remaining(view) + flying)
+    if reason != "confident":
+        return bool(reason)
+    first, second = top_two(tally(view.votes))
+    return view.settings.policy != "fixed" and first - second > flying

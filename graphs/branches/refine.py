@@ -7,8 +7,8 @@ and an unverified one leaves all versions to the selector.
 
 from ...nodes.critique import Feedback, feedback_on
 from ...nodes.dispatch import Done, Wave
-from ...nodes.gate import View
 from ...nodes.prompts import CHAIN
+from ...nodes.view import View
 from ...nodes.vote import tally
 from ...state.run import Candidate
 

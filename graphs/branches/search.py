@@ -6,8 +6,8 @@ are asked for in parallel. Initial candidates come from earlier branches where t
 
 from ...nodes.critique import Feedback, feedback_on
 from ...nodes.dispatch import Done, Wave
-from ...nodes.gate import View
 from ...nodes.prompts import STRATEGIES
+from ...nodes.view import View
 from ...state.run import Candidate
 
 INITIAL = 3

@@ -269,14 +269,14 @@ async def test_a_call_that_hangs_is_ended_by_its_timeout() -> None:
 
 async def test_seconds_end_the_calls_in_flight_and_the_run() -> None:
     answer = await run(ScriptedModel(latency=60), budget=Budget(max_seconds=0.05), retries=9)
-    assert (answer.answer, answer.stopped_because) == (None, "budget")
+    assert (answer.answer, answer.stopped_because, answer.spent.lost) == (None, "max_seconds", 3)
     assert answer.spent.seconds < 5
 
 
 async def test_a_budget_too_small_for_the_branch_gives_the_best_of_what_fits() -> None:
     model = ScriptedModel(cycle("1", "2", "3"))
     answer = await run(model, budget=Budget(max_calls=2))
-    assert (model.calls, answer.answer, answer.stopped_because) == (2, "1", "budget")
+    assert (model.calls, answer.answer, answer.stopped_because) == (2, "1", "max_calls")
 
 
 async def test_seeds_repeat_and_differ_from_call_to_call() -> None:

@@ -1,0 +1,57 @@
+"""The calls of one wave that are in the air in this process: once the vote cannot change, stragglers are let go."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
+
+from ..state.run import Candidate
+from .ports import Reply
+from .view import View
+
+GRACE_SECONDS = 1.0
+"""The least that calls still in the air get once the vote cannot change; else as long as the slowest one took."""
+
+Enough = Callable[[View, int], bool]
+"""Whether no outcome of so many calls still in the air can change what the branch comes to."""
+
+
+@dataclass(eq=False)
+class Flight:
+    """One wave: what has landed, and the calls that have not."""
+
+    view: View
+    enough: Enough
+    took_off: float = field(default_factory=time.monotonic)
+    landed: list[Candidate] = field(default_factory=list)
+    flying: set["asyncio.Future[Reply]"] = field(default_factory=set)
+    dropped: set["asyncio.Future[Reply]"] = field(default_factory=set)
+
+    def land(self, candidate: Candidate) -> None:
+        """Take a candidate in; where it settles the vote, the calls still flying get their last grace."""
+        self.landed.append(candidate)
+        if self.flying and self.enough(self.view.having(self.landed), len(self.flying)):
+            grace = max(GRACE_SECONDS, time.monotonic() - self.took_off)
+            for task in self.flying:
+                asyncio.get_running_loop().call_later(grace, self.drop, task)
+
+    def drop(self, task: "asyncio.Future[Reply]") -> None:
+        """Cancel a call that is still in the air."""
+        if task in self.flying:
+            self.dropped.add(task)
+            task.cancel()
+
+
+flights: WeakValueDictionary[tuple[str, str], Flight] = WeakValueDictionary()
+"""(run, wave) -> its flight, as long as one of its tasks holds it."""
+
+
+def board(view: View, call_id: str, enough: Enough) -> Flight:
+    """Return the flight of a call's wave; its tasks all run on one event loop."""
+    wave, _, last = call_id.rpartition("-")
+    key = (view.problem.epoch, wave + last.partition("#")[2])
+    flight = flights.get(key)
+    if flight is None:
+        flight = flights[key] = Flight(view, enough)
+    return flight

@@ -1,0 +1,142 @@
+"""The state of a run as one branch sees it: all that a plan may look at."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from math import fsum
+from typing import Self
+
+from ..state.budget import Call, CallKind, Ledger, cost, cost_usd
+from ..state.pricing import Price
+from ..state.run import Candidate, Leg, Problem, RunState, merge
+from ..state.settings import Settings
+
+
+@dataclass(frozen=True)
+class View:
+    """The state of a run as one branch sees it: all that a plan may look at."""
+
+    branch: str
+    state: RunState
+    exact: bool = False
+    """A verifier decides which candidates are right."""
+    price: Price | None = None
+    """What the model costs, where that is known."""
+
+    @property
+    def problem(self) -> Problem:
+        """The problem, as `begin` stored it."""
+        problem = self.state.get("problem", "")
+        return Problem(text=problem) if isinstance(problem, str) else problem
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self.state.get("settings") or Settings()
+
+    @property
+    def leg(self) -> Leg:
+        """The stretch of the way that runs now."""
+        return self.state.get("leg") or Leg()
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """All candidates of the run, of every branch."""
+        return self.state.get("candidates") or []
+
+    @property
+    def votes(self) -> list[Candidate]:
+        """Candidates that hold an answer."""
+        return [candidate for candidate in self.candidates if candidate.answer is not None]
+
+    @property
+    def calls(self) -> list[Call]:
+        """All calls of the run."""
+        return self.state.get("calls") or []
+
+    @property
+    def ledger(self) -> Ledger:
+        """The budget beside all calls of the run."""
+        return Ledger(budget=self.settings.budget, calls=tuple(self.calls))
+
+    @property
+    def share(self) -> Ledger:
+        """The ledger with this branch's part of the limits: branches that run together do not see each other."""
+        together, budget = len(self.leg.allowances), self.settings.budget
+        if together <= 1 or self.branch not in self.leg.allowances:
+            return self.ledger
+        before = [call for call in self.calls if call not in self.own]
+        parts: dict[str, object] = {}
+        if budget.max_tokens is not None:
+            used = sum(map(cost, before))
+            parts["max_tokens"] = used + max(0, budget.max_tokens - used) // together
+        if budget.max_usd is not None:
+            paid = fsum(cost_usd(call) or 0 for call in before)
+            parts["max_usd"] = paid + max(0.0, budget.max_usd - paid) / together
+        return Ledger(budget=budget.model_copy(update=parts), calls=tuple(self.calls))
+
+    @property
+    def allowed(self) -> int:
+        """The most calls the run may make."""
+        settings = self.settings
+        most = settings.sample_cap if settings.policy == "fixed" else settings.max_compute_budget
+        limit = settings.budget.max_calls or most
+        return limit if settings.policy == "fixed" else min(limit, most)
+
+    @property
+    def place(self) -> str:
+        """What the ids of this branch's calls begin with."""
+        return f"{self.leg.step}-{self.branch}-"
+
+    @property
+    def own(self) -> list[Call]:
+        """The calls of this branch in this leg."""
+        return [call for call in self.calls if call.id.startswith(self.place)]
+
+    @property
+    def allowance(self) -> int | None:
+        """Calls this branch may still make; None is no limit of its own."""
+        share = self.leg.allowances.get(self.branch)
+        return None if share is None else max(0, share - len(self.own))
+
+    def having(self, landed: Iterable[Candidate]) -> Self:
+        """Return the view with candidates that have just come in."""
+        return replace(self, state={**self.state, "candidates": merge(self.candidates, landed)})
+
+    def call(
+        self,
+        kind: CallKind,
+        turn: int,
+        index: int = 0,
+        *,
+        strategy: str = "",
+        parents: tuple[str, ...] = (),
+        temperature: float | None = None,
+    ) -> Call:
+        """Describe one call at its place in the run; what is not said here follows from the settings."""
+        return Call(
+            id=f"{self.place}{turn:03d}-{index:03d}",
+            kind=kind,
+            branch=self.branch,
+            strategy=strategy,
+            parents=parents,
+            max_tokens=self.settings.max_tokens,
+            temperature=self.settings.temperature if temperature is None else temperature,
+        )
+
+    def retries(self) -> list[Call]:
+        """Return the next attempts of calls that were lost, or failed for a passing reason that may pass in time."""
+        known = {call.id for call in self.own}
+        again = [call.again() for call in self.own if self.may_pass(call)]
+        return [call for call in again if call.id not in known]
+
+    def may_pass(self, call: Call) -> bool:
+        """Say whether a call was lost, or failed for a reason that trying again, within the seconds left, may mend."""
+        passing = call.state == "lost" or (call.state == "failed" and call.retry_after is not None)
+        if not passing or self.failures(call) > self.settings.retries:
+            return False
+        left = self.ledger.seconds_left()
+        return left is None or (call.retry_after or 0) < left
+
+    def failures(self, call: Call) -> int:
+        """Count the attempts at a call that have failed or timed out; those that a crash cut off did not."""
+        return sum(bool(other.error) for other in self.calls if other.candidate_id == call.candidate_id)

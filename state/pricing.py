@@ -1,0 +1,88 @@
+"""What models cost: the user's table, from PONDER_PRICES or a file in the user's configuration directory.
+
+A table is TOML or JSON, USD per million tokens, by model name or pattern:
+
+    ["openai:gpt-5-mini"]
+    input = 0.25
+    cached = 0.025
+    output = 2.0
+"""
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, TypeAdapter, ValidationError
+
+from .budget import Usage
+from .errors import UsageError
+
+MILLION = 1_000_000
+
+
+class Price(BaseModel):
+    """USD per million tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input: NonNegativeFloat
+    output: NonNegativeFloat
+    """Reasoning tokens included."""
+    cached: NonNegativeFloat | None = None
+    """Input read from the server's cache; None: as `input`."""
+
+    def of(self, usage: Usage) -> float:
+        """Return the USD that a call cost."""
+        cached = min(usage.cached_tokens, usage.input_tokens)
+        fresh = (usage.input_tokens - cached) * self.input
+        again = cached * (self.input if self.cached is None else self.cached)
+        return (fresh + again + usage.output_tokens * self.output) / MILLION
+
+
+Prices = Mapping[str, Price]
+"""Model name or pattern (`openai:gpt-5*`) -> its price."""
+
+TABLE: TypeAdapter[dict[str, Price]] = TypeAdapter(dict[str, Price])
+FREE = {"local*": Price(input=0, output=0)}
+"""The embedded model and files served here cost electricity only."""
+
+
+def price_of(model: str, prices: Prices) -> Price | None:
+    """Return the price of a model: by its whole name, else by the longest pattern that matches; None is unknown."""
+    matching = [name for name in prices if fnmatchcase(model, name)]
+    return prices[max(matching, key=lambda name: (name == model, len(name)))] if matching else None
+
+
+def load_prices() -> Prices:
+    """Read the user's table: PONDER_PRICES is a file or JSON itself; else `prices.toml` where ponder is configured.
+
+    Raises:
+        UsageError: the table cannot be read.
+
+    """
+    given = os.environ.get("PONDER_PRICES", "").strip()
+    if given.startswith("{"):
+        return FREE | parse(given, "PONDER_PRICES")
+    path = Path(given) if given else platformdirs.user_config_path("ponder", appauthor=False) / "prices.toml"
+    if not given and not path.is_file():
+        return FREE
+    try:
+        return FREE | parse(path.read_text(), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"price table {str(path)!r} cannot be read ({error}): mend PONDER_PRICES") from None
+
+
+def parse(text: str, source: str) -> dict[str, Price]:
+    """Read a table from JSON or TOML."""
+    try:
+        return TABLE.validate_python(json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise UsageError(f"price table {source!r}: {place}: {first['msg'].lower()}") from None
+    except ValueError as error:  # of either format
+        raise UsageError(f"price table {source!r} is neither TOML nor JSON: {error}") from None

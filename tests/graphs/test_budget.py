@@ -1,0 +1,152 @@
+"""The budget of a run: tokens, US dollars, seconds; what was cut off counts; stragglers are let go."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ponder.graphs import aresume, asolve, create_ponder
+from ponder.nodes.ports import CallFailed, Reply
+from ponder.state import Answer, Budget, UsageError
+from ponder.state.budget import Usage
+from tests.fakes import ScriptedModel, always, cycle, kind_of
+
+PRICES = '{"scripted": {"input": 1000, "output": 10000}}'
+CALL_USD = 10 * 0.001 + 5 * 0.01
+"""What a scripted call costs: 10 tokens in, 5 out."""
+
+
+async def run(model: ScriptedModel, problem: str = "What is 1 + 1?", **options: Any) -> Answer:
+    output = await create_ponder(model, **options).ainvoke({"problem": problem})
+    answer: Answer = output["answer"]
+    return answer
+
+
+def bytes_of(prompt: str) -> int:
+    """Count the tokens that the wildest tokenizer would see: a token a byte, and a template around them."""
+    return len(prompt.encode()) + 64
+
+
+async def test_dollars_are_counted_and_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PONDER_PRICES", PRICES)
+    model = ScriptedModel(cycle("1", "2", "3"))
+    answer = await run(model, policy="fixed", budget=Budget(max_calls=50, max_usd=2.0), max_tokens=64)
+    assert answer.spent.usd == pytest.approx(model.calls * CALL_USD)
+    assert 0.5 < (answer.spent.usd or 0) <= 2.0
+    assert answer.stopped_because == "max_usd"
+
+
+async def test_dollars_are_split_among_branches_that_run_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PONDER_PRICES", PRICES)
+    options: dict[str, Any] = {"policy": "cumulative", "assessor": "fixed:7", "max_tokens": 64}
+    answer = await run(ScriptedModel(cycle("1", "2", "3")), budget=Budget(max_usd=4.5), **options)
+    assert {visit.branch for visit in answer.route if visit.calls} == {"parallel", "refine", "search"}
+    assert answer.spent.usd is not None
+    assert answer.spent.usd <= 4.5
+
+
+async def test_dollars_without_a_price_are_refused_before_the_first_call(tmp_path: Path) -> None:
+    model, store = ScriptedModel(), f"sqlite:///{tmp_path}/ponder.db"
+    with pytest.raises(UsageError, match=r"max_usd=1 cannot be kept: the model's price is unknown: put it into the"):
+        await asolve("1 + 1?", model=model, budget=Budget(max_usd=1), store=store, thread_id="t")
+    assert model.calls == 0
+    assert (await asolve("1 + 1?", model=model, store=store, thread_id="t")).spent.usd is None
+
+
+async def test_a_budget_that_no_call_fits_is_refused_before_anything_is_stored(tmp_path: Path) -> None:
+    model, store = ScriptedModel(always("2")), f"sqlite:///{tmp_path}/ponder.db"
+    says = r"max_tokens=100 is too small for one call on this problem, which may cost \d+ tokens: raise it, or lower"
+    with pytest.raises(UsageError, match=says):
+        await asolve("1 + 1?", model=model, budget=Budget(max_tokens=100), store=store, thread_id="t")
+    assert (await asolve("1 + 1?", model=model, store=store, thread_id="t")).answer == "2"
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    problem=st.text(min_size=1, max_size=60).filter(lambda text: text.strip()),
+    words=st.text(max_size=80),
+    policy=st.sampled_from(["adaptive", "cumulative", "fixed", "refine", "search"]),
+    tokens=st.integers(1200, 12_000),
+    usd=st.floats(10, 200) | st.none(),
+)
+async def test_no_tokenizer_breaks_a_cap(problem: str, words: str, policy: str, tokens: int, usd: float | None) -> None:
+    def dear(prompt: str, number: int) -> Reply:
+        text = f"{words} Score: 3" if kind_of(prompt) == "critique" else f"{words}\nAnswer: {number}"
+        return Reply(text[:64], usage=Usage(input_tokens=bytes_of(prompt), output_tokens=64))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PONDER_PRICES", PRICES)
+        answer = await run(
+            ScriptedModel(dear), problem, policy=policy, budget=Budget(max_tokens=tokens, max_usd=usd), max_tokens=64
+        )
+    assert answer.spent.input_tokens + answer.spent.output_tokens <= tokens
+    assert usd is None or (answer.spent.usd or 0) <= usd
+
+
+async def test_a_wait_that_the_seconds_left_do_not_allow_is_not_begun() -> None:
+    model = ScriptedModel(lambda *_: CallFailed("HTTP 429", retry_after=30))
+    answer = await run(model, policy="direct", budget=Budget(max_seconds=5))
+    assert (model.calls, answer.candidates[0].error, answer.spent.calls) == (1, "HTTP 429", 1)
+
+
+async def test_what_a_server_reports_of_a_useless_reply_is_paid() -> None:
+    useless = CallFailed("no choices", usage=Usage(input_tokens=7, output_tokens=3))
+    answer = await run(ScriptedModel(lambda *_: useless), policy="direct")
+    assert (answer.spent.calls, answer.spent.input_tokens, answer.spent.output_tokens) == (1, 7, 3)
+
+
+async def test_a_timed_out_call_counts_at_its_worst_case_and_is_tried_again_within_its_retries() -> None:
+    model = ScriptedModel(latency=60)
+    answer = await run(model, policy="direct", call_timeout=0.01, retries=1)
+    assert (model.calls, answer.spent.calls, answer.spent.lost) == (2, 0, 2)
+
+
+async def test_a_straggler_is_let_go_once_the_vote_cannot_change() -> None:
+    hanging = asyncio.Event()
+
+    class Slow(ScriptedModel):
+        async def generate(self, messages: Any, request: Any) -> Reply:
+            if "000-003" in request.place:
+                await hanging.wait()
+            return await super().generate(messages, request)
+
+    clock = time.monotonic()
+    answer = await run(Slow(always("2")), policy="parallel", call_timeout=60)
+    assert time.monotonic() - clock < 30
+    assert (answer.answer, answer.stopped_because) == ("2", "confident")
+    assert (answer.spent.calls, answer.spent.lost) == (3, 1)
+    assert [item.error for item in answer.candidates if item.error] == [
+        "not awaited: the vote could not change any more"
+    ]
+
+
+async def test_a_straggler_that_could_turn_the_vote_is_awaited() -> None:
+    class Slow(ScriptedModel):
+        async def generate(self, messages: Any, request: Any) -> Reply:
+            if "000-003" in request.place:
+                await asyncio.sleep(1.5)
+            return await super().generate(messages, request)
+
+    answer = await run(Slow(cycle("1", "2", "3")), policy="parallel", max_samples=4)
+    assert (answer.spent.calls, answer.spent.lost) == (4, 0)
+
+
+async def test_a_resumed_run_keeps_its_budget_and_what_was_cut_off_counts(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/ponder.db"
+    model = ScriptedModel(cycle("1", "2", "3"), latency=60)
+    solving = asyncio.create_task(
+        asolve("1 + 1?", model=model, store=store, thread_id="t", policy="fixed", budget=Budget(max_calls=5))
+    )
+    while model.flying < 5:  # noqa: ASYNC110 - the fake counts, it does not signal
+        await asyncio.sleep(0)
+    solving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await solving
+    model.latency = 0
+    answer = await aresume("t", store=store, model=model)
+    assert (model.calls, answer.spent.calls, answer.spent.lost) == (5, 0, 5)
+    assert (answer.answer, answer.stopped_because) == (None, "max_calls")
