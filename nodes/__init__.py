@@ -1,1 +1,1 @@
-"""."""
+"""What one step of a run does, and what it needs from outside."""

@@ -2,94 +2,89 @@
 
 import asyncio
 import contextlib
-import os
-import secrets
-import socket
-import time
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
-
-from sqlalchemy import Connection, delete, select, update
+from collections.abc import AsyncIterator, Awaitable
+from typing import TypeVar
 
 from .checkpointer import SQLAlchemySaver
-from .engine import insert
-from .errors import ThreadBusy
-from .tables import digest, leases
+from .errors import StoreError
+from .owner import Owner
+from .term import Term
+
+T = TypeVar("T")
 
 LEASE_SECONDS = 30.0
 """A lease that is not renewed for so long is free: its owner is gone, or on a machine that is."""
-RENEW_SECONDS = 10.0
+RENEWALS = 3
+"""In the time of one lease."""
+RETRIES = 30
+"""In the time of one lease, while the store is away."""
 
 
 @contextlib.asynccontextmanager
-async def hold(saver: SQLAlchemySaver, thread_id: str) -> AsyncIterator[None]:
-    """Own a thread: take its lease, renew it meanwhile, give it back.
+async def hold(saver: SQLAlchemySaver, thread_id: str, *, seconds: float = LEASE_SECONDS) -> AsyncIterator[None]:
+    """Own a thread: take its lease, renew it meanwhile, give it back. What runs inside is stopped when it is lost.
 
     Raises:
-        ThreadBusy: somebody else holds it; says who, and until when.
+        ThreadBusy: somebody else holds it, or took it over while this process was away; says who, and until when.
+        StoreError: the store was away for longer than a lease lasts.
 
     """
-    owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-    await saver.threaded(take, saver, thread_id, owner)
-    renewing = asyncio.create_task(renew(saver, thread_id, owner))
+    term = Term(saver, thread_id, str(Owner.new()), seconds)
+    begun = asyncio.get_running_loop().time()
     try:
-        yield
+        await finished(saver.threaded(term.take))
+        async with renewed(term, begun):
+            yield
+    finally:
+        with contextlib.suppress(StoreError):  # it expires by itself, and the outcome of the run matters more
+            await finished(saver.threaded(term.release))
+
+
+@contextlib.asynccontextmanager
+async def renewed(term: Term, begun: float) -> AsyncIterator[None]:
+    """Renew a lease beside what runs inside, and stop that when the lease is lost."""
+    limit = asyncio.timeout(None)
+    renewing = asyncio.create_task(renew(term, begun, limit))
+    try:
+        async with limit:
+            yield
+    except TimeoutError:
+        if limit.expired():
+            await renewing  # raises why the lease is lost
+        raise
     finally:
         renewing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await renewing
-        await asyncio.shield(saver.threaded(release, saver, thread_id, owner))
+        await asyncio.gather(renewing, return_exceptions=True)
 
 
-def take(saver: SQLAlchemySaver, thread_id: str, owner: str) -> None:
-    """Take a lease that is free, expired, or of a process that no longer lives on this machine."""
-    with saver.writes() as connection:
-        found = connection.execute(select(leases).where(leases.c.thread == digest(thread_id))).first()
-        if found and found.until > time.time() and alive(found.owner):
-            until = datetime.fromtimestamp(found.until, UTC).isoformat(timespec="seconds")
-            host, pid, _ = found.owner.rsplit(":", 2)
-            raise ThreadBusy(
-                f"thread {thread_id!r} is worked on by process {pid} on {host!r} until {until} at least: "
-                "wait for it, or stop it and resume then"
-            )
-        put(connection, thread_id, owner)
-
-
-async def renew(saver: SQLAlchemySaver, thread_id: str, owner: str) -> None:
-    """Extend the lease again and again."""
-    while True:
-        await asyncio.sleep(RENEW_SECONDS)
-        await saver.threaded(extend, saver, thread_id, owner)
-
-
-def extend(saver: SQLAlchemySaver, thread_id: str, owner: str) -> None:
-    """Extend a lease that is still ours."""
-    mine = (leases.c.thread == digest(thread_id)) & (leases.c.owner == owner)
-    with saver.writes() as connection:
-        connection.execute(update(leases).where(mine).values(until=time.time() + LEASE_SECONDS))
-
-
-def release(saver: SQLAlchemySaver, thread_id: str, owner: str) -> None:
-    """Give a lease back that is still ours."""
-    with saver.writes() as connection:
-        connection.execute(delete(leases).where(leases.c.thread == digest(thread_id), leases.c.owner == owner))
-
-
-def put(connection: Connection, thread_id: str, owner: str) -> None:
-    """Write the lease down."""
-    row = {"thread": digest(thread_id), "owner": owner, "until": time.time() + LEASE_SECONDS}
-    insert(connection, leases, [row], replace=True)
-
-
-def alive(owner: str) -> bool:
-    """Say whether an owner may still be at work: only a process of this machine can be known to be gone."""
-    host, pid, _ = owner.rsplit(":", 2)
-    if host != socket.gethostname():
-        return True
+async def renew(term: Term, begun: float, limit: asyncio.Timeout) -> None:
+    """Extend a lease again and again; when it is lost, end the limit and say why."""
+    now = asyncio.get_running_loop().time
+    pause, good = term.seconds / RENEWALS, begun
     try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        while True:
+            await asyncio.sleep(pause)
+            tried, pause = now(), term.seconds / RENEWALS
+            over = good + term.seconds
+            try:
+                # A process that was suspended wakes late, and still has to ask whether somebody took over.
+                async with asyncio.timeout_at(max(over, tried + pause)):
+                    await term.saver.threaded(term.extend)
+                good = tried
+            except (StoreError, TimeoutError) as error:
+                pause = term.seconds / RETRIES
+                if now() + pause >= over:
+                    raise term.over() from error
+    except Exception:
+        limit.reschedule(0)
+        raise
+
+
+async def finished(work: Awaitable[T]) -> T:
+    """Wait for work to its end even when cancelled: a lease on its way must have come before it is given back."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

@@ -1,1 +1,1 @@
-"""."""
+"""Models behind the `ChatModel` port: one kind per file."""

@@ -1,1 +1,1 @@
-"""."""
+"""Verifiers behind the `Verifier` port: one kind per file."""

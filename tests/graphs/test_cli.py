@@ -14,7 +14,7 @@ import pytest
 from ponder.graphs.cli import main
 from ponder.graphs.cli.view import plain
 from ponder.state import SQLAlchemySaver
-from ponder.state.lease import put
+from ponder.state.term import Term
 from tests.fake_server import FakeServer, Said
 
 
@@ -167,8 +167,8 @@ def test_a_server_that_is_down_is_exit_code_4(ponder: Ponder) -> None:
 def test_a_thread_that_somebody_works_on_is_exit_code_5(ponder: Ponder, server: FakeServer, tmp_path: Path) -> None:
     server.script = lambda *_: Said(status=401, body={})
     ponder("solve", "1 + 1?", *on(server), "--thread", "t")
-    with SQLAlchemySaver.from_conn_string(f"sqlite:///{tmp_path}/ponder.db") as saver, saver.writes() as connection:
-        put(connection, "t", "elsewhere:1:x")
+    with SQLAlchemySaver.from_conn_string(f"sqlite:///{tmp_path}/ponder.db") as saver:
+        Term(saver, "t", "elsewhere:1::x", seconds=30).take()
     done = ponder("resume", "t")
     assert (done.code, done.err.count("\n")) == (5, 1)
     assert "error: thread 't' is worked on by process 1 on 'elsewhere' until" in done.err

@@ -1,30 +1,118 @@
-"""One owner per thread."""
+"""One owner per thread, on each database."""
 
 import asyncio
-import socket
+import os
+import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, select, update
 
 from ponder.graphs import aresume, asolve
-from ponder.state import SQLAlchemySaver, ThreadBusy
-from ponder.state.lease import hold, put
+from ponder.state import SQLAlchemySaver, StoreError, ThreadBusy
+from ponder.state.lease import hold
+from ponder.state.owner import Owner
+from ponder.state.tables import leases
+from ponder.state.term import Term, holder
 from tests.fakes import ScriptedModel, always
+from tests.state.stores import KINDS, databases
+
+HOLDING = """
+import asyncio, sys
+from ponder.state import SQLAlchemySaver
+from ponder.state.lease import hold
+
+async def main():
+    async with SQLAlchemySaver.from_conn_string(sys.argv[1]) as saver, hold(saver, "t", seconds=float(sys.argv[2])):
+        print("held", flush=True)
+        await asyncio.get_running_loop().create_future()
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    yield from databases(request.param, tmp_path)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/ponder.db"
+def saver(store: str) -> Iterator[SQLAlchemySaver]:
+    with SQLAlchemySaver.from_conn_string(store) as opened:
+        opened.setup()
+        yield opened
 
 
-def leave(saver: SQLAlchemySaver, owner: str) -> None:
-    """Leave a lease behind as if another process had taken it."""
-    saver.setup()
+@pytest.fixture
+def holding(store: str) -> Iterator[Callable[[float], "subprocess.Popen[str]"]]:
+    """Start a process that holds the thread, and end it."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(seconds: float = 30) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-c", HOLDING, store, str(seconds)]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        assert started[0].stdout
+        assert started[0].stdout.readline() == "held\n"
+        return started[0]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def elsewhere() -> Owner:
+    return replace(Owner.new(), host="elsewhere", pid=1, world="another")
+
+
+def leave(saver: SQLAlchemySaver, owner: Owner, seconds: float = 30) -> None:
+    """Leave a lease behind as if that owner had taken it."""
+    Term(saver, "t", str(owner), seconds).take()
+
+
+def change(saver: SQLAlchemySaver, **values: object) -> None:
+    """Write into every lease, as only a test does."""
     with saver.writes() as connection:
-        put(connection, "t", owner)
+        connection.execute(update(leases).values(values))
+
+
+def expire(saver: SQLAlchemySaver) -> None:
+    """Let the time of every lease pass."""
+    change(saver, until=leases.c.until - 30)
+
+
+def until(saver: SQLAlchemySaver) -> float | None:
+    """Return when the lease ends."""
+    with saver.reads() as connection:
+        return connection.scalar(select(leases.c.until))
+
+
+def poll(take: Callable[[], None]) -> None:
+    """Try until the lease has expired."""
+    for _ in range(3000):
+        try:
+            take()
+        except ThreadBusy:
+            time.sleep(0.01)
+        else:
+            return
+    raise AssertionError("the lease did not expire within 30 s")
+
+
+async def forever() -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+async def take_over(saver: SQLAlchemySaver) -> None:
+    async with hold(saver, "t"):
+        pass
 
 
 async def test_a_running_thread_is_busy_for_everybody_else(store: str) -> None:
@@ -41,31 +129,203 @@ async def test_a_running_thread_is_busy_for_everybody_else(store: str) -> None:
     assert (await aresume("t", store=store, model=model)).answer == "2"
 
 
-async def test_two_threads_do_not_stand_in_each_other_s_way(store: str) -> None:
-    async with SQLAlchemySaver.from_conn_string(store) as saver, hold(saver, "a"), hold(saver, "b"):
+async def test_two_threads_do_not_stand_in_each_other_s_way(saver: SQLAlchemySaver) -> None:
+    async with hold(saver, "a"), hold(saver, "b"):
         with pytest.raises(ThreadBusy):
             await hold(saver, "a").__aenter__()
 
 
-def test_the_lease_of_a_process_that_is_gone_is_taken_over(store: str) -> None:
+def test_of_many_that_take_one_lease_at_the_same_instant_exactly_one_gets_it(saver: SQLAlchemySaver) -> None:
+    """Both when there is none and when one has expired; each from a connection of its own."""
+    rounds, many = 12, 6
+    won: list[list[Owner]] = [[] for _ in range(rounds)]
+    failed: list[Exception] = []
+    together = threading.Barrier(many)
+
+    def compete() -> None:
+        for number in range(rounds):
+            owner = Owner.new()
+            together.wait(30)
+            try:
+                Term(saver, f"t{number // 2}", str(owner), seconds=30).take()
+                won[number].append(owner)
+            except ThreadBusy:
+                pass
+            except Exception as error:  # noqa: BLE001 - shown by the assertion below
+                failed.append(error)
+            if together.wait(30) == 0:
+                expire(saver)
+
+    threads = [threading.Thread(target=compete) for _ in range(many)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert [len(winners) for winners in won] == [1] * rounds
+
+
+async def test_a_process_killed_on_this_machine_is_followed_at_once_even_if_nobody_has_waited_for_it(
+    saver: SQLAlchemySaver, holding: Callable[[], "subprocess.Popen[str]"]
+) -> None:
+    process = await asyncio.to_thread(holding)
+    with pytest.raises(ThreadBusy, match=f"process {process.pid} on"):
+        await take_over(saver)
+    process.kill()
+    await asyncio.to_thread(os.waitid, os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    await take_over(saver)
+    await asyncio.to_thread(process.wait)
+    leave(saver, replace(Owner.new(), pid=process.pid))
+    await take_over(saver)
+
+
+async def test_an_owner_elsewhere_holds_until_the_lease_expires(saver: SQLAlchemySaver) -> None:
+    leave(saver, elsewhere())
+    with pytest.raises(ThreadBusy, match="process 1 on 'elsewhere'"):
+        await take_over(saver)
+    expire(saver)
+    await take_over(saver)
+
+
+def test_a_process_of_another_container_with_this_host_s_name_is_not_taken_for_dead(saver: SQLAlchemySaver) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         gone.wait()
-
-    async def take_over() -> None:
-        async with SQLAlchemySaver.from_conn_string(store) as saver:
-            await asyncio.to_thread(leave, saver, f"{socket.gethostname()}:{gone.pid}:x")
-            async with hold(saver, "t"):
-                pass
-
-    asyncio.run(take_over())
+    leave(saver, replace(Owner.new(), pid=gone.pid, world="another"))
+    with pytest.raises(ThreadBusy, match=f"process {gone.pid} on"):
+        asyncio.run(take_over(saver))
 
 
-async def test_a_lease_from_elsewhere_holds_until_it_expires(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with SQLAlchemySaver.from_conn_string(store) as saver:
-        await asyncio.to_thread(leave, saver, "elsewhere:1:x")
-        with pytest.raises(ThreadBusy, match="process 1 on 'elsewhere'"):
-            await hold(saver, "t").__aenter__()
-        now = time.time()
-        monkeypatch.setattr(time, "time", lambda: now + 31)
+@pytest.mark.parametrize("store", ["postgresql", "mariadb"], indirect=True)
+async def test_a_server_s_clock_counts_not_this_machine_s(
+    saver: SQLAlchemySaver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(saver, elsewhere())
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 3600)
+    with pytest.raises(ThreadBusy):
+        await take_over(saver)
+    with saver.reads() as connection:
+        found = holder(connection, "t")
+    assert found
+    assert abs(found.until - now - 30) < 10  # the server of this test has this machine's clock
+
+
+async def test_a_suspended_process_stops_when_it_wakes_and_somebody_has_taken_over(
+    saver: SQLAlchemySaver, holding: Callable[[float], "subprocess.Popen[str]"]
+) -> None:
+    process = await asyncio.to_thread(holding, 0.5)
+    process.send_signal(signal.SIGSTOP)
+    owner = Owner.new()
+    await asyncio.to_thread(poll, lambda: leave(saver, owner))
+    process.send_signal(signal.SIGCONT)
+    _, said = await asyncio.to_thread(process.communicate)
+    assert "ThreadBusy: thread 't' is no longer held by this process, which did not renew" in said
+    assert f"worked on by process {owner.pid} on" in said
+    with saver.reads() as connection:
+        assert holder(connection, "t")
+
+
+async def hold_through(saver: SQLAlchemySaver, seconds: float, change: Callable[[], object]) -> None:
+    """Hold the thread for ever; something changes meanwhile."""
+    async with hold(saver, "t", seconds=seconds):
+        change()
+        await forever()
+
+
+async def test_a_run_whose_lease_is_lost_is_stopped_and_leaves_the_thread_to_the_other(saver: SQLAlchemySaver) -> None:
+    other = elsewhere()
+    with pytest.raises(ThreadBusy, match=r"no longer held by this process.*worked on by process 1 on 'elsewhere'"):
+        await hold_through(saver, 0.3, lambda: change(saver, owner=str(other)))
+    with saver.reads() as connection:
+        found = holder(connection, "t")
+    assert found
+    assert found.owner == other
+
+
+async def test_a_run_whose_lease_is_gone_is_stopped(saver: SQLAlchemySaver) -> None:
+    with pytest.raises(ThreadBusy, match=r"no longer held by this process, .*: resume it"):
+        await hold_through(saver, 0.3, lambda: change(saver, thread=b"another"))
+
+
+class Shaky(SQLAlchemySaver):
+    """A saver whose database goes away, or does not answer, when it is told to."""
+
+    away = False
+    refused = 0
+    unanswered = 0
+    silent = threading.Event()
+    answering = True
+
+    @contextmanager
+    def writes(self) -> Iterator[Connection]:
+        if self.away:
+            self.refused += 1
+            raise StoreError("the store is away")
+        if not self.answering:
+            self.unanswered += 1
+            self.silent.wait(30)
+        with super().writes() as connection:
+            yield connection
+
+
+@pytest.fixture
+def shaky(tmp_path: Path) -> Iterator[Shaky]:
+    with Shaky(f"sqlite:///{tmp_path}/store.db") as opened:
+        opened.setup()
+        opened.silent = threading.Event()
+        yield opened
+
+
+async def test_a_lease_outlives_a_store_that_is_away_for_a_moment(shaky: Shaky) -> None:
+    async with hold(shaky, "t", seconds=3):
+        before = until(shaky)
+        shaky.away = True
+        while shaky.refused < 2:  # noqa: ASYNC110 - the fake counts, it does not signal
+            await asyncio.sleep(0.01)
+        shaky.away = False
+        while until(shaky) == before:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert until(shaky) is None
+
+
+async def test_a_run_stops_when_the_store_was_away_for_as_long_as_the_lease_lasts(shaky: Shaky) -> None:
+    with pytest.raises(StoreError, match="away for longer than the lease of thread 't' lasts: resume it when"):
+        await hold_through(shaky, 0.3, lambda: setattr(shaky, "away", True))
+    assert shaky.refused > 2
+    shaky.away = False
+    await asyncio.to_thread(poll, lambda: leave(shaky, elsewhere()))
+
+
+async def test_a_store_that_does_not_answer_is_away(shaky: Shaky) -> None:
+    async def lose() -> None:
+        async with hold(shaky, "t", seconds=0.3):
+            shaky.answering = False
+            try:
+                await forever()
+            finally:
+                shaky.silent.set()
+
+    with pytest.raises(StoreError, match="away for longer"):
+        await lose()
+
+
+async def test_a_lease_that_was_on_its_way_when_the_run_was_cancelled_is_given_back(shaky: Shaky) -> None:
+    shaky.answering = False
+    taking = asyncio.create_task(take_over(shaky))
+    while not shaky.unanswered:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    shaky.answering = True  # for what is asked from now on
+    taking.cancel()
+    done, _ = await asyncio.wait([taking], timeout=0.1)
+    assert not done
+    shaky.silent.set()
+    with pytest.raises(asyncio.CancelledError):
+        await taking
+    assert until(shaky) is None
+
+
+async def test_what_is_raised_inside_comes_out_as_it_is(saver: SQLAlchemySaver) -> None:
+    with pytest.raises(TimeoutError, match="mine"):
         async with hold(saver, "t"):
-            pass
+            raise TimeoutError("mine")
+    await take_over(saver)
