@@ -1,0 +1,103 @@
+"""However a run is stopped, what was paid is kept, the rest is cancelled, and nothing is left running."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from langchain_core.messages import BaseMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.errors import GraphDrained
+from langgraph.runtime import RunControl
+
+from ponder.graphs import aresume, asolve, create_ponder
+from ponder.nodes.models.openai import openai_model
+from ponder.nodes.ports import Reply, Request
+from ponder.state import SQLAlchemySaver
+from tests.fake_server import FakeServer, Said
+from tests.fakes import ScriptedModel, cycle
+
+ON: RunnableConfig = {"configurable": {"thread_id": "t"}}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/ponder.db"
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_running() -> Iterator[None]:
+    before = {thread.name for thread in threading.enumerate()}
+    yield
+    # The background loop, and asyncio's own pool for blocking calls, belong to the process.
+    late = [thread for thread in threading.enumerate() if thread.name not in before]
+    assert [thread.name for thread in late if not thread.name.startswith(("ponder", "asyncio"))] == []
+    assert [thread.name for thread in late if thread.name.startswith("ponder-")] == []
+
+
+async def until_flying(model: ScriptedModel, count: int) -> None:
+    while model.flying < count:  # noqa: ASYNC110 - the fake counts, it does not signal
+        await asyncio.sleep(0)
+
+
+async def test_a_drained_run_finishes_what_is_in_flight_and_goes_on_later(store: str) -> None:
+    model, control = ScriptedModel(cycle("1", "2", "3"), latency=0.05), RunControl()
+    async with SQLAlchemySaver.from_conn_string(store) as saver:
+        graph = create_ponder(model, policy="refine", checkpointer=saver)
+        running = asyncio.create_task(graph.ainvoke({"problem": "1 + 1?"}, ON, control=control, durability="sync"))
+        await until_flying(model, 1)
+        control.request_drain()
+        with pytest.raises(GraphDrained):
+            await running
+        assert model.calls == 1
+        answer = (await graph.ainvoke(None, ON))["answer"]
+    assert (model.calls, answer.spent.calls, answer.spent.lost) == (7, 7, 0)
+
+
+async def test_a_cancelled_run_cancels_its_calls_and_keeps_those_that_were_paid(store: str) -> None:
+    hanging = asyncio.Event()
+
+    class Half(ScriptedModel):
+        async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
+            if self.calls >= 2 and not hanging.is_set():
+                self.latency = 60
+            return await super().generate(messages, request)
+
+    model = Half(cycle("1", "2", "3"))
+    running = asyncio.create_task(
+        asolve("1 + 1?", model=model, store=store, thread_id="t", policy="parallel", max_samples=4)
+    )
+    await until_flying(model, 2)
+    before = asyncio.all_tasks()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert model.flying == 0
+    assert asyncio.all_tasks() - before == set()
+    hanging.set()
+    model.latency = 0
+    answer = await aresume("t", store=store, model=model)
+    assert (model.calls, answer.spent.calls, answer.spent.lost) == (6, 4, 2)
+
+
+async def test_a_deadline_cancels_the_request_itself_and_the_best_so_far_is_the_answer() -> None:
+    released = threading.Event()
+
+    def script(_: object, number: int) -> Said:
+        if number >= 2:
+            released.wait(30)
+        return Said()
+
+    with FakeServer(script) as server:
+        model = openai_model("fake", server.url, "key")
+        clock = time.monotonic()
+        answer = await asolve(
+            "1 + 1?", model=model, store=":memory:", policy="parallel", budget={"max_seconds": 1.5}, threshold=0.99
+        )
+        assert time.monotonic() - clock < 15
+        released.set()
+    assert (answer.answer, answer.stopped_because) == ("2", "max_seconds")
+    assert (answer.spent.calls, answer.spent.lost) == (2, 2)
+    assert answer.spent.seconds == pytest.approx(1.5, abs=0.5)
