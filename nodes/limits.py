@@ -1,0 +1,208 @@
+"""How many calls of one model may be in flight and begin within a minute, for all runs, threads and loops together.
+
+A minute is a sliding window: a call counts from its start for 60 seconds. langchain-core's rate limiter polls and knows
+neither tokens nor order, and aiolimiter belongs to one event loop, so neither would do.
+"""
+
+import asyncio
+import math
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple, Self
+
+from .loop import background_loop
+
+MINUTE = 60.0
+"""Seconds."""
+
+Later = Callable[[float, Callable[[], None]], object]
+"""Calls a function after so many seconds, on any thread."""
+
+
+class Limits(NamedTuple):
+    """What one model may be asked; None is no limit."""
+
+    concurrency: int | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+
+
+def on_background(seconds: float, call: Callable[[], None]) -> None:
+    """Set a timer on the loop that lives as long as the process: a waiter's own loop may end first."""
+    loop = background_loop()
+    loop.call_soon_threadsafe(loop.call_later, seconds, call)
+
+
+class Slot:
+    """One call's place: `async with` waits for it, and gives it back."""
+
+    def __init__(self, limiter: "Limiter", tokens: int) -> None:
+        """Ask for a place and for the most tokens that the call may take."""
+        self.limiter = limiter
+        self.tokens = tokens
+        self.admitted = False
+        self.woken: asyncio.Future[None] | None = None
+
+    def settle(self, tokens: int) -> None:
+        """Replace the tokens that were asked for by those that the call took."""
+        self.limiter.settle(self, tokens)
+
+    def wake(self) -> bool:
+        """Let the waiter go on; its loop may be closed, and nobody waits."""
+        if self.woken is None:  # it has not begun to wait
+            return True
+        try:
+            self.woken.get_loop().call_soon_threadsafe(finish, self.woken)
+        except RuntimeError:
+            return False
+        return True
+
+    async def __aenter__(self) -> Self:
+        await self.limiter.enter(self)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.limiter.leave(self)
+
+
+def finish(woken: asyncio.Future[None]) -> None:
+    """Resolve a future that may have been cancelled meanwhile."""
+    if not woken.done():
+        woken.set_result(None)
+
+
+class Limiter:
+    """Lets calls begin in the order in which they asked; nobody overtakes.
+
+    A call that wants more tokens than a whole minute has begins when the minute before it is empty.
+    """
+
+    def __init__(
+        self,
+        concurrency: int | None = None,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        later: Later = on_background,
+    ) -> None:
+        """Start with nothing in flight and an empty minute."""
+        self.limits = Limits(concurrency, requests_per_minute, tokens_per_minute)
+        self.clock, self.later = clock, later
+        self.lock = threading.Lock()
+        self.waiting: OrderedDict[Slot, None] = OrderedDict()
+        self.minute: OrderedDict[Slot, float] = OrderedDict()
+        """Calls that began within the last 60 seconds, and when; empty where no limit needs it."""
+        self.flying = 0
+        self.tokens = 0
+        """Of the calls in `minute`."""
+        self.alarm = math.inf
+        """When the one timer goes off."""
+
+    def slot(self, tokens: int = 0) -> Slot:
+        """Return a place to enter by `async with`, for a call of at most so many tokens."""
+        return Slot(self, tokens)
+
+    async def enter(self, slot: Slot) -> None:
+        """Wait until the call may begin."""
+        with self.lock:
+            self.waiting[slot] = None
+            self.admit()
+            if slot.admitted:
+                return
+            slot.woken = asyncio.get_running_loop().create_future()
+        try:
+            await slot.woken
+        except BaseException:  # cancelled, perhaps after it was let in
+            self.withdraw(slot)
+            raise
+
+    def leave(self, slot: Slot) -> None:
+        """Give the place back; the minute remembers the call."""
+        with self.lock:
+            self.flying -= 1
+            self.admit()
+
+    def withdraw(self, slot: Slot) -> None:
+        """Take a call out that will not be made."""
+        with self.lock:
+            self.waiting.pop(slot, None)
+            if slot.admitted:
+                self.flying -= 1
+                self.forget(slot)
+            self.admit()
+
+    def settle(self, slot: Slot, tokens: int) -> None:
+        """Count what a call took, while its minute lasts."""
+        with self.lock:
+            if slot in self.minute:
+                self.tokens += tokens - slot.tokens
+            slot.tokens = tokens
+            self.admit()
+
+    def admit(self) -> None:
+        """Let in whoever stands first and fits, and set the timer for the next one; the caller holds the lock."""
+        now = self.clock()
+        while self.minute and self.next_expiry() <= now:
+            self.forget(next(iter(self.minute)))
+        while self.waiting and self.fits(slot := next(iter(self.waiting))):
+            del self.waiting[slot]
+            if slot.wake():
+                self.begin(slot, now)
+        if self.waiting and self.minute:
+            self.set_alarm(self.next_expiry(), now)
+
+    def next_expiry(self) -> float:
+        """Return when the oldest call leaves the minute."""
+        return next(iter(self.minute.values())) + MINUTE
+
+    def fits(self, slot: Slot) -> bool:
+        """Say whether a call may begin now."""
+        most, requests, tokens = self.limits
+        return (
+            (most is None or self.flying < most)
+            and (requests is None or len(self.minute) < requests)
+            and (tokens is None or not self.tokens or self.tokens + slot.tokens <= tokens)
+        )
+
+    def begin(self, slot: Slot, now: float) -> None:
+        """Count a call as begun."""
+        slot.admitted = True
+        self.flying += 1
+        if self.limits[1:] != (None, None):
+            self.minute[slot] = now
+            self.tokens += slot.tokens
+
+    def forget(self, slot: Slot) -> None:
+        """Drop a call out of the minute."""
+        if slot in self.minute:
+            del self.minute[slot]
+            self.tokens -= slot.tokens
+
+    def set_alarm(self, due: float, now: float) -> None:
+        """Look again when the oldest call leaves the minute."""
+        if due < self.alarm:
+            self.alarm = due
+            self.later(max(0.0, due - now), partial(self.ring, due))
+
+    def ring(self, due: float) -> None:
+        """Look again; a timer that an earlier one has replaced does nothing."""
+        with self.lock:
+            if due == self.alarm:
+                self.alarm = math.inf
+                self.admit()
+
+
+limiters: dict[tuple[str, Limits], Limiter] = {}
+lock = threading.Lock()
+
+
+def limiter_for(model: str, limits: Limits) -> Limiter:
+    """Return the one limiter that the process has for a model under these limits."""
+    with lock:
+        if (model, limits) not in limiters:
+            limiters[model, limits] = Limiter(*limits)
+        return limiters[model, limits]
