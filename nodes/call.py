@@ -5,7 +5,7 @@ import json
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -13,11 +13,12 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from typing_extensions import TypedDict
 
-from ..state.budget import Call, CallState, Usage
+from ..state.budget import Call, CallState, Usage, cost
 from ..state.errors import ModelUnreachable
 from ..state.pricing import Price, Prices, price_of
 from ..state.run import Asked, BranchOutput, RunState
 from .flight import Enough, Flight, board
+from .limits import Limits, Slot, limiter_for
 from .ports import CallFailed, ChatModel, Journal, JournalKeeper, Reply, Request
 from .prompts import prompt_for
 from .view import View
@@ -97,11 +98,27 @@ class Caller:
 
         """
         clock = Clock(task)
-        try:
-            async with asyncio.timeout(clock.left()):
-                await pause(task)
-        except TimeoutError:
-            return Asked(clock.settle("unmade", error="no time was left before it could begin"))
+        async with AsyncExitStack() as turn:
+            slot = self.slot(task)
+            try:
+                async with asyncio.timeout(clock.left()):
+                    await pause(task)
+                    await turn.enter_async_context(slot)
+            except TimeoutError:
+                return Asked(clock.settle("unmade", error="no time was left before it could begin"))
+            asked = await self.once(task, clock)
+            slot.settle(cost(asked.call))
+            return asked
+
+    def slot(self, task: Task) -> Slot:
+        """Return the call's place among those of all runs of the process."""
+        limits = task.view.settings
+        per_minute = limits.requests_per_minute, limits.tokens_per_minute
+        limiter = limiter_for(self.model.name, Limits(limits.concurrency, *per_minute))
+        return limiter.slot(task.call.worst_tokens)
+
+    async def once(self, task: Task, clock: "Clock") -> Asked:
+        """Make the call, and write it down before and after, unless the journal knows its outcome."""
         request = Request(task.call.temperature, task.call.max_tokens, seed(task), clock.timeout(), place=task.call.id)
         messages = prompt_for(task.view, task.call)
         if task.journal is None:

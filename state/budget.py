@@ -122,6 +122,8 @@ class Spent(BaseModel):
     """Seconds in which at least one call was in flight or waited to be."""
     lost: NonNegativeInt = 0
     """Calls cut off by a crash, a cancellation or a settled vote, counted at their worst case against the limits."""
+    estimated: NonNegativeInt = 0
+    """Calls whose tokens the server did not report, or not believably: counted by the length of their texts."""
 
     @classmethod
     def of(cls, calls: Iterable[Call]) -> Self:
@@ -137,6 +139,7 @@ class Spent(BaseModel):
             reasoning_tokens=sum(usage.reasoning_tokens for usage in settled),
             cached_tokens=sum(usage.cached_tokens for usage in settled),
             seconds=busy_seconds(calls),
+            estimated=sum(usage.estimated for usage in settled),
             lost=sum(call.state in {"reserved", "lost", "dropped"} for call in calls),
         )
 

@@ -51,6 +51,12 @@ class Settings(BaseModel):
     """Further attempts of a call that failed for a passing reason; each counts as a call."""
     call_timeout: float = Field(default=120.0, gt=0)
     """Seconds one call may take."""
+    concurrency: PositiveInt | None = 64
+    """Calls of the model in flight at once, of all runs of the process that set the same limits."""
+    requests_per_minute: PositiveInt | None = None
+    """Likewise."""
+    tokens_per_minute: PositiveInt | None = None
+    """Likewise; a call counts at its worst case until it has ended."""
     seed: int | None = None
     """Makes a run repeatable where the model honours seeds."""
 

@@ -23,24 +23,19 @@ def plan(view: View) -> Wave | Done:
     if left <= 0:
         return Done("samples drawn", windows)
     size = min(left, WIDEST_WINDOW if fixed else view.settings.window)
-    names, made = tuple(STRATEGIES), sampled(view)
+    names, asked = tuple(STRATEGIES), len({call.candidate_id for call in view.own})
     return Wave(
-        [view.call("sample", windows, index, strategy=names[(made + index) % len(names)]) for index in range(size)],
+        [view.call("sample", windows, index, strategy=names[(asked + index) % len(names)]) for index in range(size)],
         windows,
     )
-
-
-def sampled(view: View) -> int:
-    """Count the samples that this branch has asked for."""
-    return len({call.candidate_id for call in view.own})
 
 
 def remaining(view: View) -> int:
     """Return how many samples may still be asked for; the probes count."""
     fixed = view.settings.policy == "fixed"
     cap = (view.settings.budget.max_calls if fixed else None) or view.settings.sample_cap
-    drawn = sum(candidate.branch in {"assess", "parallel"} for candidate in view.candidates)
-    return max(0, cap - max(drawn, sampled(view)))
+    made = [call for call in view.calls if call.branch in {"assess", "parallel"} and call.state != "unmade"]
+    return max(0, cap - len({call.candidate_id for call in made if call.kind != "rate"}))
 
 
 def settled(view: View, left: int) -> str:

@@ -150,3 +150,21 @@ async def test_a_resumed_run_keeps_its_budget_and_what_was_cut_off_counts(tmp_pa
     answer = await aresume("t", store=store, model=model)
     assert (model.calls, answer.spent.calls, answer.spent.lost) == (5, 0, 5)
     assert (answer.answer, answer.stopped_because) == (None, "max_calls")
+
+
+async def test_calls_of_all_runs_together_keep_the_concurrency_limit() -> None:
+    model = ScriptedModel(cycle("1", "2", "3"), latency=0.01, name="limited")
+    options: dict[str, Any] = {"policy": "fixed", "budget": Budget(max_calls=8), "concurrency": 3}
+    answers = await asyncio.gather(*(run(model, **options) for _ in range(3)))
+    assert [answer.spent.calls for answer in answers] == [8, 8, 8]
+    assert model.most_flying == 3
+
+
+async def test_a_call_whose_turn_does_not_come_in_time_is_not_made_and_costs_nothing() -> None:
+    model = ScriptedModel(cycle("1", "2", "3"), name="slow")
+    answer = await run(
+        model, policy="fixed", budget=Budget(max_calls=8, max_seconds=0.5), requests_per_minute=3, max_tokens=64
+    )
+    assert (model.calls, answer.spent.calls, answer.spent.lost, answer.spent.output_tokens) == (3, 3, 0, 15)
+    assert [item.error for item in answer.candidates if item.error] == ["no time was left before it could begin"] * 5
+    assert answer.stopped_because == "max_seconds"
