@@ -79,7 +79,17 @@ def test_json_is_one_object_with_the_fields_of_an_answer(ponder: Ponder, server:
         *("assessment", "route", "candidates", "spent", "thread_id"),
     ]
     assert list(answer["spent"]) == [
-        *("calls", "input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens", "usd", "seconds", "lost")
+        *(
+            "calls",
+            "input_tokens",
+            "output_tokens",
+            "reasoning_tokens",
+            "cached_tokens",
+            "usd",
+            "seconds",
+            "lost",
+            "estimated",
+        )
     ]
     assert (answer["answer"], answer["spent"]["calls"]) == ("2", 2)
 
