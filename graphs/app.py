@@ -23,7 +23,7 @@ from ..nodes.verifiers.function import Check, Function
 from ..nodes.verifiers.regex import Regex
 from ..state.budget import Budget
 from ..state.errors import UsageError
-from ..state.settings import parse_settings
+from ..state.settings import Settings, parse_settings
 from .branches import BRANCHES
 from .machine import CompiledGraph, Graph, build
 
@@ -56,12 +56,21 @@ def create_ponder_graph(
         UsageError: a name or a value cannot be used.
 
     """
-    given = settings | {"policy": policy, "effort": effort, "seed": seed}
-    given |= {"assessor": assessor} if assessor else {}
-    given |= {"budget": budget} if budget else {}
-    checked = parse_settings(**given)
-    check_policy(checked.policy, BRANCHES)
-    return build(as_model(model, base_url), as_verifier(verifier), checked)
+    given = chosen(policy=policy, effort=effort, assessor=assessor, budget=budget, seed=seed, **settings)
+    return build(as_model(model, base_url), as_verifier(verifier), given)
+
+
+def chosen(**settings: object) -> Settings:
+    """Validate settings; `assessor` and `budget` may be None, which is not to choose.
+
+    Raises:
+        UsageError: a value cannot be used.
+
+    """
+    optional = ("assessor", "budget")
+    given = parse_settings(**{name: value for name, value in settings.items() if name not in optional or value})
+    check_policy(given.policy, BRANCHES)
+    return given
 
 
 def create_ponder(
