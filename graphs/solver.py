@@ -1,6 +1,7 @@
 """Solve a problem from start to end: thread, store, events, answer; and go on where a run was stopped."""
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -26,8 +27,8 @@ T = TypeVar("T")
 P = ParamSpec("P")
 G = TypeVar("G")
 
-MODEL, BASE_URL, VERIFIER = "ponder_model", "ponder_base_url", "ponder_verifier"
-"""Keys of a checkpoint's metadata that let a run be resumed by its thread alone."""
+MODEL, BASE_URL, VERIFIER, SETTINGS = "ponder_model", "ponder_base_url", "ponder_verifier", "ponder_settings"
+"""Keys of a checkpoint's metadata that let a run be resumed by its thread alone, also one that was killed at once."""
 OBJECT = "object"
 """Stands there for a model or verifier that was given as an object and cannot be stored."""
 
@@ -69,25 +70,18 @@ async def asolve(
     problem = Problem(text=problem) if isinstance(problem, str) else problem
     if not problem.text.strip():
         raise UsageError("the problem is empty: give a text")
-    origin = {MODEL: named(model), BASE_URL: base_url, VERIFIER: named(verifier)}
-    setup = prepare(
-        model,
-        policy=policy,
-        effort=effort,
-        assessor=assessor,
-        budget=budget,
-        verifier=verifier,
-        seed=seed,
-        base_url=base_url,
-        **settings,
-    )
+    chosen = {"policy": policy, "effort": effort, "assessor": assessor, "budget": budget, "seed": seed, **settings}
+    setup = prepare(model, verifier=verifier, base_url=base_url, **chosen)
     setup.check(problem)
+    settled = setup.settings.model_dump_json(exclude_unset=True)
+    named = {MODEL: name_of(model), BASE_URL: base_url, VERIFIER: name_of(verifier), SETTINGS: settled}
+    origin = {key: value for key, value in named.items() if value}
     async with opened(store) as saver:
-        graph = setup.graph().compile(checkpointer=saver, name="ponder")
-        run = Run(graph, thread, {key: value for key, value in origin.items() if value}, on_event)
-        if (await run.state()).next:
-            raise UsageError(f"thread {thread!r} holds an unfinished run: resume it, or choose another thread")
-        return await run.go({"problem": problem})
+        run = Run(setup.graph().compile(checkpointer=saver, name="ponder"), thread, origin, on_event)
+        async with held(saver, thread):
+            if (await run.state()).tasks:
+                raise UsageError(f"thread {thread!r} holds an unfinished run: resume it, or choose another thread")
+            return await run.go({"problem": problem})
 
 
 async def aresume(
@@ -112,18 +106,21 @@ async def aresume(
         stored = await saver.aget_tuple(configured(thread_id))
         if stored is None:
             raise ThreadNotFound(f"thread {thread_id!r} does not exist in this store: see `ponder runs list`")
-        origin = {key: value for key, value in stored.metadata.items() if key in {MODEL, BASE_URL, VERIFIER}}
+        kept = {MODEL, BASE_URL, VERIFIER, SETTINGS}
+        origin: dict[str, Any] = {key: value for key, value in stored.metadata.items() if key in kept}
         graph = create_ponder(
             recalled(model, origin, MODEL, "model"),
             checkpointer=saver,
             verifier=recalled(verifier, origin, VERIFIER, "verifier"),
             base_url=origin.get(BASE_URL),
+            **json.loads(origin.get(SETTINGS, "{}")),
         )
         run = Run(graph, thread_id, origin, on_event)
-        state = await run.state()
-        if "settings" not in state.values and not state.next:
-            raise UsageError(f"thread {thread_id!r} was not written by ponder: choose another one")
-        return await run.go(None) if state.next else cast("Answer", state.values["answer"])
+        async with held(saver, thread_id):
+            state = await run.state()
+            if "settings" not in state.values and not state.tasks:
+                raise UsageError(f"thread {thread_id!r} was not written by ponder: choose another one")
+            return await run.go(None) if state.tasks else cast("Answer", state.values["answer"])
 
 
 def wait(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -174,21 +171,15 @@ class Run:
         return {**configured(self.thread_id), "metadata": dict(self.origin)}
 
     async def state(self) -> Any:
-        """Return LangGraph's snapshot of the thread."""
+        """Return LangGraph's snapshot of the thread.
+
+        A run that has not ended has `tasks`; its `next` is empty as well where it was killed between a step's last
+        write and the checkpoint after it.
+        """
         return await self.graph.aget_state(self.config)
 
     async def go(self, given: RunInput | None) -> Answer:
-        """Run to the end, telling every event, as the thread's one owner.
-
-        Raises:
-            ThreadBusy: another process works on the thread.
-
-        """
-        async with held(self.graph.checkpointer, self.thread_id):
-            return await self.stream(given)
-
-    async def stream(self, given: RunInput | None) -> Answer:
-        """Run the graph, and pick the answer out of what it tells."""
+        """Run to the end, telling every event."""
         answer: Answer | None = None
         stream = self.graph.astream(
             given, self.config, stream_mode=["custom", "updates"], subgraphs=True, durability="sync"
@@ -208,7 +199,7 @@ def configured(thread_id: str) -> RunnableConfig:
     return {"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}}
 
 
-def named(given: object) -> str | None:
+def name_of(given: object) -> str | None:
     """Return a name as it is; an object by the word that stands for one."""
     return given if given is None or isinstance(given, str) else OBJECT
 
@@ -223,7 +214,12 @@ def recalled(given: G | None, origin: dict[str, Any], key: str, word: str) -> G 
 
 @asynccontextmanager
 async def held(saver: object, thread_id: str) -> AsyncIterator[None]:
-    """Own a thread while it runs; a checkpointer that is not ours has no leases, and nothing is held."""
+    """Own a thread while its state is read and it runs; a checkpointer that is not ours has no leases: none is held.
+
+    Raises:
+        ThreadBusy: another process works on the thread.
+
+    """
     from ..state.checkpointer import SQLAlchemySaver
     from ..state.lease import hold
 

@@ -151,7 +151,7 @@ def test_no_answer_is_exit_code_3(ponder: Ponder, server: FakeServer) -> None:
     server.script = lambda *_: Said("I cannot say", finish="length")
     done = ponder("solve", "What is 1 + 1?", *on(server), "--max-calls", "3")
     assert (done.code, done.out) == (3, "")
-    assert done.err.splitlines()[-1] == "error: no answer in 3 calls (budget)"
+    assert done.err.splitlines()[-1] == "error: no answer in 3 calls (max_calls)"
 
 
 def test_a_refused_key_is_exit_code_4_with_the_way_to_go_on(ponder: Ponder, server: FakeServer) -> None:

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from ponder.graphs import aresume, asolve, resume, solve
 from ponder.nodes.models.openai import openai_model
-from ponder.state import Budget, ModelUnreachable, SQLAlchemySaver, ThreadNotFound, UsageError
-from ponder.state.tables import journal
+from ponder.state import Budget, ModelUnreachable, SQLAlchemySaver, ThreadNotFound, UsageError, tables
 from tests.fake_server import FakeServer, Said
-from tests.fakes import ScriptedModel, always
+from tests.fakes import ScriptedModel, always, cycle
 
 PROGRAM = """
 from ponder.graphs import solve
@@ -32,7 +31,19 @@ def store(tmp_path: Path) -> str:
 def paid(store: str) -> int:
     """Count the calls that the store knows to have ended."""
     with SQLAlchemySaver.from_conn_string(store) as saver, saver.reads() as connection:
-        return connection.scalar(select(func.count(journal.c.data))) or 0
+        return connection.scalar(select(func.count(tables.journal.c.data))) or 0
+
+
+def rewind(store: str, steps: int, *, writes: bool) -> int:
+    """Leave the store as a kill so many steps before the end would have; return how many steps are left."""
+    with SQLAlchemySaver.from_conn_string(store) as saver, saver.writes() as connection:
+        root = (tables.checkpoints.c.ns == tables.digest(""), tables.checkpoints.c.thread == tables.digest("t"))
+        ids = connection.scalars(select(tables.checkpoints.c.id).where(*root).order_by(tables.checkpoints.c.id)).all()
+        gone, last = ids[len(ids) - steps :], ids[-steps - 1]
+        connection.execute(delete(tables.checkpoints).where(*root, tables.checkpoints.c.id.in_(gone)))
+        unwritten = gone if writes else [*gone, last]
+        connection.execute(delete(tables.writes).where(tables.writes.c.checkpoint.in_(unwritten)))
+        return len(ids) - steps
 
 
 def poll(condition: Any, process: "subprocess.Popen[str]") -> None:
@@ -82,6 +93,34 @@ def test_of_eight_calls_only_those_cut_off_are_made_again_and_count_twice(
         assert (len(answer.candidates), sum(not item.error for item in answer.candidates)) == (8, 5 + again)
         assert resume("t", store=store) == answer
         assert len(server.requests) == 8 + again
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_whichever_step_a_kill_followed_the_run_goes_on_to_its_answer_and_pays_nothing_twice(
+    store: str, *, writes: bool
+) -> None:
+    model = ScriptedModel(cycle("1", "2", "3"))
+    answer = solve("1 + 1?", model=model, store=store, thread_id="t", policy="refine", seed=1)
+    paid, stored = model.calls, rewind(store, 0, writes=True)
+    for steps in range(1, stored - 1):  # the first two come before any call
+        rewind(store, steps, writes=writes)
+        with pytest.raises(UsageError, match="'t' holds an unfinished run"):
+            solve("2 + 2?", model=model, store=store, thread_id="t")
+        assert resume("t", store=store, model=model) == answer
+        assert model.calls == paid
+    assert stored > 5
+
+
+def test_a_run_that_was_killed_at_once_keeps_its_settings(store: str) -> None:
+    model = ScriptedModel(cycle("1", "2", "3"))
+    settings: dict[str, Any] = {"policy": "refine", "effort": "fast", "budget": {"max_calls": 3}, "max_tokens": 7}
+    answer = solve("1 + 1?", model=model, store=store, thread_id="t", seed=1, **settings)
+    made = model.requests
+    while rewind(store, 1, writes=False) > 1:
+        continue
+    model.prompts, model.requests = [], []
+    again = resume("t", store=store, model=model)
+    assert (model.requests, again.answer, again.route) == (made, answer.answer, answer.route)
 
 
 async def test_a_cancelled_solve_leaves_nothing_running_and_goes_on(store: str) -> None:
