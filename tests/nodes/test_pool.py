@@ -125,6 +125,25 @@ async def test_a_breaker_opens_after_failures_in_a_row_and_one_trial_closes_it()
     assert pooled.calls == [6, 4]
 
 
+async def test_an_open_breaker_admits_one_trial_at_a_time() -> None:
+    breaker = Breakers()("a")
+    assert [breaker.fail() for _ in range(4)] == [False, True, False, False]
+    assert not breaker.admits()
+    for now in (30.0, 60.0):
+        breaker.clock = lambda now=now: now
+        assert [breaker.admits() for _ in range(3)] == [True, False, False]
+    breaker.clock = lambda: 80.0
+    breaker.fail()
+    breaker.clock = lambda: 100.0
+    assert not breaker.admits()
+
+
+async def test_a_member_that_cannot_be_reached_is_left_out() -> None:
+    pooled = Pooled((refused, always("1")))
+    assert [(await pooled.ask()).model for _ in range(4)] == ["b"] * 4
+    assert pooled.calls == [2, 4]
+
+
 async def test_a_success_between_failures_keeps_the_breaker_closed() -> None:
     pooled = Pooled((lambda _, number: broken("", 0) if number % 2 else "Answer: 1", always("1")))
     for _ in range(4):
