@@ -31,7 +31,9 @@ from ..state.settings import Settings, parse_settings
 from .branches import BRANCHES
 from .machine import CompiledGraph, Graph, build
 
-ModelLike = str | BaseChatModel | ChatModel
+OneModel = str | BaseChatModel | ChatModel
+ModelLike = OneModel | Sequence[OneModel]
+"""A name or an object; several are a pool, of which the next one stands in for one that fails."""
 VerifierLike = str | Check | Verifier
 
 MODEL_FORMS = "local, local:PATH.gguf, openai:NAME or provider:NAME"
@@ -52,9 +54,9 @@ def create_ponder_graph(
 ) -> Graph:
     """Wire a graph that takes `{"problem": str}` or `{"messages": […]}` and returns `{"answer", "messages"}`.
 
-    The model is a name (see `MODEL_FORMS`; None is PONDER_MODEL, else the embedded one), a LangChain chat model, or
-    any object with ponder's `ChatModel` port. Nothing is loaded before the first call. Further keywords are fields of
-    `Settings`; a caller's runtime `context` is laid over them.
+    The model is a name (see `MODEL_FORMS`; None is PONDER_MODEL, else the embedded one), a LangChain chat model, any
+    object with ponder's `ChatModel` port, or a list of such, over which the calls are dealt. Nothing is loaded before
+    the first call. Further keywords are fields of `Settings`; a caller's runtime `context` is laid over them.
 
     Raises:
         UsageError: a name or a value cannot be used.
@@ -128,7 +130,9 @@ async def make_checkpointer() -> AsyncIterator[BaseCheckpointSaver[str]]:
 
 
 def as_model(model: ModelLike | None, base_url: str | None = None) -> ChatModel:
-    """Return a model by its name, or an object as a model."""
+    """Return a model by its name, an object as a model, or several as a pool."""
+    if isinstance(model, Sequence) and not isinstance(model, str):
+        return as_pool([as_model(member, base_url) for member in model])
     if model is None or isinstance(model, str):
         name = model or os.environ.get("PONDER_MODEL") or "local"
         kind, _, rest = name.partition(":")
@@ -142,12 +146,26 @@ def as_model(model: ModelLike | None, base_url: str | None = None) -> ChatModel:
     return model
 
 
+def as_pool(members: list[ChatModel]) -> ChatModel:
+    """Return several models as one."""
+    from ..nodes.models.pool import Pool  # only where it is used
+
+    if not members:
+        raise UsageError("the list of models is empty: give at least one")
+    return members[0] if len(members) == 1 else Pool(tuple(members))
+
+
 @dataclass(frozen=True)
 class NamedModel:
     """A model that is loaded with its first call."""
 
     name: str
     base_url: str | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """What a circuit breaker watches."""
+        return f"{self.name} {self.base_url or ''}"
 
     async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
         model = await asyncio.to_thread(load_model, self.name, self.base_url)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -200,16 +200,20 @@ def configured(thread_id: str) -> RunnableConfig:
 
 
 def name_of(given: object) -> str | None:
-    """Return a name as it is; an object by the word that stands for one."""
+    """Return a name as it is, names as a JSON list (metadata holds no lists), an object by the word for one."""
+    if isinstance(given, Sequence) and not isinstance(given, str):
+        return json.dumps(list(given)) if all(isinstance(name, str) for name in given) else OBJECT
     return given if given is None or isinstance(given, str) else OBJECT
 
 
-def recalled(given: G | None, origin: dict[str, Any], key: str, word: str) -> G | str | None:
+def recalled(given: G | None, origin: dict[str, Any], key: str, word: str) -> G | Any:
     """Return what was given, else what the run began with."""
     stored = origin.get(key)
     if given is None and stored == OBJECT:
         raise UsageError(f"this run began with a {word} object, which is not stored: give resume(…, {word}=…)")
-    return cast("str | None", stored) if given is None else given
+    if given is None and stored and stored.startswith("["):
+        return json.loads(stored)
+    return stored if given is None else given
 
 
 @asynccontextmanager

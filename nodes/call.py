@@ -15,11 +15,11 @@ from typing_extensions import TypedDict
 
 from ..state.budget import Call, CallState, Usage, cost
 from ..state.errors import ModelUnreachable
-from ..state.pricing import Price, Prices, price_of
+from ..state.pricing import Price, Prices, highest, price_of
 from ..state.run import Asked, BranchOutput, RunState
 from .flight import Enough, Flight, board
 from .limits import Limits, Slot, limiter_for
-from .ports import CallFailed, ChatModel, Journal, JournalKeeper, Reply, Request
+from .ports import CallFailed, ChatModel, Journal, JournalKeeper, ModelPool, Reply, Request
 from .prompts import prompt_for
 from .view import View
 
@@ -87,8 +87,9 @@ class Caller:
 
     @property
     def price(self) -> Price | None:
-        """What a call costs at most; None where that is not known."""
-        return price_of(self.model.name, self.prices)
+        """What a token costs at most, whichever of several models answers; None where that is not known."""
+        members = self.model.members if isinstance(self.model, ModelPool) else [self.model]
+        return highest([price_of(member.name, self.prices) for member in members])
 
     async def ask(self, task: Task) -> Asked:
         """Make the call when its turn has come, unless the journal knows its outcome.
@@ -111,10 +112,11 @@ class Caller:
             return asked
 
     def slot(self, task: Task) -> Slot:
-        """Return the call's place among those of all runs of the process."""
+        """Return the call's place among those that all runs of the process make of the model."""
+        model = self.model.order(task.call.id)[0] if isinstance(self.model, ModelPool) else self.model
         limits = task.view.settings
         per_minute = limits.requests_per_minute, limits.tokens_per_minute
-        limiter = limiter_for(self.model.name, Limits(limits.concurrency, *per_minute))
+        limiter = limiter_for(model.name, Limits(limits.concurrency, *per_minute))
         return limiter.slot(task.call.worst_tokens)
 
     async def once(self, task: Task, clock: "Clock") -> Asked:

@@ -9,7 +9,7 @@ from langchain_core.messages import BaseMessage
 from ..state.budget import Usage
 from ..state.run import Asked, Candidate, Problem, Reply, Verdict
 
-__all__ = ["Asked", "CallFailed", "ChatModel", "Journal", "JournalKeeper", "Reply", "Request", "Verifier"]
+__all__ = ["Asked", "CallFailed", "ChatModel", "Journal", "JournalKeeper", "ModelPool", "Reply", "Request", "Verifier"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,20 @@ class ChatModel(Protocol):
             ModelUnreachable: no call can succeed until the caller changes something.
 
         """
+        ...
+
+
+@runtime_checkable
+class ModelPool(Protocol):
+    """Several models behind one `ChatModel`."""
+
+    @property
+    def members(self) -> Sequence[ChatModel]:
+        """The models."""
+        ...
+
+    def order(self, place: str) -> Sequence[ChatModel]:
+        """Return the members in the order in which they are asked for the call at a place."""
         ...
 
 

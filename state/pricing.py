@@ -11,7 +11,7 @@ A table is TOML or JSON, USD per million tokens, by model name or pattern:
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -55,6 +55,14 @@ def price_of(model: str, prices: Prices) -> Price | None:
     """Return the price of a model: by its whole name, else by the longest pattern that matches; None is unknown."""
     matching = [name for name in prices if fnmatchcase(model, name)]
     return prices[max(matching, key=lambda name: (name == model, len(name)))] if matching else None
+
+
+def highest(prices: Sequence[Price | None]) -> Price | None:
+    """Return a price that none of them exceeds; None where one is unknown."""
+    known = [price for price in prices if price is not None]
+    if len(known) < len(prices):
+        return None
+    return Price(input=max(price.input for price in known), output=max(price.output for price in known))
 
 
 def load_prices() -> Prices:

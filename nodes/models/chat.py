@@ -37,6 +37,11 @@ class LangChainModel:
     refused: set[str] = field(default_factory=set, compare=False)
     """Settings that the server turned down once; they are not sent again."""
 
+    @property
+    def endpoint(self) -> str:
+        """What a circuit breaker watches: the model at its server."""
+        return f"{self.name} {getattr(self.model, 'openai_api_base', None) or ''}"
+
     async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
         """Answer once; a setting that the server refuses is left out from then on.
 

@@ -49,6 +49,23 @@ async def test_dollars_are_split_among_branches_that_run_together(monkeypatch: p
     assert answer.spent.usd <= 4.5
 
 
+async def test_of_several_models_the_dearest_is_reserved_and_the_one_that_answered_is_paid(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prices = '{"cheap": {"input": 0, "output": 1000}, "dear": {"input": 0, "output": 10000}}'
+    monkeypatch.setenv("PONDER_PRICES", prices)
+    pool = [ScriptedModel(cycle("1", "2", "3"), name="cheap"), ScriptedModel(cycle("1", "2", "3"), name="dear")]
+    output = await create_ponder(pool, policy="fixed", budget={"max_calls": 8}, max_tokens=64).ainvoke(
+        {"problem": "1 + 1?"}
+    )
+    answer = output["answer"]
+    assert {item.model for item in answer.candidates} == {"cheap", "dear"}
+    assert answer.spent.usd == pytest.approx(0.005 * pool[0].calls + 0.05 * pool[1].calls)
+    refused = create_ponder([*pool, ScriptedModel(name="unknown")], budget={"max_usd": 1})
+    with pytest.raises(UsageError, match="the model's price is unknown"):
+        await refused.ainvoke({"problem": "1 + 1?"})
+
+
 async def test_dollars_without_a_price_are_refused_before_the_first_call(tmp_path: Path) -> None:
     model, store = ScriptedModel(), f"sqlite:///{tmp_path}/ponder.db"
     with pytest.raises(UsageError, match=r"max_usd=1 cannot be kept: the model's price is unknown: put it into the"):

@@ -1,0 +1,108 @@
+"""Several models as one: the place of a call in the run decides who answers it, and the next one stands in."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from langchain_core.messages import BaseMessage
+
+from ...state.errors import ModelUnreachable
+from ..ports import CallFailed, ChatModel, Reply, Request
+from .breaker import Breaker, breaker_for
+
+SERVER_ERROR = 500
+ALMOST = 0.9
+"""A call that was cancelled after this part of its time has run out of it; one cancelled earlier says nothing."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A model of several members.
+
+    Within one call, the next member stands in for one that was not reached or is left out by its breaker, because
+    nothing was paid; any other failure is for the call's next attempt, which is another place and asks the next member.
+    """
+
+    members: tuple[ChatModel, ...]
+    breakers: Callable[[str], Breaker] = breaker_for
+
+    @property
+    def name(self) -> str:
+        """The names of all members; a reply names the one that gave it."""
+        return " | ".join(member.name for member in self.members)
+
+    def order(self, place: str) -> list[ChatModel]:
+        """Return the members in the order in which they are asked for the call at a place.
+
+        The numbers in the place (step, round, index, attempt) are added up, so that the calls of a wave are dealt out
+        evenly, the next attempt is the next member's, and a resumed run asks whom it asked before.
+        """
+        first = sum(map(int, re.findall(r"\d+", place))) % len(self.members)
+        return [*self.members[first:], *self.members[:first]]
+
+    def admitted(self, place: str) -> Iterator[ChatModel]:
+        """Yield the members to ask: those whose breaker admits a call; where none does, the first one all the same."""
+        order, asked = self.order(place), False
+        for member in order:
+            if self.breaker(member).admits():
+                asked = True
+                yield member
+        if not asked:
+            yield order[0]
+
+    def breaker(self, member: ChatModel) -> Breaker:
+        """Return the breaker of a member's endpoint."""
+        return self.breakers(str(getattr(member, "endpoint", member.name)))
+
+    async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
+        """Ask the member whose turn it is, or who stands in for it.
+
+        Raises:
+            CallFailed: this call failed, or no member could be reached.
+            ModelUnreachable: no member can answer until the caller changes something.
+
+        """
+        failures: list[CallFailed | ModelUnreachable] = []
+        for member in self.admitted(request.place):
+            try:
+                return await self.ask(member, messages, request)
+            except (CallFailed, ModelUnreachable) as error:
+                if isinstance(error, CallFailed) and error.sent:
+                    raise passing(error, member) from error
+                failures.append(error)
+        passing_ones = [failure for failure in failures if isinstance(failure, CallFailed)]
+        raise (passing_ones or failures)[0]
+
+    async def ask(self, member: ChatModel, messages: Sequence[BaseMessage], request: Request) -> Reply:
+        """Ask one member, and tell its breaker how it went."""
+        breaker = self.breaker(member)
+        began = breaker.clock()
+        opened = False
+        try:
+            reply = await member.generate(messages, request)
+        except asyncio.CancelledError:
+            opened = breaker.clock() - began >= ALMOST * request.timeout and breaker.fail()
+            raise
+        except ModelUnreachable:
+            opened = breaker.fail(for_good=True)
+            raise
+        except CallFailed as error:
+            if error.unreachable or not error.sent or (error.status or 0) >= SERVER_ERROR:
+                opened = breaker.fail()
+            raise
+        else:
+            breaker.succeeded()
+            return replace(reply, model=reply.model or member.name)
+        finally:
+            if opened:
+                log.warning("model %r is left out for %g s: it does not answer", member.name, breaker.cool_down)
+
+
+def passing(error: CallFailed, member: ChatModel) -> CallFailed:
+    """Return a member's failure as the pool's: the next attempt asks another one, which need not wait for it."""
+    message = f"{member.name}: {error}"
+    return CallFailed(message, retry_after=0.0, status=error.status, usage=error.usage)
