@@ -21,7 +21,7 @@ from ..state.budget import CallKind
 from ..state.run import BranchOutput, RunInput, RunOutput, RunState
 from ..state.settings import Settings
 from .branches import BRANCHES
-from .twin import twin
+from .twin import Twin
 
 Graph = StateGraph[RunState, Settings, RunInput, RunOutput]
 CompiledGraph = CompiledStateGraph[RunState, Settings, RunInput, RunOutput]
@@ -36,23 +36,23 @@ def build(caller: Caller, verifier: Verifier | None, settings: Settings) -> Grap
 
     def loop(name: str, plan: Plan, kinds: Iterable[CallKind], enough: Enough | None = None) -> Loop:
         graph = StateGraph(RunState, Settings, output_schema=BranchOutput)
-        graph.add_node("dispatch", twin(Dispatch(name, plan, exact, price)), destinations=(*kinds, END))
+        graph.add_node("dispatch", Twin(Dispatch(name, plan, exact, price)), destinations=(*kinds, END))
         for kind in kinds:
             asking: Step = Propose(caller, verifier, enough) if kind in proposing else Consult(caller)
-            graph.add_node(kind, twin(asking))
+            graph.add_node(kind, Twin(asking))
             graph.add_edge(kind, "dispatch")
         graph.add_edge(START, "dispatch")
         return graph.compile(name=name)
 
     graph: Graph = StateGraph(RunState, Settings, input_schema=RunInput, output_schema=RunOutput)
-    graph.add_node("begin", twin(Begin(settings, BRANCHES, price)), destinations=("assess", "route"))
+    graph.add_node("begin", Twin(Begin(settings, BRANCHES, price)), destinations=("assess", "route"))
     graph.add_node("assess", loop("assess", plan_assessment, ("probe", "rate")))
-    graph.add_node("route", twin(Route(exact)), destinations=tuple(BRANCHES))
+    graph.add_node("route", Twin(Route(exact)), destinations=tuple(BRANCHES))
     for name, branch in BRANCHES.items():
         graph.add_node(name, loop(name, branch.plan, branch.kinds, branch.enough))
         graph.add_edge(name, "select")
     ends = (*list(BRANCHES)[1:], "judge", END)
-    graph.add_node("select", twin(Select(exact, price)), defer=True, destinations=ends)
+    graph.add_node("select", Twin(Select(exact, price)), defer=True, destinations=ends)
     graph.add_node("judge", loop("select", plan_judge, ("judge",)))
     graph.add_edge(START, "begin")
     graph.add_edge("assess", "route")

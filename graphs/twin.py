@@ -8,19 +8,22 @@ from collections.abc import Awaitable, Callable
 from inspect import signature
 from typing import Any
 
-from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langchain_core.runnables import Runnable, RunnableConfig
 
 from ..nodes.loop import submit
 
 
-def twin(node: Callable[..., Awaitable[Any]]) -> RunnableLambda[Any, Any]:
-    """Make a node that both `invoke` and `ainvoke` can run."""
-    takes_config = "config" in signature(node).parameters
+class Twin(Runnable[Any, Any]):
+    """A node that both `invoke` and `ainvoke` can run; langchain-core's own lambda doubles what a step costs."""
 
-    async def run(state: Any, config: RunnableConfig) -> Any:
-        return await (node(state, config) if takes_config else node(state))
+    def __init__(self, node: Callable[..., Awaitable[Any]]) -> None:
+        """Wrap an async node that takes the state, or the state and the config."""
+        self.node = node
+        self.name = type(node).__name__
+        self.takes_config = "config" in signature(node).parameters
 
-    def run_sync(state: Any, config: RunnableConfig) -> Any:
-        return submit(run(state, config)).result()
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
+        return await (self.node(input, config) if self.takes_config else self.node(input))
 
-    return RunnableLambda(run_sync, afunc=run, name=type(node).__name__)
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
+        return submit(self.ainvoke(input, config)).result()

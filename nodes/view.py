@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import fsum
 from typing import Self
 
@@ -87,10 +88,11 @@ class View:
         """What the ids of this branch's calls begin with."""
         return f"{self.leg.step}-{self.branch}-"
 
-    @property
+    @cached_property
     def own(self) -> list[Call]:
         """The calls of this branch in this leg."""
-        return [call for call in self.calls if call.id.startswith(self.place)]
+        place = self.place
+        return [call for call in self.calls if call.id.startswith(place)]
 
     @property
     def allowance(self) -> int | None:
