@@ -1,18 +1,19 @@
 """Any LangChain chat model as a ponder model: sampling settings in, text, usage and log-probabilities out."""
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
-from pydantic import ValidationError
 
-from ...state.budget import Usage
+from ...state.errors import ModelUnreachable
 from ...state.run import Finish
 from ..loop import background_loop, submit
-from ..ports import Reply, Request
+from ..ports import CallFailed, Reply, Request
 from .failures import classify, refused_setting
+from .usage import at_worst, believable, usage_of
 
 FINISHES: dict[str, Finish] = {
     "stop": "stop",
@@ -21,9 +22,20 @@ FINISHES: dict[str, Finish] = {
     "stop_sequence": "stop",
     "length": "length",
     "max_tokens": "length",
+    "refusal": "error",
 }
 OPTIONAL = ("logprobs", "seed", "temperature")
 """Settings that a run can do without where a server refuses them."""
+
+
+@dataclass
+class Learned:
+    """What calls have shown of a server."""
+
+    refused: set[str] = field(default_factory=set)
+    """Settings that it turned down once; they are not sent again."""
+    answered: bool = False
+    """It has given a reply that could be read."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +46,7 @@ class LangChainModel:
     name: str
     on_background: bool = False
     """Made by ponder: its HTTP client lives on the background loop, whichever loop calls."""
-    refused: set[str] = field(default_factory=set, compare=False)
-    """Settings that the server turned down once; they are not sent again."""
+    learned: Learned = field(default_factory=Learned, compare=False)
 
     @property
     def endpoint(self) -> str:
@@ -51,13 +62,26 @@ class LangChainModel:
 
         """
         while True:
+            left_out = frozenset(self.learned.refused)
             try:
-                return read(await self.invoke(messages, request))
+                reply = read(await self.invoke(messages, request))
             except Exception as error:
                 setting = refused_setting(error, OPTIONAL)
-                if setting is None or setting in self.refused:
-                    raise classify(error, self.name) from error
-                self.refused.add(setting)
+                if setting is None or setting in left_out:
+                    raise self.failure(error, messages, request) from error
+                self.learned.refused.add(setting)
+            else:
+                self.learned.answered = True
+                return replace(reply, usage=believable(reply.usage, messages, request, reply.text))
+
+    def failure(
+        self, error: Exception, messages: Sequence[BaseMessage], request: Request
+    ) -> CallFailed | ModelUnreachable:
+        """Judge an exception; what a reply cost that was of no use is known, or estimated at its worst."""
+        failure = classify(error, self.name, answered=self.learned.answered)
+        if isinstance(failure, CallFailed) and failure.sent and failure.status is None:
+            failure.usage = believable(failure.usage, messages, request) or at_worst(messages, request)
+        return failure
 
     async def invoke(self, messages: Sequence[BaseMessage], request: Request) -> AIMessage:
         """Call the model, on the loop that its client belongs to."""
@@ -76,7 +100,7 @@ class LangChainModel:
         }
         fields = type(self.model).model_fields
         return self.model.model_copy(
-            update={key: value for key, value in wanted.items() if key in fields and key not in self.refused}
+            update={key: value for key, value in wanted.items() if key in fields and key not in self.learned.refused}
         )
 
 
@@ -92,24 +116,9 @@ def read(message: AIMessage) -> Reply:
     )
 
 
-def usage_of(message: AIMessage) -> Usage | None:
-    """Return the tokens that the server reported; None where it reported none or nonsense."""
-    told = message.usage_metadata
-    if not told or not told["output_tokens"] + told["input_tokens"]:
-        return None
-    try:
-        return Usage(
-            input_tokens=told["input_tokens"],
-            output_tokens=told["output_tokens"],
-            reasoning_tokens=told.get("output_token_details", {}).get("reasoning") or 0,
-            cached_tokens=told.get("input_token_details", {}).get("cache_read") or 0,
-        )
-    except ValidationError:
-        return None
-
-
 def mean_logprob(logprobs: object) -> float | None:
     """Return the mean log-probability of the tokens, in the form that OpenAI's chat API gives them."""
-    tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
-    values = [token["logprob"] for token in tokens or [] if isinstance(token.get("logprob"), int | float)]
+    tokens = logprobs.get("content") if isinstance(logprobs, Mapping) else None
+    said = [token.get("logprob") for token in tokens if isinstance(token, Mapping)] if isinstance(tokens, list) else []
+    values = [value for value in said if isinstance(value, int | float) and math.isfinite(value)]
     return sum(values) / len(values) if values else None

@@ -1,9 +1,15 @@
 """What went wrong with a model call, and whether trying again can help."""
 
-from collections.abc import Sequence
+import re
+import socket
+import ssl
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from email.utils import parsedate_to_datetime
 
 import httpx
 
+from ...state.budget import Usage
 from ...state.errors import ModelUnreachable
 from ..ports import CallFailed
 
@@ -11,60 +17,108 @@ PASSING = {408, 409, 425, 429}
 """Status codes, besides 5xx, after which the same call may succeed."""
 LONGEST_WAIT = 60.0
 """Seconds; a server that asks for more is asked no more in this run."""
+LONGEST_REASON = 200
+"""Characters: a line of a terminal, twice."""
+UNSENT = (
+    *(httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol),
+    *(ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError),
+)
+"""Errors from before a request leaves: nothing can have been paid."""
 
 
-def classify(error: Exception, model: str) -> CallFailed | ModelUnreachable:
-    """Turn a provider's exception into one of ours, by its HTTP status or its kind."""
+class Unreadable(Exception):  # noqa: N818 - reads as the fact it states
+    """A reply is not what it should be; its usage, where it reports one, was paid all the same."""
+
+    def __init__(self, what: str, usage: Usage | None = None) -> None:
+        """Say what came instead."""
+        super().__init__(what)
+        self.usage = usage
+
+
+class ReportedError(Unreadable):
+    """A reply of status 200 is an error in itself."""
+
+    def __init__(self, error: object, usage: Usage | None) -> None:
+        """Take the code and the text from it, where it has them."""
+        said = error if isinstance(error, Mapping) else {"message": error}
+        super().__init__(in_short(str(said.get("message") or said)), usage)
+        self.code = said.get("code")
+        self.status_code = self.code if isinstance(self.code, int) and self.code >= httpx.codes.BAD_REQUEST else None
+
+
+def classify(error: Exception, model: str, *, answered: bool = False) -> CallFailed | ModelUnreachable:
+    """Turn a provider's exception into one of ours; a model that has `answered` before has the right URL."""
     if isinstance(error, CallFailed | ModelUnreachable):
         return error
-    status = getattr(error, "status_code", None)
-    if isinstance(status, int):
+    status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
+    if isinstance(status, int) and status >= httpx.codes.BAD_REQUEST:
         return by_status(error, status, model)
-    if is_connection_error(error):
+    if any(isinstance(cause, UNSENT) for cause in causes(error)):
         return CallFailed(
             f"model {model!r} cannot be reached ({reason(error)}): check that the server runs and --base-url",
             retry_after=0.0,
             unreachable=True,
+            sent=False,
         )
+    if any(isinstance(cause, httpx.TransportError | OSError) for cause in causes(error)):
+        return CallFailed(f"model {model!r}: the connection was lost before the reply ({reason(error)})", 0.0)
+    usage = getattr(error, "usage", None)
+    if isinstance(error, ReportedError):
+        return CallFailed(f"model {model!r} reports an error: {reason(error)}", 0.0, usage=usage)
+    hint = "" if answered else ": check that --base-url is an OpenAI-compatible API"
     return CallFailed(
-        f"model {model!r} gave a reply that cannot be read ({reason(error)}): "
-        "check that --base-url is an OpenAI-compatible API",
+        f"model {model!r} gave a reply that cannot be read ({reason(error)}){hint}",
         retry_after=0.0,
-        unreachable=True,
+        unreachable=not answered,
+        usage=usage,
     )
 
 
 def by_status(error: Exception, status: int, model: str) -> CallFailed | ModelUnreachable:
     """Judge an HTTP status."""
     if status in {401, 403}:
-        return ModelUnreachable(f"model {model!r} refused the key ({status}): set OPENAI_API_KEY to a valid one")
-    if status == httpx.codes.NOT_FOUND:
+        key = "OPENAI_API_KEY" if model.startswith("openai:") else "its provider's key"
+        return ModelUnreachable(f"model {model!r} refused the key ({status}): set {key} to a valid one")
+    if status in {404, 405}:
         return ModelUnreachable(
-            f"model {model!r} was not found (404): check --model, and that --base-url ends as the server wants (…/v1)"
+            f"model {model!r} was not found ({status}): check --model, and that --base-url ends as the server wants "
+            "(…/v1)"
         )
-    if getattr(error, "code", None) == "insufficient_quota":
+    if status == httpx.codes.PAYMENT_REQUIRED or getattr(error, "code", None) == "insufficient_quota":
         return ModelUnreachable(f"model {model!r}: the account has no quota left: {reason(error)}")
+    said = f"HTTP {status}: {reason(error)}"
     if status in PASSING or status >= httpx.codes.INTERNAL_SERVER_ERROR:
         wait = retry_after(error)
-        return CallFailed(f"HTTP {status}: {reason(error)}", None if wait > LONGEST_WAIT else wait)
-    return CallFailed(f"HTTP {status}: {reason(error)}")
+        return CallFailed(said, None if wait > LONGEST_WAIT else wait, status=status)
+    return CallFailed(f"{said}: {fix_for(said)}", status=status)
+
+
+def fix_for(said: str) -> str:
+    """Say what to change about a request that the server refuses."""
+    if re.search(r"context|too (long|large)|length", said.lower()):
+        return "shorten the problem, or lower max_tokens"
+    return "check --model and the settings that are sent"
 
 
 def retry_after(error: Exception) -> float:
-    """Return the seconds that the server asks to wait; 0 where it asks nothing."""
-    headers = getattr(getattr(error, "response", None), "headers", {})
+    """Return the seconds that the server asks to wait, in seconds or as a date; 0 where it asks nothing."""
+    asked = getattr(getattr(error, "response", None), "headers", {}).get("retry-after", "")
     try:
-        return max(0.0, float(headers.get("retry-after", 0)))
-    except ValueError:  # the header may also be a date
-        return 0.0
+        seconds = float(asked)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(asked).timestamp() - time.time()
+        except ValueError:  # neither
+            return 0.0
+    return seconds if seconds > 0 else 0.0  # also where it is not a number
 
 
-def is_connection_error(error: BaseException) -> bool:
-    """Say whether the network, not the server, failed."""
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception, what caused it, and so on."""
     cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, httpx.TransportError | OSError):
+    while cause is not None:
+        yield cause
         cause = cause.__cause__ or cause.__context__
-    return cause is not None
 
 
 def refused_setting(error: Exception, settings: Sequence[str]) -> str | None:
@@ -76,6 +130,14 @@ def refused_setting(error: Exception, settings: Sequence[str]) -> str | None:
 
 
 def reason(error: Exception) -> str:
-    """Return an exception in one short line."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 200 else text[:200] + "…"  # noqa: PLR2004 - a line of a terminal, twice
+    """Return an exception in one short line: what the server said, where it said something."""
+    body = getattr(error, "body", None)
+    said = body.get("message") if isinstance(body, Mapping) else body
+    return in_short(said if isinstance(said, str) and said.strip() else str(error)) or type(error).__name__
+
+
+def in_short(text: str) -> str:
+    """Return a text, or what a web page says, in one short line."""
+    text = re.sub(r"<[^<>]*>", " ", text) if text.lstrip().startswith("<") else text
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST_REASON else text[:LONGEST_REASON] + "…"

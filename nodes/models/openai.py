@@ -18,8 +18,7 @@ def openai_model(name: str, base_url: str | None = None, api_key: str | None = N
         ModelUnreachable: there is no key, and the server is OpenAI's own.
 
     """
-    from langchain_openai import ChatOpenAI  # seconds to import
-    from langchain_openai.chat_models.base import BaseChatOpenAI
+    from .completions import Compatible, Official  # seconds to import
 
     base_url = base_url or os.environ.get("OPENAI_BASE_URL") or OFFICIAL
     key = api_key or os.environ.get("OPENAI_API_KEY")
@@ -28,8 +27,7 @@ def openai_model(name: str, base_url: str | None = None, api_key: str | None = N
         raise ModelUnreachable(
             f"model 'openai:{name}' needs a key: set OPENAI_API_KEY, or --base-url for another server"
         )
-    # OpenAI itself wants max_completion_tokens, which other servers may ignore; the base class sends max_tokens.
-    kind = ChatOpenAI if official else BaseChatOpenAI
+    kind = Official if official else Compatible
     model = kind(
         model=name,
         base_url=base_url,

@@ -1,0 +1,92 @@
+"""OpenAI's chat completions as servers really send them: what can be read is read, the rest is `Unreadable`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.outputs import ChatResult
+from langchain_openai import ChatOpenAI
+from langchain_openai.chat_models.base import BaseChatOpenAI
+from pydantic import BaseModel
+
+from ...state.budget import Usage
+from .failures import ReportedError, Unreadable, in_short
+from .usage import reported
+
+
+def clean(response: object) -> dict[str, Any]:
+    """Return a completion with one well-formed choice, which is what ponder asks for.
+
+    Raises:
+        Unreadable: it is no completion, or an empty one.
+        ReportedError: it is an error that came with a status of success.
+
+    """
+    body = response.model_dump(warnings=False) if isinstance(response, BaseModel) else response
+    if not isinstance(body, Mapping):
+        raise Unreadable(f"{in_short(str(body)) or 'nothing'!r} instead of a completion")
+    usage = reported(body.get("usage"))
+    choices = body.get("choices")
+    choice = next((one for one in choices if isinstance(one, Mapping)), {}) if isinstance(choices, list) else {}
+    if error := body.get("error") or choice.get("error"):
+        raise ReportedError(error, usage)
+    if not choice:
+        raise Unreadable("a completion without choices", usage)
+    content, finish = read(choice, usage)
+    message = {"role": "assistant", "content": content}
+    cleaned = {"index": 0, "finish_reason": finish, "message": message, "logprobs": choice.get("logprobs")}
+    named = {key: value for key in ("id", "model") if isinstance(value := body.get(key), str)}
+    return named | {"choices": [cleaned], "usage": usage and as_reported(usage)}
+
+
+def read(choice: Mapping[str, Any], usage: Usage | None) -> tuple[str, str | None]:
+    """Return the text of a choice and why it ends; a refusal is a text that must not count as an answer."""
+    found = (
+        choice.get("message") or choice.get("delta") or ({"content": choice["text"]} if choice.get("text") else None)
+    )
+    if not isinstance(found, Mapping):
+        raise Unreadable("a choice without a message", usage)
+    finish = choice.get("finish_reason")
+    text = flat(found.get("content"), usage)
+    if text.strip():
+        return text, None if finish is None else str(finish)
+    if isinstance(refusal := found.get("refusal"), str):
+        return refusal, "refusal"
+    # Some servers put all of a reply where the reasoning goes.
+    reasoning = (found.get("reasoning_content"), found.get("reasoning"))
+    text = next((said for said in reasoning if isinstance(said, str) and not found.get("tool_calls")), text)
+    return text, None if finish is None else str(finish)
+
+
+def flat(content: object, usage: Usage | None) -> str:
+    """Return a message's content as one text; None is no text."""
+    if isinstance(content, list):
+        parts = [part.get("text") if isinstance(part, Mapping) else part for part in content]
+        return "".join(part for part in parts if isinstance(part, str))
+    if content is None or isinstance(content, str):
+        return content or ""
+    raise Unreadable(f"a message whose content is {in_short(repr(content))}", usage)
+
+
+def as_reported(usage: Usage) -> dict[str, Any]:
+    """Write a usage in the form that LangChain reads."""
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }
+
+
+class Compatible(BaseChatOpenAI):
+    """Any server that speaks the chat API."""
+
+    def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
+        return super()._create_chat_result(clean(response), generation_info)
+
+
+class Official(ChatOpenAI):
+    """OpenAI's own, which wants `max_completion_tokens` where others may ignore it."""
+
+    def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
+        return super()._create_chat_result(clean(response), generation_info)

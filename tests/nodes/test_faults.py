@@ -1,0 +1,291 @@
+"""The adapters against a server that fails and lies: what can be read is read, the rest is a failed call."""
+
+import asyncio
+import socket
+import time
+from email.utils import formatdate
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.language_models import FakeListChatModel
+from langchain_core.messages import HumanMessage
+
+from ponder.nodes.backoff import FIRST, LONGEST, backoff
+from ponder.nodes.models.chat import LangChainModel
+from ponder.nodes.models.openai import openai_model
+from ponder.nodes.ports import CallFailed, Reply, Request
+from ponder.state import ModelUnreachable
+from ponder.state.budget import Usage
+from tests.fake_server import FakeServer, Said
+from tests.fault_server import Behaviour, FaultServer, Served
+from tests.lies import HONEST, LIES
+
+ASKED = Request(temperature=0.7, max_tokens=64, seed=3)
+PROMPT = "What is 20 + 3?"
+
+
+async def ask(url: str, prompt: str = PROMPT) -> Reply:
+    return await openai_model("fault", url, "key").generate([HumanMessage(prompt)], ASKED)
+
+
+async def outcome(behaviour: Behaviour) -> tuple[Reply | CallFailed, Served]:
+    """Ask once; return what came of it, and what the server says of it."""
+    with FaultServer(behaviour) as server:
+        try:
+            return await ask(server.url), server.log[0]
+        except CallFailed as failure:
+            return failure, server.log[0]
+
+
+def lying(*lies: str) -> Behaviour:
+    return Behaviour(right=1, lies=1, lying=lies)
+
+
+def failing(*failures: str, **settings: Any) -> Behaviour:
+    return Behaviour(rate=1, failures=failures, **settings)
+
+
+@pytest.mark.parametrize("lie", LIES)
+async def test_a_lie_is_read_or_a_failure_to_be_tried_again_and_what_was_paid_is_known_to_the_token(lie: str) -> None:
+    found, served = await outcome(lying(lie))
+    usage = found.usage
+    if lie in HONEST:
+        assert usage == Usage(input_tokens=served.input_tokens, output_tokens=served.output_tokens)
+    else:
+        assert usage is None or usage.estimated
+    if isinstance(found, CallFailed):
+        assert found.retry_after == 0.0
+        assert found.sent
+        assert "'openai:fault'" in str(found) or found.status == 429
+
+
+SUM = "20 and 3 are together \\boxed{23}.\nAnswer: 23"
+
+
+@pytest.mark.parametrize(
+    ("lie", "text", "finish"),
+    [
+        ("no usage", SUM, "stop"),
+        ("absurd usage", SUM, "stop"),
+        ("parts", SUM, "stop"),
+        ("no role", SUM, "stop"),
+        ("no finish", SUM, "stop"),
+        ("odd finish", SUM, "other"),
+        ("a number as finish", SUM, "other"),
+        ("more choices", SUM, "stop"),
+        ("odd logprobs", SUM, "stop"),
+        ("reasoning only", SUM, "stop"),
+        ("no text", "", "stop"),
+        ("tool calls", "", "stop"),
+        ("odd tool calls", "", "stop"),
+        ("refusal", "I will not add.", "error"),
+    ],
+)
+async def test_what_can_be_read_is_read(lie: str, text: str, finish: str) -> None:
+    found, _ = await outcome(lying(lie))
+    assert isinstance(found, Reply)
+    assert (found.text, found.finish, found.mean_logprob) == (text, finish, None)
+
+
+@pytest.mark.parametrize(
+    ("lie", "says"),
+    [
+        ("a number as text", "a message whose content is 7"),
+        ("no choices", "a completion without choices"),
+        ("null choices", "a completion without choices"),
+        ("choices of words", "a completion without choices"),
+        ("no message", "a choice without a message"),
+        ("null message", "a choice without a message"),
+        ("an error that succeeds", "reports an error: overloaded"),
+        ("a 429 that succeeds", "HTTP 429: slow down"),
+        ("a word", "'yes' instead of a completion"),
+        ("html", "'Sign in Please sign in.' instead of a completion"),
+    ],
+)
+async def test_what_cannot_be_read_says_what_came(lie: str, says: str) -> None:
+    found, _ = await outcome(lying(lie))
+    assert isinstance(found, CallFailed)
+    assert says in str(found)
+
+
+async def test_a_call_that_was_answered_in_vain_counts_at_its_worst() -> None:
+    found, _ = await outcome(lying("half a json"))
+    assert found.usage == Usage(input_tokens=len(PROMPT) // 3 + 1, output_tokens=64, estimated=True)
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_a_cut_is_passing_however_much_had_come(seed: int) -> None:
+    found, _ = await outcome(failing("cut", seed=seed))
+    assert isinstance(found, CallFailed)
+    assert "the connection was lost" in str(found)
+    assert (found.retry_after, found.unreachable, found.sent) == (0.0, False, True)
+    assert found.usage is not None
+    assert found.usage.estimated
+
+
+async def test_an_error_of_the_server_is_passing_and_costs_nothing() -> None:
+    found, served = await outcome(failing("error"))
+    assert isinstance(found, CallFailed)
+    assert (found.status, found.retry_after, found.usage) == (served.status, 0.0, None)
+    assert "on purpose" in str(found) or "Bad gateway" in str(found)
+
+
+async def test_a_burst_of_rate_limits_says_how_long_to_wait() -> None:
+    found, _ = await outcome(failing("limited", retry_after=3.5))
+    assert isinstance(found, CallFailed)
+    assert (found.status, found.retry_after) == (429, 3.5)
+
+
+async def test_a_call_that_hangs_can_be_cancelled_and_the_next_one_works() -> None:
+    with FaultServer(failing("hang")) as server:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await ask(server.url)
+        server.play.behaviour = Behaviour(right=1)
+        assert (await ask(server.url)).text == SUM
+        assert not server.log[0].reported
+
+
+@pytest.mark.parametrize(
+    ("asks", "least", "most"),
+    [("7", 7, 7), ("1.5", 1.5, 1.5), ("-3", 0, 0), ("nan", 0, 0), ("soon", 0, 0), ("", 0, 0), ("date", 28, 30)],
+)
+async def test_how_long_to_wait_may_be_seconds_or_a_date(asks: str, least: float, most: float) -> None:
+    headers = {"retry-after": formatdate(time.time() + 30, usegmt=True) if asks == "date" else asks}
+    said = Said(status=429, body={}, headers=headers)
+    with FakeServer(lambda *_: said) as server, pytest.raises(CallFailed) as caught:
+        await ask(server.url)
+    assert caught.value.retry_after is not None
+    assert least <= caught.value.retry_after <= most
+
+
+@pytest.mark.parametrize("asks", ["3600", "inf", "Fri, 31 Dec 2100 23:59:59 GMT"])
+async def test_a_server_that_asks_for_too_long_is_asked_no_more(asks: str) -> None:
+    said = Said(status=429, body={}, headers={"retry-after": asks})
+    with FakeServer(lambda *_: said) as server, pytest.raises(CallFailed) as caught:
+        await ask(server.url)
+    assert caught.value.retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "fix"),
+    [
+        (400, "maximum context length is 8 tokens", "shorten the problem, or lower max_tokens"),
+        (413, "request too large", "shorten the problem, or lower max_tokens"),
+        (422, "what is this", "check --model and the settings that are sent"),
+    ],
+)
+async def test_a_request_that_is_refused_is_not_repeated_and_says_what_to_change(
+    status: int, message: str, fix: str
+) -> None:
+    with FakeServer(lambda *_: Said(status=status, body={"error": {"message": message}})) as server:
+        with pytest.raises(CallFailed) as caught:
+            await ask(server.url)
+        assert len(server.requests) == 1
+    assert str(caught.value) == f"HTTP {status}: {message}: {fix}"
+    assert caught.value.retry_after is None
+
+
+async def test_an_account_without_credit_stops_the_run() -> None:
+    said = Said(status=402, body={"error": {"message": "pay"}})
+    with FakeServer(lambda *_: said) as server, pytest.raises(ModelUnreachable, match="no quota left: pay"):
+        await ask(server.url)
+
+
+async def test_nonsense_from_a_server_that_has_answered_before_does_not_blame_the_url() -> None:
+    with FaultServer(Behaviour(right=1)) as server:
+        model = openai_model("fault", server.url, "key")
+        await model.generate([HumanMessage(PROMPT)], ASKED)
+        server.play.behaviour = lying("html")
+        with pytest.raises(CallFailed) as caught:
+            await model.generate([HumanMessage(PROMPT)], ASKED)
+    assert "--base-url" not in str(caught.value)
+    assert not caught.value.unreachable
+
+
+async def test_a_setting_that_is_refused_fails_none_of_the_calls_in_flight() -> None:
+    def script(request: dict[str, Any], _: int) -> Said:
+        refused = "logprobs" in request
+        return Said(status=400, body={"error": {"message": "logprobs are not supported"}}) if refused else Said()
+
+    with FakeServer(script) as server:
+        model = openai_model("fake", server.url, "key")
+        replies = await asyncio.gather(*(model.generate([HumanMessage("1 + 1?")], ASKED) for _ in range(8)))
+    assert len(replies) == 8
+
+
+@pytest.mark.parametrize(
+    ("usage", "counted"),
+    [
+        (
+            {
+                "prompt_tokens": 10,
+                "completion_tokens": 5,
+                "total_tokens": 35,
+                "completion_tokens_details": {"reasoning_tokens": 20},
+            },
+            Usage(input_tokens=10, output_tokens=25, reasoning_tokens=20),
+        ),
+        ({"prompt_tokens": 10, "total_tokens": 15}, Usage(input_tokens=10, output_tokens=5)),
+        ({"input_tokens": 10, "output_tokens": 5}, Usage(input_tokens=10, output_tokens=5)),
+        ({"prompt_tokens": "10", "completion_tokens": 5.0}, Usage(input_tokens=10, output_tokens=5)),
+        (
+            {"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 99}},
+            Usage(input_tokens=10, output_tokens=5, cached_tokens=10),
+        ),
+        ({"prompt_tokens": 10, "completion_tokens": 0}, None),
+        ({"prompt_tokens": 10, "completion_tokens": 5.5}, None),
+        ({"prompt_tokens": True, "completion_tokens": 5}, None),
+        ({"completion_tokens": 5}, None),
+        ({"prompt_tokens": 10, "completion_tokens": float("inf")}, None),
+        ([10, 5], None),
+    ],
+)
+async def test_usage_is_read_in_the_forms_it_comes_in(usage: Any, counted: Usage | None) -> None:
+    with FakeServer(lambda *_: Said(usage=usage)) as server:
+        assert (await ask(server.url)).usage == counted
+
+
+class Failing(FakeListChatModel):
+    """A LangChain model of another provider, which raises an error of its own."""
+
+    error: Any = None
+
+    def _call(self, *_: Any, **__: Any) -> str:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "unreachable", "sent"),
+    [
+        (httpx.ConnectError("refused"), True, False),
+        (ConnectionRefusedError(), True, False),
+        (socket.gaierror("no such host"), True, False),
+        (httpx.ReadError("reset"), False, True),
+        (httpx.ReadTimeout("slow"), False, True),
+        (ConnectionResetError(), False, True),
+        (TimeoutError(), False, True),
+        (KeyError("choices"), True, True),
+        (RecursionError(), True, True),
+    ],
+)
+async def test_an_exception_of_any_provider_is_a_failed_call(error: Exception, unreachable: bool, sent: bool) -> None:
+    with pytest.raises(CallFailed) as caught:
+        await LangChainModel(Failing(responses=[], error=error), "other").generate([HumanMessage(PROMPT)], ASKED)
+    assert (caught.value.unreachable, caught.value.sent, caught.value.retry_after) == (unreachable, sent, 0.0)
+    assert (caught.value.usage is None) is not sent
+
+
+@given(st.integers(1, 2000), st.none() | st.floats(0, 60), st.floats(0, 1))
+def test_a_wait_is_what_the_server_asks_and_a_random_part_of_a_step_that_doubles(
+    failures: int, asked: float | None, chance: float
+) -> None:
+    step = min(LONGEST, FIRST * 2 ** min(failures - 1, 100))
+    assert backoff(failures, asked, lambda: chance) == (asked or 0) + step * chance
+
+
+def test_calls_that_fail_together_do_not_come_back_together() -> None:
+    assert len({backoff(3) for _ in range(20)}) == 20
