@@ -37,3 +37,7 @@ overhead:
 # Real problems on the embedded model, by each policy.
 live:
     uv run python -m tests.benchmarks.live
+
+# Kill runs at random moments on each database, and resume them.
+crash *arguments:
+    uv run python -m tests.benchmarks.crash {{arguments}}

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, literal, select, tuple_
 
 from .engine import insert
-from .tables import blobs, checkpoints, decode, digest, encode, writes
+from .tables import blobs, checkpoints, decode, digest, encode, journal, leases, writes
 
 T = TypeVar("T")
 
@@ -167,7 +167,7 @@ def parts(wanted: Sequence[T]) -> Iterator[Sequence[T]]:
 
 def delete_thread(connection: Connection, thread_id: str) -> None:
     """Forget a thread."""
-    for table in (checkpoints, blobs, writes):
+    for table in (checkpoints, blobs, writes, journal, leases):
         connection.execute(delete(table).where(table.c.thread == digest(thread_id)))
 
 
