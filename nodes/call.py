@@ -17,6 +17,7 @@ from ..state.budget import Call, CallState, Usage, cost
 from ..state.errors import ModelUnreachable
 from ..state.pricing import Price, Prices, highest, price_of
 from ..state.run import Asked, BranchOutput, RunState
+from .backoff import backoff
 from .flight import Enough, Flight, board
 from .limits import Limits, Slot, limiter_for
 from .ports import CallFailed, ChatModel, Journal, JournalKeeper, ModelPool, Reply, Request
@@ -25,8 +26,6 @@ from .view import View
 
 CHARACTERS_PER_TOKEN = 3
 """Where the server reports no tokens; on the safe side for English."""
-BACKOFF_SECONDS = 0.5
-"""After the first failure; doubled for each one after it."""
 
 
 class CallRef(TypedDict):
@@ -175,7 +174,7 @@ async def pause(task: Task) -> None:
     """Wait before a call that has failed is tried again, as long as the server asked or longer each time."""
     failures = task.view.failures(task.call)
     if failures:
-        await asyncio.sleep(task.call.retry_after or BACKOFF_SECONDS * 2 ** (failures - 1))
+        await asyncio.sleep(backoff(failures, task.call.retry_after))
 
 
 @dataclass(frozen=True)
