@@ -11,6 +11,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 
 from ..nodes.loop import submit
+from ..nodes.telemetry import within
 
 
 def twin(node: Callable[..., Awaitable[Any]]) -> RunnableLambda[Any, Any]:
@@ -18,7 +19,8 @@ def twin(node: Callable[..., Awaitable[Any]]) -> RunnableLambda[Any, Any]:
     takes_config = "config" in signature(node).parameters
 
     async def run(state: Any, config: RunnableConfig) -> Any:
-        return await (node(state, config) if takes_config else node(state))
+        with within(config):
+            return await (node(state, config) if takes_config else node(state))
 
     def run_sync(state: Any, config: RunnableConfig) -> Any:
         return submit(run(state, config)).result()
