@@ -22,9 +22,10 @@ from ..state.run import BranchOutput, RunInput, RunOutput, RunState
 from ..state.settings import Settings
 from .branches import BRANCHES
 from .twin import Twin
+from .watched import CompiledGraph, Graph
 
-Graph = StateGraph[RunState, Settings, RunInput, RunOutput]
-CompiledGraph = CompiledStateGraph[RunState, Settings, RunInput, RunOutput]
+__all__ = ["CompiledGraph", "Graph", "build"]
+
 Loop = CompiledStateGraph[RunState, Settings, RunState, BranchOutput]
 Step = Callable[..., Awaitable[BranchOutput]]
 
@@ -44,7 +45,8 @@ def build(caller: Caller, verifier: Verifier | None, settings: Settings) -> Grap
         graph.add_edge(START, "dispatch")
         return graph.compile(name=name)
 
-    graph: Graph = StateGraph(RunState, Settings, input_schema=RunInput, output_schema=RunOutput)
+    graph = Graph(RunState, Settings, input_schema=RunInput, output_schema=RunOutput)
+    graph.model_name = caller.model.name
     graph.add_node("begin", Twin(Begin(settings, BRANCHES, price)), destinations=("assess", "route"))
     graph.add_node("assess", loop("assess", plan_assessment, ("probe", "rate")))
     graph.add_node("route", Twin(Route(exact)), destinations=tuple(BRANCHES))

@@ -11,6 +11,7 @@ from typing import Any
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from ..nodes.loop import submit
+from ..nodes.telemetry import within
 
 
 class Twin(Runnable[Any, Any]):
@@ -23,7 +24,8 @@ class Twin(Runnable[Any, Any]):
         self.takes_config = "config" in signature(node).parameters
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
-        return await (self.node(input, config) if self.takes_config else self.node(input))
+        with within(config or {}):
+            return await (self.node(input, config) if self.takes_config else self.node(input))
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
         return submit(self.ainvoke(input, config)).result()

@@ -22,6 +22,7 @@ from .flight import Enough, Flight, board
 from .limits import Limits, Slot, limiter_for
 from .ports import CallFailed, ChatModel, Journal, JournalKeeper, ModelPool, Reply, Request
 from .prompts import prompt_for
+from .telemetry import failed, replayed, watch_call
 from .view import View
 
 CHARACTERS_PER_TOKEN = 3
@@ -123,18 +124,23 @@ class Caller:
         request = Request(task.call.temperature, task.call.max_tokens, seed(task), clock.timeout(), place=task.call.id)
         messages = prompt_for(task.view, task.call)
         if task.journal is None:
-            return await self.make(messages, request, task, clock)
+            return await self.watched(messages, request, task, clock)
         key = self.key(messages, request, task)
         begun = await task.journal.begin(key)
         if not begun.first:
-            return begun.asked or Asked(task.call.model_copy(update={"state": "lost"}))
+            return replayed(begun.asked or Asked(task.call.model_copy(update={"state": "lost"})))
         try:
-            asked = await self.make(messages, request, task, clock)
+            asked = await self.watched(messages, request, task, clock)
         except ModelUnreachable:
             await task.journal.forget(key)
             raise
         await task.journal.finish(key, asked)
         return asked
+
+    async def watched(self, messages: list[BaseMessage], request: Request, task: Task, clock: "Clock") -> Asked:
+        """Make the call in sight of logs and traces."""
+        with watch_call(task.call, self.model.name, messages, request) as settled:
+            return settled(await self.make(messages, request, task, clock))
 
     async def make(self, messages: list[BaseMessage], request: Request, task: Task, clock: "Clock") -> Asked:
         """Make the call within its time, and settle it; a failure is data."""
@@ -153,6 +159,7 @@ class Caller:
         except CallFailed as error:
             if error.unreachable and task.view.failures(task.call) >= task.view.settings.retries:
                 raise ModelUnreachable(str(error)) from error
+            failed(task.call, error)
             about = {"error": str(error), "retry_after": error.retry_after}
             return Asked(clock.settle("failed", **about, **self.paid(error.usage or Usage())))
         paid = self.paid(reply.usage or estimate(messages, reply.text), reply.model)

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ..state.budget import Call
 from ..state.run import Assessment, Candidate, Selection
+from .telemetry import announce
 
 
 class Event(BaseModel):
@@ -33,5 +34,6 @@ class Event(BaseModel):
 
 
 def emit(event: Event) -> None:
-    """Send an event to whoever streams the run."""
+    """Send an event to whoever streams the run, and to the log."""
+    announce(event)
     get_stream_writer()(event.model_dump(mode="json", exclude_defaults=True) | {"type": event.type})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...state.errors import ModelUnreachable, UsageError
+from .log import Verbose, logged
 
 if TYPE_CHECKING:
     from ...nodes.events import Event
@@ -39,6 +40,7 @@ def solve(
     seed: Annotated[int | None, typer.Option(help="Repeat a run, where the model honours seeds.")] = None,
     json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = 0,
 ) -> None:
     """Solve a problem and print the answer."""
     text = read(problem, file)
@@ -65,6 +67,7 @@ def solve(
         title=text,
         json=json,
         quiet=quiet,
+        verbose=verbose,
     )
 
 
@@ -74,6 +77,7 @@ def resume(
     model: Model = None,
     json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = 0,
 ) -> None:
     """Go on with a stopped run; a finished one prints its answer again."""
     from ..solver import resume as run
@@ -84,17 +88,24 @@ def resume(
         title=f"thread {thread}",
         json=json,
         quiet=quiet,
+        verbose=verbose,
     )
 
 
 def finish(
-    run: "Callable[[Callable[[Event], None]], Answer]", *, resuming: str, title: str, json: bool, quiet: bool
+    run: "Callable[[Callable[[Event], None]], Answer]",
+    *,
+    resuming: str,
+    title: str,
+    json: bool,
+    quiet: bool,
+    verbose: int,
 ) -> None:
     """Run, show, and print the outcome; a run that stops says how to go on."""
     from .view import open_view
 
     try:
-        with open_view(title, silent=json or quiet) as view:
+        with open_view(title, silent=json or quiet) as view, logged(verbose):
             answer = run(view.show)
             view.close(answer)
     except (ModelUnreachable, KeyboardInterrupt) as error:

@@ -70,6 +70,23 @@ def test_quiet_prints_the_answer_and_nothing_else(ponder: Ponder, server: FakeSe
     assert ponder("solve", "1 + 1?", *on(server), "--quiet") == Done(0, "2\n", "")
 
 
+def test_verbose_logs_the_run_to_standard_error_and_twice_every_call(
+    ponder: Ponder, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solving = ("solve", "1 + 1?", *on(server), "--thread", "t", "-q")
+    once, twice = ponder(*solving, "-v"), ponder(*solving, "--verbose", "--verbose")
+    assert (once.out, twice.out) == ("2\n", "2\n")
+    assert once.err.splitlines()[0].endswith("INFO ponder.run t: run begins")
+    assert ("DEBUG" in once.err, twice.err.count("DEBUG ponder.call t: call")) == (False, 3)
+    monkeypatch.setenv("PONDER_LOG", "debug")
+    assert ponder("resume", "t", "-q") == Done(0, "2\n", "")
+    assert ponder(*solving).err.count("DEBUG ponder.call t: call") == 3
+    monkeypatch.setenv("PONDER_LOG", "loud")
+    assert ponder(*solving) == Done(2, "", "error: PONDER_LOG='loud' is no level: set it to warning, info, debug\n")
+    monkeypatch.delenv("PONDER_LOG")
+    assert ponder(*solving).err == ""
+
+
 def test_json_is_one_object_with_the_fields_of_an_answer(ponder: Ponder, server: FakeServer) -> None:
     done = ponder("solve", "1 + 1?", *on(server), "--json", "--max-calls", "2")
     answer = json.loads(done.out)

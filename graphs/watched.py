@@ -1,0 +1,45 @@
+"""The machine as LangGraph compiles it, and each of its runs watched."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
+from typing import Any, cast
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph import StateGraph
+from langgraph.graph.state import CompiledStateGraph
+
+from ..nodes.telemetry import watch_run
+from ..state.run import RunInput, RunOutput, RunState
+from ..state.settings import Settings
+
+
+class Graph(StateGraph[RunState, Settings, RunInput, RunOutput]):
+    """The machine before it is compiled."""
+
+    model_name = ""
+
+    def compile(self, *args: Any, **options: Any) -> "CompiledGraph":
+        compiled = super().compile(*args, **options)
+        compiled.__class__ = CompiledGraph  # LangGraph names the class of what it compiles
+        assert isinstance(compiled, CompiledGraph)  # noqa: S101 - for the type checkers
+        return compiled
+
+
+class CompiledGraph(CompiledStateGraph[RunState, Settings, RunInput, RunOutput]):
+    """The compiled machine; `invoke`, `batch` and the rest go through these two."""
+
+    @property
+    def model_name(self) -> str:
+        """The model that the graph was made with."""
+        return str(getattr(self.builder, "model_name", ""))
+
+    def stream(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> Iterator[Any]:  # noqa: A002
+        with watch_run(self.model_name, config, self.config) as given:
+            yield from super().stream(input, given, **options)
+
+    async def astream(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> AsyncIterator[Any]:  # noqa: A002
+        with watch_run(self.model_name, config, self.config) as given:
+            chunks = cast("AsyncGenerator[Any, None]", super().astream(input, given, **options))
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    yield chunk
