@@ -242,6 +242,6 @@ async def opened(store: StoreLike | None) -> AsyncIterator[Saver]:
         return
     from ..state.checkpointer import SQLAlchemySaver  # SQLAlchemy, only where a store is opened
 
-    url = "sqlite://" if store == ":memory:" else store or default_store()
-    async with SQLAlchemySaver.from_conn_string(url) as saver:
+    url = store or default_store()
+    async with SQLAlchemySaver.from_conn_string("sqlite://" if url == ":memory:" else url) as saver:
         yield saver

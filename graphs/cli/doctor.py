@@ -96,14 +96,13 @@ async def store_writes(url: str | None) -> str:
     """Write a checkpoint and delete it again."""
     from langgraph.checkpoint.base import empty_checkpoint
 
-    from ...state.checkpointer import SQLAlchemySaver
     from ...state.engine import shown
-    from ..app import default_store
     from ..solver import configured as on
     from ..solver import new_thread
+    from .load import opened
 
     thread = f"doctor-{new_thread()}"
-    async with SQLAlchemySaver.from_conn_string(url or default_store()) as saver:
+    async with opened(url) as saver:
         await saver.aput(on(thread), empty_checkpoint(), {}, {})
         await saver.adelete_thread(thread)
         return f"{shown(saver.engine)} is writable"

@@ -1,125 +1,137 @@
-"""`ponder runs`: what the store holds."""
+"""`ponder runs`: list, show, export and delete what a store holds."""
 
 import asyncio
 import json as json_
-from datetime import UTC, datetime
-from shutil import get_terminal_size
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ...state.errors import ThreadNotFound
+from .prune import prune
 from .solve import Json, Store, resume_command
 
 if TYPE_CHECKING:
-    from langgraph.checkpoint.base import CheckpointTuple
+    from .stored import Stored
 
-app = typer.Typer(help="List and show the runs of a store.", no_args_is_help=True)
+app = typer.Typer(help="List, show, export, prune and delete the runs of a store.", no_args_is_help=True)
+app.command("prune")(prune)
+
+Name = Annotated[str, typer.Argument(help="The run's thread; see `ponder runs list`.")]
+Wanted = Literal["running", "unfinished", "finished", "foreign"]
+LIMIT = 20
 
 
 @app.command("list")
 def list_runs(
-    store: Store = None, limit: Annotated[int, typer.Option(min=1, help="Most runs.")] = 20, json: Json = False
+    store: Store = None,
+    status: Annotated[Wanted | None, typer.Option(help="Only runs that are so.", show_choices=True)] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most runs.")] = LIMIT,
+    json: Json = False,
 ) -> None:
-    """List the runs of a store, the newest first."""
-    rows = asyncio.run(collect(store, limit))
-    if json:
-        typer.echo(json_.dumps(rows))
-        return
-    room = max(20, get_terminal_size((110, 24)).columns - 62)
-    for row in rows:
-        typer.echo(
-            f"{short(row['thread_id'], 14):14} {row['status']:10} {row['calls']:4} calls  {row['age']:>5}  "
-            f"{short(row['answer'] or '-', 16):16} {short(row['problem'], room)}"
-        )
-    if not rows:
-        typer.echo("no runs yet: solve something with `ponder solve`", err=True)
+    """List runs, the one that changed last first: status, age, calls, tokens, route; problem and answer.
+
+    Running is what somebody works on now; foreign is a thread that another graph wrote.
+    """
+    found, more = asyncio.run(collect(store, status, limit))
+    print_runs(found, more, json=json)
+    if not found and not json:
+        typer.echo(f"no {status} runs" if status else "no runs yet: solve something with `ponder solve`", err=True)
+
+
+def list_unfinished(store: str | None, *, json: bool) -> None:
+    """List what can be resumed, and how."""
+    found, more = asyncio.run(collect(store, "unfinished", LIMIT))
+    print_runs(found, more, json=json, resuming=lambda run: resume_command(run.thread.id, store))
+    if not found and not json:
+        typer.echo("nothing is unfinished", err=True)
 
 
 @app.command("show")
-def show(
-    thread: Annotated[str, typer.Argument(help="The run's thread.")], store: Store = None, json: Json = False
-) -> None:
-    """Show one run: problem, route, candidates, outcome."""
-    values = asyncio.run(load(store, thread))
-    row = described(thread, values)
+def show(thread: Name, store: Store = None, json: Json = False) -> None:
+    """Show one run: status, progress, cost, candidates and outcome, and who works on it."""
+    run = asyncio.run(load_one(store, thread))
     if json:
-        typer.echo(json_.dumps(row | {"candidates": [item.model_dump() for item in values["candidates"]]}))
+        typer.echo(dumped(run.row() | run.outcome()))
         return
-    typer.echo(f"problem     {short(row['problem'], 200)}")
-    typer.echo(f"status      {row['status']}, {row['calls']} calls")
-    if values.get("assessment"):
-        found = values["assessment"]
-        typer.echo(f"assessment  {found.level} (difficulty {found.difficulty:g}): {found.evidence}")
-    for visit in values.get("visits", []):
-        counted = f"{visit.calls} calls, {visit.candidates} candidates, {visit.iterations} iterations"
-        typer.echo(f"route       {visit.branch}: {counted}, {visit.stopped}")
-    from .view import cells
+    from .lines import fully
 
-    for item in values.get("candidates", []):
-        branch, strategy, answer, sure, text = cells(item)
-        typer.echo(f"candidate   {branch:9} {strategy:13} {answer:16} {sure:4} {text}")
-    found = values.get("answer")
-    if found:
-        typer.echo(f"answer      {short(found.answer or 'none', 200)}")
-        typer.echo(f"decided by  {found.decided_by}, confidence {found.confidence:.2f}: {found.stopped_because}")
-    else:
+    for line in fully(run):
+        typer.echo(line)
+    if run.thread.status == "unfinished":
         typer.echo(f"go on with  {resume_command(thread, store)}")
 
 
-async def collect(store: str | None, limit: int) -> list[dict[str, Any]]:
-    """Describe the newest runs of a store."""
-    from ...state.checkpointer import SQLAlchemySaver
-    from ..app import default_store
-    from ..solver import configured
-
-    async with SQLAlchemySaver.from_conn_string(store or default_store()) as saver:
-        threads = await saver.alist_threads(limit)
-        found = [(thread, await saver.aget_tuple(configured(thread))) for thread in threads]
-    return [described(thread, loaded(stored)) for thread, stored in found if stored]
+@app.command("export")
+def export(thread: Name, store: Store = None) -> None:
+    """Print one JSON object with everything about a run, down to the single call."""
+    typer.echo(dumped(asyncio.run(load_one(store, thread)).everything()))
 
 
-async def load(store: str | None, thread: str) -> dict[str, Any]:
-    """Return the newest state of a run."""
-    from ..solver import configured, opened
+@app.command("delete")
+def delete(
+    threads: Annotated[list[str], typer.Argument(help="The runs' threads; see `ponder runs list`.")],
+    store: Store = None,
+    json: Json = False,
+) -> None:
+    """Delete runs: all of them, or none where one does not exist or is worked on."""
+    names = list(dict.fromkeys(threads))
+    asyncio.run(delete_all(store, names))
+    if json:
+        typer.echo(dumped({"deleted": names}))
+        return
+    from .lines import shown
+
+    for name in names:
+        typer.echo(f"deleted {shown(name)}")
+
+
+def print_runs(
+    runs: "list[Stored]", more: bool, *, json: bool, resuming: "Callable[[Stored], str] | None" = None
+) -> None:
+    """Print runs, how to resume each where that is asked for, and whether there are more."""
+    from .lines import briefly
+
+    if json:
+        typer.echo(dumped([run.row() for run in runs]))
+    else:
+        for run, lines in zip(runs, briefly(runs), strict=True):
+            for line in [*lines, *([f"    {resuming(run)}"] if resuming else [])]:
+                typer.echo(line)
+    if more:
+        typer.echo(f"these are the newest {len(runs)}: `ponder runs list --limit N` shows more", err=True)
+
+
+def dumped(told: object) -> str:
+    """Write JSON; what has no form in it as text."""
+    return json_.dumps(told, default=str)
+
+
+async def collect(store: str | None, status: str | None, limit: int) -> "tuple[list[Stored], bool]":
+    """Load the newest runs."""
+    from .load import newest, opened
 
     async with opened(store) as saver:
-        stored = await saver.aget_tuple(configured(thread))
-    if stored is None:
-        raise ThreadNotFound(f"thread {thread!r} does not exist in this store: see `ponder runs list`")
-    return loaded(stored)
+        return await newest(saver, status, limit)
 
 
-def loaded(stored: "CheckpointTuple") -> dict[str, Any]:
-    """Return a checkpoint's values and its time."""
-    return {**stored.checkpoint["channel_values"], "ts": stored.checkpoint["ts"]}
+async def load_one(store: str | None, thread: str) -> "Stored":
+    """Load one run."""
+    from .load import load, named_threads, opened, reader
+
+    async with opened(store) as saver:
+        (found,) = await named_threads(saver, [thread])
+        return await load(reader(saver), found)
 
 
-def described(thread: str, values: dict[str, Any]) -> dict[str, Any]:
-    """Put a run into one row."""
-    problem, answer = values.get("problem", ""), values.get("answer")
-    when = datetime.fromisoformat(values["ts"])
-    return {
-        "thread_id": thread,
-        "status": "finished" if answer else "unfinished",
-        "problem": problem if isinstance(problem, str) else problem.text,
-        "answer": answer and answer.answer,
-        "calls": sum(call.state != "reserved" for call in values.get("calls", [])),
-        "updated": when.isoformat(),
-        "age": age((datetime.now(UTC) - when).total_seconds()),
-    }
+async def delete_all(store: str | None, names: list[str]) -> None:
+    """Delete threads, once all of them are ours."""
+    from ...state.lease import hold
+    from .load import named_threads, opened
 
-
-def age(seconds: float) -> str:
-    """Say how long ago in its largest unit."""
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.0f}{unit}"
-    return f"{max(0.0, seconds):.0f}s"
-
-
-def short(text: str, width: int) -> str:
-    """Make any text one safe, short line."""
-    from .view import plain
-
-    return plain(text, width)
+    async with opened(store) as saver, AsyncExitStack() as held:
+        await named_threads(saver, names)
+        for name in sorted(names):
+            await held.enter_async_context(hold(saver, name))
+        for name in names:
+            await saver.adelete_thread(name)

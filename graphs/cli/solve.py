@@ -72,14 +72,19 @@ def solve(
 
 
 def resume(
-    thread: Annotated[str, typer.Argument(help="The run to go on with; see `ponder runs list`.")],
+    thread: Annotated[str | None, typer.Argument(help="The run to go on with.", show_default=False)] = None,
     store: Store = None,
     model: Model = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
 ) -> None:
-    """Go on with a stopped run; a finished one prints its answer again."""
+    """Go on with a stopped run; a finished one prints its answer again. Without a thread, list what is unfinished."""
+    if thread is None:
+        from .runs import list_unfinished
+
+        list_unfinished(store, json=json)
+        return
     from ..solver import resume as run
 
     finish(
@@ -150,4 +155,13 @@ def resume_command(thread: str, store: str | None) -> str:
     """Return what to type to go on with a run; a password is not repeated."""
     from ...state.engine import masked
 
-    return shlex.join(["ponder", "resume", thread, *(("--store", masked(store)) if store else ())])
+    words = ["ponder", "resume", thread, *(("--store", masked(store)) if store else ())]
+    return " ".join(map(quoted, words))
+
+
+def quoted(word: str) -> str:
+    """Write a word for the shell; what a terminal might obey, in the notation of bash and zsh."""
+    if word.isprintable():
+        return shlex.quote(word)
+    kept = {byte: chr(byte) for byte in range(32, 127) if chr(byte) not in "'\\"}
+    return "$'" + "".join(kept.get(byte, f"\\x{byte:02x}") for byte in word.encode(errors="surrogateescape")) + "'"

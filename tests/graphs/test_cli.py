@@ -5,53 +5,27 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from ponder.graphs.cli import main
 from ponder.graphs.cli.view import plain
 from ponder.state import SQLAlchemySaver
 from ponder.state.term import Term
 from tests.fake_server import FakeServer, Said
-
-
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Ponder = Callable[..., Done]
+from tests.graphs.commands import Done, Ponder, command, on
 
 
 @pytest.fixture
 def ponder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ponder:
-    """Run a command in this process, on a store of the test's own."""
-    monkeypatch.setenv("PONDER_STORE", f"sqlite:///{tmp_path}/ponder.db")
-    monkeypatch.setenv("OPENAI_API_KEY", "key")
-    monkeypatch.delenv("PONDER_MODEL", raising=False)
-
-    def run(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["ponder", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return Done(int(ended.value.code or 0), printed.out, printed.err)
-
-    return run
+    return command(monkeypatch, capsys, f"sqlite:///{tmp_path}/ponder.db")
 
 
 @pytest.fixture
 def server() -> Iterator[FakeServer]:
     with FakeServer() as running:
         yield running
-
-
-def on(server: FakeServer) -> list[str]:
-    return ["--model", "openai:fake", "--base-url", server.url]
 
 
 def test_piped_the_answer_alone_is_on_standard_output_and_the_way_to_it_on_the_other(
@@ -158,8 +132,8 @@ def test_bad_input_is_one_line_and_exit_code_2(ponder: Ponder, arguments: list[s
 
 
 def test_a_thread_that_does_not_exist_is_a_usage_error(ponder: Ponder) -> None:
-    for command in (["resume"], ["runs", "show"]):
-        done = ponder(*command, "nope")
+    for words in (["resume"], ["runs", "show"], ["runs", "export"], ["runs", "delete"]):
+        done = ponder(*words, "nope")
         assert (done.code, done.err.count("\n")) == (2, 1)
         assert "'nope' does not exist in this store: see `ponder runs list`" in done.err
 
@@ -211,22 +185,6 @@ def test_a_password_is_not_repeated(ponder: Ponder, monkeypatch: pytest.MonkeyPa
     assert (done.code, "hunter2" in done.out + done.err) == (1, False)
 
 
-def test_runs_are_listed_and_shown(ponder: Ponder, server: FakeServer) -> None:
-    assert "no runs yet" in ponder("runs", "list").err
-    ponder("solve", "What is 1 + 1?", *on(server), "--thread", "one", "-q")
-    server.script = lambda *_: Said(status=401, body={})
-    ponder("solve", "What is 2 + 2?", *on(server), "--thread", "two", "-q")
-    newest, oldest = ponder("runs", "list").out.splitlines()
-    assert newest.split()[:3] == ["two", "unfinished", "0"]
-    assert oldest.split()[:3] == ["one", "finished", "3"]
-    assert [row["thread_id"] for row in json.loads(ponder("runs", "list", "--json").out)] == ["two", "one"]
-    shown = ponder("runs", "show", "one").out
-    for part in ("What is 1 + 1?", "finished, 3 calls", "low", "assess", "decided by  majority"):
-        assert part in shown
-    assert "go on with  ponder resume two" in ponder("runs", "show", "two").out
-    assert json.loads(ponder("runs", "show", "one", "--json").out)["answer"] == "2"
-
-
 def test_doctor_says_what_works_and_what_does_not(ponder: Ponder, server: FakeServer) -> None:
     done = ponder("doctor", *on(server))
     assert [line.split()[:2] for line in done.out.splitlines()] == [
@@ -244,9 +202,10 @@ def test_doctor_says_what_works_and_what_does_not(ponder: Ponder, server: FakeSe
 def test_help_says_what_the_exit_codes_mean(ponder: Ponder) -> None:
     done = ponder("--help")
     assert (done.code, "3 no answer within the budget" in " ".join(done.out.split())) == (0, True)
-    for command in ("solve", "resume", "runs", "doctor"):
-        assert ponder(command, "--help").code == 0
-    assert max(map(len, ponder("solve", "--help").out.splitlines())) <= 80
+    runs = [["runs", name] for name in ("list", "show", "export", "prune", "delete")]
+    for words in (["solve"], ["resume"], ["runs"], ["doctor"], *runs):
+        done = ponder(*words, "--help")
+        assert (done.code, max(map(len, done.out.splitlines())) <= 80) == (0, True)
 
 
 def test_a_hostile_text_becomes_one_short_line_without_control_characters() -> None:

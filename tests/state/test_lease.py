@@ -8,20 +8,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, select, update
 
 from ponder.graphs import aresume, asolve
-from ponder.state import SQLAlchemySaver, StoreError, ThreadBusy
+from ponder.state import SQLAlchemySaver, ThreadBusy
 from ponder.state.lease import hold
 from ponder.state.owner import Owner
-from ponder.state.tables import leases
 from ponder.state.term import Term, holder
 from tests.fakes import ScriptedModel, always
+from tests.state.leases import elsewhere, expire, leave, poll, take_over
 from tests.state.stores import KINDS, databases
 
 HOLDING = """
@@ -66,53 +64,6 @@ def holding(store: str) -> Iterator[Callable[[float], "subprocess.Popen[str]"]]:
     for process in started:
         process.kill()
         process.communicate()
-
-
-def elsewhere() -> Owner:
-    return replace(Owner.new(), host="elsewhere", pid=1, world="another")
-
-
-def leave(saver: SQLAlchemySaver, owner: Owner, seconds: float = 30) -> None:
-    """Leave a lease behind as if that owner had taken it."""
-    Term(saver, "t", str(owner), seconds).take()
-
-
-def change(saver: SQLAlchemySaver, **values: object) -> None:
-    """Write into every lease, as only a test does."""
-    with saver.writes() as connection:
-        connection.execute(update(leases).values(values))
-
-
-def expire(saver: SQLAlchemySaver) -> None:
-    """Let the time of every lease pass."""
-    change(saver, until=leases.c.until - 30)
-
-
-def until(saver: SQLAlchemySaver) -> float | None:
-    """Return when the lease ends."""
-    with saver.reads() as connection:
-        return connection.scalar(select(leases.c.until))
-
-
-def poll(take: Callable[[], None]) -> None:
-    """Try until the lease has expired."""
-    for _ in range(3000):
-        try:
-            take()
-        except ThreadBusy:
-            time.sleep(0.01)
-        else:
-            return
-    raise AssertionError("the lease did not expire within 30 s")
-
-
-async def forever() -> None:
-    await asyncio.get_running_loop().create_future()
-
-
-async def take_over(saver: SQLAlchemySaver) -> None:
-    async with hold(saver, "t"):
-        pass
 
 
 async def test_a_running_thread_is_busy_for_everybody_else(store: str) -> None:
@@ -223,109 +174,3 @@ async def test_a_suspended_process_stops_when_it_wakes_and_somebody_has_taken_ov
     assert f"worked on by process {owner.pid} on" in said
     with saver.reads() as connection:
         assert holder(connection, "t")
-
-
-async def hold_through(saver: SQLAlchemySaver, seconds: float, change: Callable[[], object]) -> None:
-    """Hold the thread for ever; something changes meanwhile."""
-    async with hold(saver, "t", seconds=seconds):
-        change()
-        await forever()
-
-
-async def test_a_run_whose_lease_is_lost_is_stopped_and_leaves_the_thread_to_the_other(saver: SQLAlchemySaver) -> None:
-    other = elsewhere()
-    with pytest.raises(ThreadBusy, match=r"no longer held by this process.*worked on by process 1 on 'elsewhere'"):
-        await hold_through(saver, 0.3, lambda: change(saver, owner=str(other)))
-    with saver.reads() as connection:
-        found = holder(connection, "t")
-    assert found
-    assert found.owner == other
-
-
-async def test_a_run_whose_lease_is_gone_is_stopped(saver: SQLAlchemySaver) -> None:
-    with pytest.raises(ThreadBusy, match=r"no longer held by this process, .*: resume it"):
-        await hold_through(saver, 0.3, lambda: change(saver, thread=b"another"))
-
-
-class Shaky(SQLAlchemySaver):
-    """A saver whose database goes away, or does not answer, when it is told to."""
-
-    away = False
-    refused = 0
-    unanswered = 0
-    silent = threading.Event()
-    answering = True
-
-    @contextmanager
-    def writes(self) -> Iterator[Connection]:
-        if self.away:
-            self.refused += 1
-            raise StoreError("the store is away")
-        if not self.answering:
-            self.unanswered += 1
-            self.silent.wait(30)
-        with super().writes() as connection:
-            yield connection
-
-
-@pytest.fixture
-def shaky(tmp_path: Path) -> Iterator[Shaky]:
-    with Shaky(f"sqlite:///{tmp_path}/store.db") as opened:
-        opened.setup()
-        opened.silent = threading.Event()
-        yield opened
-
-
-async def test_a_lease_outlives_a_store_that_is_away_for_a_moment(shaky: Shaky) -> None:
-    async with hold(shaky, "t", seconds=3):
-        before = until(shaky)
-        shaky.away = True
-        while shaky.refused < 2:  # noqa: ASYNC110 - the fake counts, it does not signal
-            await asyncio.sleep(0.01)
-        shaky.away = False
-        while until(shaky) == before:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    assert until(shaky) is None
-
-
-async def test_a_run_stops_when_the_store_was_away_for_as_long_as_the_lease_lasts(shaky: Shaky) -> None:
-    with pytest.raises(StoreError, match="away for longer than the lease of thread 't' lasts: resume it when"):
-        await hold_through(shaky, 0.3, lambda: setattr(shaky, "away", True))
-    assert shaky.refused > 2
-    shaky.away = False
-    await asyncio.to_thread(poll, lambda: leave(shaky, elsewhere()))
-
-
-async def test_a_store_that_does_not_answer_is_away(shaky: Shaky) -> None:
-    async def lose() -> None:
-        async with hold(shaky, "t", seconds=0.3):
-            shaky.answering = False
-            try:
-                await forever()
-            finally:
-                shaky.silent.set()
-
-    with pytest.raises(StoreError, match="away for longer"):
-        await lose()
-
-
-async def test_a_lease_that_was_on_its_way_when_the_run_was_cancelled_is_given_back(shaky: Shaky) -> None:
-    shaky.answering = False
-    taking = asyncio.create_task(take_over(shaky))
-    while not shaky.unanswered:  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
-    shaky.answering = True  # for what is asked from now on
-    taking.cancel()
-    done, _ = await asyncio.wait([taking], timeout=0.1)
-    assert not done
-    shaky.silent.set()
-    with pytest.raises(asyncio.CancelledError):
-        await taking
-    assert until(shaky) is None
-
-
-async def test_what_is_raised_inside_comes_out_as_it_is(saver: SQLAlchemySaver) -> None:
-    with pytest.raises(TimeoutError, match="mine"):
-        async with hold(saver, "t"):
-            raise TimeoutError("mine")
-    await take_over(saver)

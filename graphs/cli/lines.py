@@ -1,0 +1,114 @@
+"""Stored runs in lines that fit the terminal."""
+
+from collections.abc import Iterator, Sequence
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING
+
+from .view import cells, plain
+
+if TYPE_CHECKING:
+    from .stored import Stored
+
+PIPED = 120
+"""Columns where there is no terminal."""
+LONGEST = 2000
+"""Characters of a text that is shown whole; `export` has the rest."""
+
+
+def columns() -> int:
+    """Return the width of the terminal."""
+    return max(40, get_terminal_size((PIPED, 24)).columns)
+
+
+def fit(line: str) -> str:
+    """Cut a line to the terminal's width."""
+    return line if len(line) <= columns() else line[: columns() - 1] + "…"
+
+
+def shown(name: str) -> str:
+    """Make a thread's name safe for a terminal."""
+    return name if name.isprintable() else ascii(name)
+
+
+def briefly(runs: Sequence["Stored"]) -> Iterator[list[str]]:
+    """Tell of each run in two lines: how far it is and what it cost; the problem and the answer."""
+    told = [
+        [plain(run.thread.id, 24), run.thread.status, age(run.thread.age), progress(run), cost(run)] for run in runs
+    ]
+    widths = [max(map(len, column)) for column in zip(*told, strict=True)]
+    for run, texts in zip(runs, told, strict=True):
+        aligned = "  ".join(text.ljust(width) for text, width in zip(texts, widths, strict=True))
+        yield [fit(f"{aligned}  {way(run, columns() - len(aligned) - 2)}".rstrip()), *question(run)]
+
+
+def way(run: "Stored", room: int) -> str:
+    """Tell the route; where it is too long, its end."""
+    route = ">".join(run.route)
+    return route if len(route) <= room else "…" + route[len(route) - max(0, room - 1) :]
+
+
+def question(run: "Stored") -> list[str]:
+    """Tell what was asked, and what the answer is."""
+    if run.thread.status == "foreign":
+        return []
+    answer = f" = {plain(run.answer.answer or 'no answer', 24)}" if run.answer else ""
+    problem = plain(run.view.problem.text, columns() - len(answer) - 4) or "(not begun)"
+    return [f"    {problem}{answer}"]
+
+
+def fully(run: "Stored") -> Iterator[str]:
+    """Tell all that fits on a page."""
+    thread, answer, state = run.thread, run.answer, run.view.state
+    yield f"thread      {shown(thread.id)}"
+    yield f"status      {thread.status}, changed {age(thread.age)} ago, {thread.checkpoints} checkpoints"
+    if thread.holder:
+        yield f"held by     {plain(str(thread.holder), LONGEST)}"
+    if thread.status == "foreign":
+        yield "written by  another graph than ponder's: nothing more is told of it"
+        return
+    yield f"problem     {plain(run.view.problem.text, LONGEST)}"
+    yield f"progress    {progress(run)}: {' > '.join(run.route) or 'not begun'}"
+    yield f"cost        {cost(run)}, {run.spent.seconds:.1f} s of calls"
+    if found := state.get("assessment"):
+        yield fit(f"assessment  {found.level} (difficulty {found.difficulty:g}): {found.evidence}")
+    for visit in state.get("visits") or []:
+        counted = f"{visit.calls} calls, {visit.candidates} candidates, {visit.iterations} iterations"
+        yield fit(f"route       {visit.branch}: {counted}, {visit.stopped}")
+    for item in run.view.candidates:
+        branch, strategy, outcome, sure, text = cells(item)
+        yield fit(f"candidate   {branch:8} {strategy:13} {outcome:12} {sure:4} {text}".rstrip())
+    if answer:
+        yield f"answer      {plain(answer.answer or 'none', LONGEST)}"
+        yield f"decided by  {answer.decided_by}, confidence {answer.confidence:.2f}: {answer.stopped_because}"
+
+
+def progress(run: "Stored") -> str:
+    """Tell how many calls were made of those allowed."""
+    if run.thread.status == "foreign":
+        return f"{run.thread.checkpoints} checkpoints"
+    return f"{run.spent.calls} of {run.view.allowed} calls"
+
+
+def cost(run: "Stored") -> str:
+    """Tell the tokens, in and out, and the price where it is known."""
+    if run.thread.status == "foreign":
+        return ""
+    spent = run.spent
+    price = "" if spent.usd is None else f" ${spent.usd:.4f}"
+    return f"{rounded(spent.input_tokens)}+{rounded(spent.output_tokens)} tokens{price}"
+
+
+def rounded(count: int) -> str:
+    """Write a number in a few characters."""
+    for unit, size in (("M", 1_000_000), ("k", 1000)):
+        if count >= size:
+            return f"{count / size:.1f}{unit}" if count < 10 * size else f"{count / size:.0f}{unit}"
+    return str(count)
+
+
+def age(seconds: float) -> str:
+    """Say how long ago in its largest unit."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{int(seconds)}s"

@@ -1,0 +1,96 @@
+"""Find the runs of a store, and load those that are asked for."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+from ...state.errors import ThreadNotFound
+
+if TYPE_CHECKING:
+    from ...state.checkpointer import SQLAlchemySaver
+    from ...state.run import RunState
+    from ...state.threads import Thread
+    from ..machine import CompiledGraph
+    from .stored import Stored
+
+AT_ONCE = 100
+"""Threads that are looked at in one query."""
+
+
+@asynccontextmanager
+async def opened(store: str | None) -> AsyncIterator["SQLAlchemySaver"]:
+    """Open a store by its URL: that is always a saver of ours."""
+    from .. import solver
+
+    async with solver.opened(store) as saver:
+        yield cast("SQLAlchemySaver", saver)
+
+
+async def each_thread(saver: "SQLAlchemySaver") -> AsyncIterator["Thread"]:
+    """Go through a store, the thread that changed last first, without loading a state."""
+    from ...state.threads import look, recent
+
+    keys = await saver.threaded(recent, saver)
+    for start in range(0, len(keys), AT_ONCE):
+        for thread in await saver.threaded(look, saver, keys[start : start + AT_ONCE]):
+            yield thread
+
+
+async def named_threads(saver: "SQLAlchemySaver", names: Sequence[str]) -> list["Thread"]:
+    """Return these threads.
+
+    Raises:
+        ThreadNotFound: one of them does not exist.
+
+    """
+    from ...state.tables import digest
+    from ...state.threads import look
+
+    found = await saver.threaded(look, saver, [digest(name) for name in names])
+    for name in names:
+        if name not in {thread.id for thread in found}:
+            raise ThreadNotFound(f"thread {name!r} does not exist in this store: see `ponder runs list`")
+    return found
+
+
+async def newest(saver: "SQLAlchemySaver", status: str | None, limit: int) -> "tuple[list[Stored], bool]":
+    """Load the newest runs, all or those with one status; say whether there are more."""
+    graph = reader(saver)
+    found: list[Stored] = []
+    async for thread in each_thread(saver):
+        if status in {None, thread.status}:
+            if len(found) == limit:
+                return found, True
+            found.append(await load(graph, thread))
+    return found, False
+
+
+def reader(saver: "SQLAlchemySaver") -> "CompiledGraph":
+    """Make the graph that reads states; its model is never called."""
+    from ..app import create_ponder
+
+    return create_ponder("local", checkpointer=saver)
+
+
+async def load(graph: "CompiledGraph", thread: "Thread") -> "Stored":
+    """Load a run; the state of a graph that is not ponder's stays where it is."""
+    from ...nodes.view import View
+    from ..solver import configured
+    from .stored import Stored
+
+    if thread.status == "foreign":
+        return Stored(thread, View("", {}))
+    snapshot = await graph.aget_state(configured(thread.id), subgraphs=True)
+    return Stored(thread, View("", joined(snapshot)))
+
+
+def joined(snapshot: Any) -> "RunState":
+    """Return a state, with what its unfinished subgraphs know beyond it."""
+    from ...state.run import merge
+
+    values: dict[str, Any] = dict(snapshot.values)
+    for task in snapshot.tasks:
+        inner: dict[str, Any] = dict(joined(task.state)) if hasattr(task.state, "values") else {}
+        for name in ("candidates", "calls", "visits"):
+            values[name] = merge(values.get(name) or [], inner.get(name) or [])
+    return cast("RunState", values)

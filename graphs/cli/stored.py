@@ -1,0 +1,83 @@
+"""One stored run, and what `--json` and `export` tell of it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ...nodes.view import View
+    from ...state.budget import Spent
+    from ...state.run import Answer
+    from ...state.threads import Thread
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One run: what the store says of its thread, and its state, with what unfinished branches have by now."""
+
+    thread: "Thread"
+    view: "View"
+
+    @property
+    def answer(self) -> "Answer | None":
+        """The outcome; none while a run is not finished, whatever an earlier one on its thread said."""
+        return self.view.state.get("answer") if self.thread.status == "finished" else None
+
+    @property
+    def route(self) -> list[str]:
+        """The branches taken so far, the current one included."""
+        named = {visit.id: visit.branch for visit in self.view.state.get("visits") or []}
+        named |= {call.id: call.branch for call in self.view.calls}
+        return list(dict.fromkeys(named[key] for key in sorted(named)))
+
+    @property
+    def spent(self) -> "Spent":
+        """What was paid by now."""
+        from ...state.budget import Spent
+
+        return self.answer.spent if self.answer else Spent.of(self.view.calls)
+
+    def row(self) -> dict[str, Any]:
+        """Tell of the run in one flat object, whose fields are named as an answer's are."""
+        thread, foreign = self.thread, self.thread.status == "foreign"
+        return {
+            "thread_id": thread.id,
+            "status": thread.status,
+            "problem": None if foreign else self.view.problem.text,
+            "answer": self.answer and self.answer.answer,
+            "allowed": None if foreign else self.view.allowed,
+            "route": self.route,
+            "spent": None if foreign else self.spent.model_dump(),
+            "updated": thread.changed.isoformat(),
+            "age_seconds": round(thread.age),
+            "held_by": thread.holder and f"process {thread.holder.owner.pid} on {thread.holder.owner.host}",
+            "held_until": thread.holder and thread.holder.time,
+        }
+
+    def outcome(self) -> dict[str, Any]:
+        """Tell how the run came to where it is."""
+        state, answer = self.view.state, self.answer
+        assessment = state.get("assessment")
+        return {
+            "assessment": assessment and assessment.model_dump(),
+            "visits": [visit.model_dump() for visit in state.get("visits") or []],
+            "candidates": [item.model_dump() for item in (answer.candidates if answer else self.view.candidates)],
+            "text": answer and answer.text,
+            "confidence": answer and answer.confidence,
+            "decided_by": answer and answer.decided_by,
+            "stopped_because": answer and answer.stopped_because,
+        }
+
+    def everything(self) -> dict[str, Any]:
+        """Tell everything, down to the single call."""
+        begun = [call.started for call in self.view.calls if call.started]
+        settings = self.view.state.get("settings")
+        return {
+            **self.row(),
+            **self.outcome(),
+            "messages": [message.model_dump() for message in self.view.problem.messages],
+            "settings": settings and settings.model_dump(),
+            "calls": [call.model_dump() for call in self.view.calls],
+            "first_call": datetime.fromtimestamp(min(begun), UTC).isoformat() if begun else None,
+            "checkpoints": self.thread.checkpoints,
+        }

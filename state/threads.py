@@ -1,0 +1,114 @@
+"""What a store holds, thread by thread, told from the frames of its newest checkpoints: no state is loaded."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy import Row, Select, case, func, select
+
+from .checkpointer import SQLAlchemySaver
+from .tables import checkpoints, decode, digest
+from .term import Holder, holders
+
+Status = Literal["running", "unfinished", "finished", "foreign"]
+
+BEGIN = "branch:to:begin"
+"""The channel that sends a run to its first node."""
+SETTINGS = "ponder_settings"
+"""In the metadata of every run that `solve` has started: it may have been killed before its first node."""
+
+
+@dataclass(frozen=True)
+class Thread:
+    """One thread of a store."""
+
+    id: str
+    status: Status
+    """`running`: somebody works on it now; `foreign`: a graph that is not ponder's wrote it."""
+    changed: datetime
+    checkpoints: int
+    """In all its namespaces."""
+    holder: Holder | None
+    """Who works on it."""
+
+    @property
+    def age(self) -> float:
+        """Seconds since its last change."""
+        return max(0.0, (datetime.now(UTC) - self.changed).total_seconds())
+
+
+def recent(saver: SQLAlchemySaver) -> list[bytes]:
+    """Return the keys of all threads, the one that changed last first; reads an index alone."""
+    latest_first = func.row_number().over(partition_by=checkpoints.c.thread, order_by=checkpoints.c.id.desc())
+    ranked = select(checkpoints.c.thread, checkpoints.c.id, latest_first.label("place")).subquery()
+    with saver.reads() as connection:
+        found = connection.scalars(select(ranked.c.thread).where(ranked.c.place == 1).order_by(ranked.c.id.desc()))
+        return [bytes(key) for key in found]
+
+
+def look(saver: SQLAlchemySaver, keys: Sequence[bytes]) -> list[Thread]:
+    """Describe those of these threads that exist, in this order."""
+    with saver.reads() as connection:
+        working = holders(connection)
+        found = connection.execute(newest_of(keys)).all()
+    of: dict[bytes, list[Row[Any]]] = {key: [] for key in keys}
+    for row in found:
+        of[bytes(row.thread)].append(row)
+    return [described(saver, own, working.get(key)) for key, own in of.items() if own]
+
+
+def superseded(saver: SQLAlchemySaver, thread_id: str) -> int:
+    """Count the checkpoints of a thread that are not the newest of their namespace."""
+    counted = select(func.count() - func.count(checkpoints.c.ns.distinct()))
+    with saver.reads() as connection:
+        return connection.scalar(counted.where(checkpoints.c.thread == digest(thread_id))) or 0
+
+
+def newest_of(keys: Sequence[bytes]) -> Select[Any]:
+    """Ask for two checkpoints a thread: the newest of its root, then the newest of its subgraphs."""
+    nested = case((checkpoints.c.ns == digest(""), 0), else_=1)
+    latest_first = func.row_number().over(partition_by=(checkpoints.c.thread, nested), order_by=checkpoints.c.id.desc())
+    count = func.count().over(partition_by=checkpoints.c.thread)
+    named = (latest_first.label("place"), nested.label("nested"), count.label("many"))
+    key = (checkpoints.c.thread, checkpoints.c.ns, checkpoints.c.id)
+    ranked = select(*key, *named).where(checkpoints.c.thread.in_(keys)).subquery()
+    same = [column == ranked.c[column.name] for column in key]
+    asked = select(checkpoints, ranked.c.nested, ranked.c.many)
+    return asked.join(ranked, same[0] & same[1] & same[2]).where(ranked.c.place == 1).order_by(ranked.c.nested)
+
+
+def described(saver: SQLAlchemySaver, found: Sequence[Row[Any]], holder: Holder | None) -> Thread:
+    """Describe a thread by its newest checkpoints."""
+    bodies = [saver.codec.body_of(row) for row in found]
+    status = status_of(bodies[0]) if found[0].nested == 0 else "foreign"
+    return Thread(
+        id=decode(found[0].thread_id),
+        status="running" if holder else status,
+        changed=max(time_of(body["checkpoint"]["ts"]) for body in bodies),
+        checkpoints=found[0].many,
+        holder=holder,
+    )
+
+
+def status_of(body: Mapping[str, Any]) -> Status:
+    """Tell from the frame of a thread's root how far it is: from the versions of its channels, and from its metadata.
+
+    `begin` writes settings and an empty answer in one step, `select` the answer in the last one: a run is finished when
+    no channel is newer than its answer, and its settings are older.
+    """
+    versions = body["checkpoint"]["channel_versions"]
+    if "settings" in versions and "visits" in versions:
+        newest = max(versions.values()) == versions.get("answer") != versions["settings"]
+        return "finished" if newest else "unfinished"
+    begun = BEGIN in versions or SETTINGS in body["metadata"]
+    return "unfinished" if begun else "foreign"
+
+
+def time_of(text: str) -> datetime:
+    """Read a checkpoint's time; one without a zone is in UTC, and what another graph wrote may be none at all."""
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.fromtimestamp(0, UTC)
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
