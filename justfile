@@ -41,6 +41,7 @@ live:
 # Kill runs at random moments on each database, and resume them.
 crash *arguments:
     uv run python -m tests.benchmarks.crash {{arguments}}
+
 # What holds, and what is left of the accuracy, on a server that fails and lies.
 faults *arguments:
     uv run python -m tests.benchmarks.faults {{arguments}}
