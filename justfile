@@ -41,3 +41,11 @@ live:
 # Kill runs at random moments on each database, and resume them.
 crash *arguments:
     uv run python -m tests.benchmarks.crash {{arguments}}
+
+# What holds, and what is left of the accuracy, on a server that fails and lies.
+faults *arguments:
+    uv run python -m tests.benchmarks.faults {{arguments}}
+
+# Many solves at once, and one wide solve, against a bare client.
+throughput *arguments:
+    uv run python -m tests.benchmarks.throughput {{arguments}}
