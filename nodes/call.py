@@ -2,80 +2,25 @@
 
 import asyncio
 import json
-import time
-import zlib
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import cast
 
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
-from typing_extensions import TypedDict
 
-from ..state.budget import Call, CallState, Usage, cost
+from ..state.budget import Usage, cost
 from ..state.errors import ModelUnreachable
 from ..state.pricing import Price, Prices, highest, price_of
-from ..state.run import Asked, BranchOutput, RunState
+from ..state.run import Asked, BranchOutput
 from .backoff import backoff
-from .flight import Enough, Flight, board
 from .limits import Limits, Slot, limiter_for
-from .ports import CallFailed, ChatModel, Journal, JournalKeeper, ModelPool, Reply, Request
+from .ports import CallFailed, ChatModel, ModelPool, Request
 from .prompts import prompt_for
+from .task import CallRef, Clock, Task, seed, task_of
 from .telemetry import failed, replayed, watch_call
-from .view import View
 
 CHARACTERS_PER_TOKEN = 3
 """Where the server reports no tokens; on the safe side for English."""
-
-
-class CallRef(TypedDict):
-    """What `Send` carries."""
-
-    call_id: str
-
-
-@dataclass(frozen=True)
-class Task:
-    """A reserved call, the state of its run, and the journal that remembers it."""
-
-    call: Call
-    view: View
-    journal: Journal | None = None
-    """None: the checkpointer keeps none, or there is no checkpointer."""
-    flight: Flight | None = None
-    """The wave it flies in, where a settled vote lets stragglers go."""
-
-    @contextmanager
-    def flying(self, generating: "asyncio.Future[Reply]") -> Iterator[None]:
-        """Be in the air meanwhile."""
-        if self.flight is None:
-            yield
-            return
-        self.flight.flying.add(generating)
-        try:
-            yield
-        finally:
-            self.flight.flying.discard(generating)
-
-    def dropped(self, generating: "asyncio.Future[Reply]") -> bool:
-        """Say whether the call was let go because the vote cannot change."""
-        return self.flight is not None and generating in self.flight.dropped
-
-
-def task_of(ref: CallRef, config: RunnableConfig, enough: Enough | None = None) -> Task:
-    """Return what a task needs that was sent only an id.
-
-    LangGraph installs the reader of the state for tasks made by `Send`; its own ToolNode reads the state the same way.
-    """
-    given = config.get("configurable", {})
-    view = View("", cast("RunState", given["__pregel_read_state"]()))
-    call = next(call for call in view.calls if call.id == ref["call_id"])
-    saver = given.get("__pregel_checkpointer")
-    journal = None
-    if isinstance(saver, JournalKeeper):
-        journal = saver.journal(str(given["thread_id"]), given["checkpoint_map"][""])
-    return Task(call, view, journal, board(view, call.id, enough) if enough else None)
 
 
 @dataclass(frozen=True)
@@ -119,7 +64,7 @@ class Caller:
         limiter = limiter_for(model.name, Limits(limits.concurrency, *per_minute))
         return limiter.slot(task.call.worst_tokens)
 
-    async def once(self, task: Task, clock: "Clock") -> Asked:
+    async def once(self, task: Task, clock: Clock) -> Asked:
         """Make the call, and write it down before and after, unless the journal knows its outcome."""
         request = Request(task.call.temperature, task.call.max_tokens, seed(task), clock.timeout(), place=task.call.id)
         messages = prompt_for(task.view, task.call)
@@ -137,12 +82,12 @@ class Caller:
         await task.journal.finish(key, asked)
         return asked
 
-    async def watched(self, messages: list[BaseMessage], request: Request, task: Task, clock: "Clock") -> Asked:
+    async def watched(self, messages: list[BaseMessage], request: Request, task: Task, clock: Clock) -> Asked:
         """Make the call in sight of logs and traces."""
         with watch_call(task.call, self.model.name, messages, request) as settled:
             return settled(await self.make(messages, request, task, clock))
 
-    async def make(self, messages: list[BaseMessage], request: Request, task: Task, clock: "Clock") -> Asked:
+    async def make(self, messages: list[BaseMessage], request: Request, task: Task, clock: Clock) -> Asked:
         """Make the call within its time, and settle it; a failure is data."""
         generating = asyncio.ensure_future(self.model.generate(messages, request))
         try:
@@ -182,43 +127,6 @@ async def pause(task: Task) -> None:
     failures = task.view.failures(task.call)
     if failures:
         await asyncio.sleep(backoff(failures, task.call.retry_after))
-
-
-@dataclass(frozen=True)
-class Clock:
-    """When a call began to wait for its turn, and how long it may take."""
-
-    task: Task
-    began: float = field(default_factory=time.time)
-    ticks: float = field(default_factory=time.perf_counter)
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since then."""
-        return time.perf_counter() - self.ticks
-
-    def left(self) -> float | None:
-        """Return the seconds that the budget leaves, or None where they are not limited."""
-        left = self.task.view.ledger.seconds_left()
-        return None if left is None else max(0.0, left - self.seconds)
-
-    def timeout(self) -> float:
-        """Return the seconds the call may take: its own limit or what the budget leaves."""
-        left, limit = self.left(), self.task.view.settings.call_timeout
-        return limit if left is None else min(limit, left)
-
-    def settle(self, state: CallState, **found: object) -> Call:
-        """Close the reservation with what was measured."""
-        return self.task.call.model_copy(
-            update={"state": state, "started": self.began, "seconds": self.seconds, **found}
-        )
-
-
-def seed(task: Task) -> int | None:
-    """Give each place of a seeded run a seed of its own; a call tried again asks the same."""
-    if task.view.settings.seed is None:
-        return None
-    return zlib.crc32(f"{task.view.settings.seed}/{task.call.candidate_id}".encode()) >> 1
 
 
 def estimate(messages: list[BaseMessage], text: str) -> Usage:

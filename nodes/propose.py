@@ -7,10 +7,11 @@ from langchain_core.runnables import RunnableConfig
 
 from ..state.run import Asked, BranchOutput, Candidate
 from .answers import extract, infer_type
-from .call import Caller, CallRef, task_of
+from .call import Caller
 from .events import Event, emit
 from .flight import Enough
 from .ports import Verifier
+from .task import CallRef, task_of
 from .verify import verify
 from .view import View
 

@@ -1,0 +1,104 @@
+"""What a task knows that makes one model call: its call, the run's state, its journal, its wave and its time."""
+
+import asyncio
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import cast
+
+from langchain_core.runnables import RunnableConfig
+from typing_extensions import TypedDict
+
+from ..state.budget import Call, CallState
+from ..state.run import RunState
+from .flight import Enough, Flight, board
+from .ports import Journal, JournalKeeper, Reply
+from .view import View
+
+
+class CallRef(TypedDict):
+    """What `Send` carries."""
+
+    call_id: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """A reserved call, the state of its run, and the journal that remembers it."""
+
+    call: Call
+    view: View
+    journal: Journal | None = None
+    """None: the checkpointer keeps none, or there is no checkpointer."""
+    flight: Flight | None = None
+    """The wave it flies in, where a settled vote lets stragglers go."""
+
+    @contextmanager
+    def flying(self, generating: "asyncio.Future[Reply]") -> Iterator[None]:
+        """Be in the air meanwhile."""
+        if self.flight is None:
+            yield
+            return
+        self.flight.flying.add(generating)
+        try:
+            yield
+        finally:
+            self.flight.flying.discard(generating)
+
+    def dropped(self, generating: "asyncio.Future[Reply]") -> bool:
+        """Say whether the call was let go because the vote cannot change."""
+        return self.flight is not None and generating in self.flight.dropped
+
+
+def task_of(ref: CallRef, config: RunnableConfig, enough: Enough | None = None) -> Task:
+    """Return what a task needs that was sent only an id.
+
+    LangGraph installs the reader of the state for tasks made by `Send`; its own ToolNode reads the state the same way.
+    """
+    given = config.get("configurable", {})
+    view = View("", cast("RunState", given["__pregel_read_state"]()))
+    call = next(call for call in view.calls if call.id == ref["call_id"])
+    saver = given.get("__pregel_checkpointer")
+    journal = None
+    if isinstance(saver, JournalKeeper):
+        journal = saver.journal(str(given["thread_id"]), given["checkpoint_map"][""])
+    return Task(call, view, journal, board(view, call.id, enough) if enough else None)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """When a call began to wait for its turn, and how long it may take."""
+
+    task: Task
+    began: float = field(default_factory=time.time)
+    ticks: float = field(default_factory=time.perf_counter)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since then."""
+        return time.perf_counter() - self.ticks
+
+    def left(self) -> float | None:
+        """Return the seconds that the budget leaves, or None where they are not limited."""
+        left = self.task.view.ledger.seconds_left()
+        return None if left is None else max(0.0, left - self.seconds)
+
+    def timeout(self) -> float:
+        """Return the seconds the call may take: its own limit or what the budget leaves."""
+        left, limit = self.left(), self.task.view.settings.call_timeout
+        return limit if left is None else min(limit, left)
+
+    def settle(self, state: CallState, **found: object) -> Call:
+        """Close the reservation with what was measured."""
+        return self.task.call.model_copy(
+            update={"state": state, "started": self.began, "seconds": self.seconds, **found}
+        )
+
+
+def seed(task: Task) -> int | None:
+    """Give each place of a seeded run a seed of its own; a call tried again asks the same."""
+    if task.view.settings.seed is None:
+        return None
+    return zlib.crc32(f"{task.view.settings.seed}/{task.call.candidate_id}".encode()) >> 1
