@@ -14,6 +14,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from ..nodes.events import Event
 from ..nodes.loop import submit
+from ..nodes.route import check_text
 from ..state.budget import Budget
 from ..state.errors import ThreadNotFound, UsageError
 from ..state.run import Answer, Problem, RunInput
@@ -68,8 +69,7 @@ async def asolve(
     """
     thread = thread_id or new_thread()
     problem = Problem(text=problem) if isinstance(problem, str) else problem
-    if not problem.text.strip():
-        raise UsageError("the problem is empty: give a text")
+    check_text(problem)
     chosen = {"policy": policy, "effort": effort, "assessor": assessor, "budget": budget, "seed": seed, **settings}
     setup = prepare(model, verifier=verifier, base_url=base_url, **chosen)
     setup.check(problem)

@@ -117,9 +117,9 @@ class Caller:
 
     def key(self, messages: list[BaseMessage], request: Request, task: Task) -> str:
         """Name the call in the journal: the run, the place in it, and all that makes its reply what it is."""
-        said = [message.model_dump_json(exclude={"id"}) for message in messages]
+        said = [message.model_dump(exclude={"id"}) for message in messages]
         asked = [self.model.name, said, request.temperature, request.max_tokens, request.seed]
-        return json.dumps([task.view.problem.epoch, task.call.id, asked])
+        return json.dumps([task.view.problem.epoch, task.call.id, asked], default=str)
 
 
 async def pause(task: Task) -> None:

@@ -109,9 +109,20 @@ def problem_of(state: RunState) -> Problem:
         # What is not plain text, such as an image, stays in the chat and goes to the model as it came.
         before = messages[:-1] if isinstance(asked.content, str) else messages
         given = Problem(text=text_of(asked), messages=list(before))
-    if given is None or not given.text.strip():
+    if given is None:
         raise UsageError("the problem is empty: give `problem`, or `messages` that end with a human's")
+    check_text(given)
     return given
+
+
+def check_text(problem: Problem) -> None:
+    """Refuse a problem that is empty, or that no server can be sent: Python keeps undecodable bytes as surrogates."""
+    if not problem.text.strip():
+        raise UsageError("the problem is empty: give a text")
+    try:
+        problem.text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"the problem {problem.text[:40]!r} holds bytes that are no text: give it in UTF-8") from None
 
 
 def text_of(message: AnyMessage) -> str:

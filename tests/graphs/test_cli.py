@@ -107,6 +107,7 @@ def test_a_verifier_is_named_on_the_command_line(ponder: Ponder, server: FakeSer
     [
         ([""], "error: the problem is empty: give a text, - for standard input, or --file"),
         ([], "error: the problem is empty"),
+        (["1 + 1? \udcff"], r"error: the problem '1 + 1? \udcff' holds bytes that are no text: give it in UTF-8"),
         (["--file", "/no/such.txt"], "error: file '/no/such.txt' cannot be read"),
         (["1 + 1?", "--model", "gpt"], "error: model 'gpt' is unknown: give local, local:PATH.gguf"),
         (["1 + 1?", "--policy", "magic"], "error: policy 'magic' is unknown: choose one of adaptive"),

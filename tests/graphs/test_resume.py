@@ -71,7 +71,7 @@ def test_of_eight_calls_only_those_cut_off_are_made_again_and_count_twice(
         def script(_: dict[str, Any], number: int) -> Said:
             if not killed and number >= 5:
                 server.release.wait(60)
-            return Said()
+            return Said(text=f"Answer: {2 + number % 2 if number < 5 else 2}")  # what has landed leaves the vote open
 
         server.script = script
         command = [sys.executable, "-c", PROGRAM.format(url=server.url, store=store, cap=cap)]
