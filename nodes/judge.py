@@ -20,7 +20,7 @@ def comparisons(view: View, finalists: Sequence[Candidate]) -> list[Call]:
 
 def favourite(finalists: Sequence[Candidate], calls: Iterable[Call]) -> Candidate | None:
     """Return the finalist that won most comparisons in both orders; None without a single leader."""
-    said = {call.parents: better(call.reply) for call in calls if call.kind == "judge"}
+    said = {call.parents: better(call.reply) for call in calls if call.kind == "judge" and call.state == "done"}
     wins = {candidate.id: 0 for candidate in finalists}
     for (first, second), verdict in said.items():
         if verdict == 1 and said.get((second, first)) == 2:  # noqa: PLR2004 - the second, in the other order

@@ -7,8 +7,8 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from dataclasses import dataclass
-from itertools import count
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any, Literal
 
 import langchain_openai  # noqa: F401 - before the first fork, not after each
@@ -50,27 +50,64 @@ class Around(TypedDict, total=False):
     answer: Answer
 
 
+Kind = Literal["time", "statement", "journal"]
+"""How moments to die at are counted: in seconds; inside the database, before and after each statement and at each
+commit; or as soon as the outcome of a call is journaled, when its task has not been written yet."""
+
+
 @dataclass(frozen=True)
 class Done:
     """A run that has come to its end."""
 
     answer: Answer
-    moments: int
-    """Inside the database, that the process has passed: before and after a statement, at a commit."""
+    moments: Counter[str]
+    """How many of each kind the process has passed."""
 
 
-def work(given: Work, last: int | None = None) -> Done:
-    """Solve, or go on; die at the moment inside the database that has the number `last`."""
-    moments = count()
+@dataclass
+class Fuse:
+    """Kills its own process at a moment of a kind that has a number, and counts them."""
 
-    def tick(*_: object) -> None:
-        if next(moments) == last:
-            os.kill(os.getpid(), signal.SIGKILL)
+    kind: Kind = "time"
+    number: int = 0
+    moments: Counter[str] = field(default_factory=Counter)
+    settling: bool = False
+    settled: bool = False
+    lock: Any = field(default_factory=Lock)
 
-    for name in ("before_cursor_execute", "after_cursor_execute", "commit"):
-        event.listen(Engine, name, tick)
+    def lay(self) -> None:
+        """Watch every engine of the process."""
+        event.listen(Engine, "before_cursor_execute", self.before)
+        event.listen(Engine, "after_cursor_execute", self.after)
+        event.listen(Engine, "commit", self.commit)
+
+    def before(self, *_: object) -> None:
+        self.tick("statement")
+        if self.settled:
+            self.settled = False
+            self.tick("journal")
+
+    def after(self, connection: Connection, cursor: object, statement: str, *_: object) -> None:
+        self.tick("statement")
+        self.settling |= statement.startswith("UPDATE ponder_journal")
+
+    def commit(self, connection: Connection) -> None:
+        self.tick("statement")
+        self.settled, self.settling = self.settled or self.settling, False
+
+    def tick(self, kind: Kind) -> None:
+        with self.lock:
+            self.moments[kind] += 1
+            if (kind, self.moments[kind]) == (self.kind, self.number):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def work(given: Work, fuse: Fuse | None = None) -> Done:
+    """Solve, or go on."""
+    fuse = fuse or Fuse()
+    fuse.lay()
     answer = asyncio.run(by_solver(given) if given.surface == "solver" else by_graph(given))
-    return Done(answer, next(moments))
+    return Done(answer, fuse.moments)
 
 
 async def by_solver(given: Work) -> Answer:
