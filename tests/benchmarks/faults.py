@@ -48,6 +48,8 @@ class Row:
     solves: int = 0
     right: int = 0
     calls: int = 0
+    tokens: int = 0
+    """That the server reported, and the ledgers hold alike."""
     found: Counter[str] = field(default_factory=Counter)
     """What must not be."""
     seconds: float = 0.0
@@ -117,6 +119,7 @@ async def solves(policy: str, count: int, url: str, saver: SQLAlchemySaver) -> R
         row.found.update(check(answer, calls, log[problem], BUDGETS[index % len(BUDGETS)]))
         row.right += answer is not None and answer.answer == str(problem_of(index)[1])
         row.calls += len(log[problem])
+        row.tokens += sum(map(sum, (ours_of(calls) & theirs_of(log[problem])).elements()))
     return row
 
 
@@ -135,20 +138,21 @@ def check(
         wanted = {call.candidate_id for call in calls if call.kind in CANDIDATES}
         lost = wanted - {candidate.id for candidate in answer.candidates}
         yield from (f"lost candidate {candidate}" for candidate in lost)
-    ours: Counter[tuple[int, int]] = Counter(filter(None, map(known, calls)))
-    theirs: Counter[tuple[int, int]] = Counter(
-        (one["input_tokens"], one["output_tokens"]) for one in served if one["reported"]
-    )
+    ours, theirs = ours_of(calls), theirs_of(served)
     unknown = sum(call.state in {"lost", "dropped", "reserved"} for call in calls)
     if ours - theirs or (theirs - ours).total() > unknown:
         yield f"usage that differs: ours {dict(ours - theirs)}, the server's {dict(theirs - ours)}"
 
 
-def known(call: Call) -> tuple[int, int] | None:
-    """Return the tokens that the server reported for a call."""
-    usage = call.usage
-    reported = call.settled and not usage.estimated and usage.output_tokens
-    return (usage.input_tokens, usage.output_tokens) if reported else None
+def ours_of(calls: list[Call]) -> Counter[tuple[int, int]]:
+    """Return the usages that a ledger holds as the server's."""
+    known = [call.usage for call in calls if call.settled and call.usage.output_tokens and not call.usage.estimated]
+    return Counter((usage.input_tokens, usage.output_tokens) for usage in known)
+
+
+def theirs_of(served: list[dict[str, Any]]) -> Counter[tuple[int, int]]:
+    """Return the usages that the server reported as they were, in replies that were not cut."""
+    return Counter((one["input_tokens"], one["output_tokens"]) for one in served if one["reported"])
 
 
 def peer(python: str, name: str, url: str, count: int) -> Row:
@@ -162,7 +166,7 @@ def peer(python: str, name: str, url: str, count: int) -> Row:
     log = log_of(url)
     served = [one for by_problem in log.values() for one in by_problem]
     true = sum(one["output_tokens"] for one in served if one["reported"])
-    row = Row(count, told["right"], len(served), Counter(told["errors"]), time.perf_counter() - clock)
+    row = Row(count, told["right"], len(served), 0, Counter(told["errors"]), time.perf_counter() - clock)
     row.found[f"output tokens reported {told['tokens']} of the server's {true}"] += told["tokens"] != true
     return row
 
@@ -170,7 +174,7 @@ def peer(python: str, name: str, url: str, count: int) -> Row:
 def show(name: str, rate: int, row: Row) -> None:
     """Print one line of the table, and what is wrong."""
     print(f"{name:12} {rate:3} % {row.solves:6} {row.right / row.solves:6.1%} right ", end="")
-    print(f"{row.calls / row.solves:6.1f} calls {row.seconds:6.1f} s  ", end="")
+    print(f"{row.calls / row.solves:6.1f} calls {row.tokens:8,} tokens {row.seconds:6.1f} s  ", end="")
     print(
         "; ".join(f"{what} ×{times}" for what, times in row.found.most_common(6) if times) or "nothing wrong",
         flush=True,

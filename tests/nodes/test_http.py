@@ -1,0 +1,71 @@
+"""Connections to a server: used again, not too many, given back whatever happens, and through the user's proxy."""
+
+import asyncio
+
+import pytest
+from langchain_core.messages import HumanMessage
+
+from ponder.nodes.models.http import close_client
+from ponder.nodes.models.openai import openai_model
+from ponder.nodes.ports import Reply, Request
+from tests.fault_server import Behaviour, FaultServer
+
+
+async def ask(server: FaultServer, calls: int = 1) -> list[Reply]:
+    model = openai_model("fault", server.url, "key")
+    request = Request(temperature=0.7, max_tokens=64)
+    return await asyncio.gather(*(model.generate([HumanMessage("What is 2 + 2?")], request) for _ in range(calls)))
+
+
+async def until_connected(server: FaultServer, connections: int) -> None:
+    async with asyncio.timeout(60):
+        while len(server.play.connected) != connections:  # noqa: ASYNC110 - the server is on another thread
+            await asyncio.sleep(0.01)
+
+
+async def test_calls_one_after_another_share_a_connection() -> None:
+    with FaultServer() as server:
+        for _ in range(5):
+            await ask(server)
+        assert len(server.play.connected) == 1
+
+
+async def test_as_many_connections_as_calls_in_flight_and_they_are_used_again() -> None:
+    with FaultServer(Behaviour(latency=0.1, spread=0)) as server:
+        for _ in range(3):
+            await ask(server, 8)
+        assert len(server.play.connected) == 8
+
+
+async def test_connections_that_nobody_needs_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ponder.nodes.models.http.KEPT_ALIVE", 2)
+    with FaultServer(Behaviour(latency=0.1, spread=0)) as server:
+        await ask(server, 8)
+        await until_connected(server, 2)
+
+
+@pytest.mark.parametrize("failure", ["hang", "cut", "error"])
+async def test_a_call_that_fails_or_is_cancelled_gives_its_connection_back(
+    failure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ponder.nodes.models.http.MOST_CONNECTIONS", 1)
+    with FaultServer(Behaviour(rate=1, failures=(failure,))) as server:
+        task = asyncio.create_task(ask(server))
+        async with asyncio.timeout(60):
+            while not server.log:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        if failure == "hang":
+            task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        server.play.behaviour = Behaviour()
+        async with asyncio.timeout(60):
+            assert await ask(server, 3)
+
+
+async def test_the_users_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FaultServer() as server:
+        monkeypatch.setenv("HTTP_PROXY", server.url.removesuffix("/v1"))
+        model = openai_model("fault", "http://model.invalid/v1", "key")
+        reply = await model.generate([HumanMessage("What is 2 + 2?")], Request(temperature=0.7, max_tokens=64))
+        close_client("http://model.invalid/v1")
+        assert (len(server.log), "are together" in reply.text) == (1, True)
