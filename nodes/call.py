@@ -58,11 +58,14 @@ class Caller:
 
     def slot(self, task: Task) -> Slot:
         """Return the call's place among those that all runs of the process make of the model."""
-        model = self.model.order(task.call.id)[0] if isinstance(self.model, ModelPool) else self.model
         limits = task.view.settings
         per_minute = limits.requests_per_minute, limits.tokens_per_minute
-        limiter = limiter_for(model.name, Limits(limits.concurrency, *per_minute))
+        limiter = limiter_for(self.whose_turn(task), Limits(limits.concurrency, *per_minute))
         return limiter.slot(task.call.worst_tokens)
+
+    def whose_turn(self, task: Task) -> str:
+        """Name the model that is asked: of a pool, the one whose turn it is."""
+        return (self.model.order(task.call.id)[0] if isinstance(self.model, ModelPool) else self.model).name
 
     async def once(self, task: Task, clock: Clock) -> Asked:
         """Make the call, and write it down before and after, unless the journal knows its outcome."""
@@ -84,7 +87,7 @@ class Caller:
 
     async def watched(self, messages: list[BaseMessage], request: Request, task: Task, clock: Clock) -> Asked:
         """Make the call in sight of logs and traces."""
-        with watch_call(task.call, self.model.name, messages, request) as settled:
+        with watch_call(task.call, self.whose_turn(task), messages, request) as settled:
             return settled(await self.make(messages, request, task, clock))
 
     async def make(self, messages: list[BaseMessage], request: Request, task: Task, clock: Clock) -> Asked:

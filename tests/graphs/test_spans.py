@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from langchain_core.language_models import FakeListChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langgraph.graph import END, START, MessagesState, StateGraph
 from opentelemetry import trace
@@ -19,8 +19,8 @@ from opentelemetry.trace import SpanKind, StatusCode
 from pydantic import Field
 
 from ponder.graphs import asolve, create_ponder, solve
-from ponder.nodes.genai import spoken
 from ponder.nodes.models.chat import LangChainModel
+from ponder.nodes.models.pool import Pool
 from ponder.nodes.ports import CallFailed, Reply, Request
 from ponder.state import Budget, ModelUnreachable, SQLAlchemySaver
 from ponder.state.budget import Usage
@@ -193,6 +193,16 @@ async def test_a_call_that_fails_says_by_what_and_its_next_attempt_is_a_span_of_
     assert answer["answer"].spent.input_tokens == 13
 
 
+async def test_a_call_to_a_pool_names_the_model_whose_turn_it_is_and_the_one_that_answered(spans: Spans) -> None:
+    away = ScriptedModel(lambda *_: CallFailed("down", 0.0, unreachable=True, sent=False), name="openai:away")
+    there = ScriptedModel(always("2"), name="mistralai:there")
+    await graph(Pool((away, there)), policy="fixed").ainvoke(PROBLEM)
+    named = [(call.name, about(call)["gen_ai.provider.name"]) for call in spans.calls]
+    assert set(named) == {("chat away", "openai"), ("chat there", "mistral_ai")}
+    assert {about(call)["gen_ai.response.model"] for call in spans.calls} == {"there"}
+    assert [about(run)["gen_ai.provider.name"] for run in spans.runs] == ["_OTHER"]
+
+
 async def test_a_call_without_a_reply_in_time_is_a_timeout_and_its_cost_is_not_known(spans: Spans) -> None:
     await graph(ScriptedModel(latency=60), policy="direct", call_timeout=0.01, retries=0).ainvoke(PROBLEM)
     (call,) = spans.calls
@@ -247,34 +257,6 @@ async def test_prompts_and_answers_are_there_only_when_asked_for(spans: Spans, m
     monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "false")
     await graph(asked, policy="direct").ainvoke(PROBLEM)
     assert not [key for key in about(spans.calls[1]) if key.endswith("messages")]
-
-
-def test_every_kind_of_message_has_its_form() -> None:
-    image = {"type": "image_url", "image_url": {"url": "data:"}}
-    call = {"id": "1", "name": "add", "args": {"a": 1}}
-    assert [
-        spoken(message)
-        for message in (
-            SystemMessage("Be brief."),
-            HumanMessage(["Look:", {"type": "text", "text": "this"}, image]),
-            AIMessage("", tool_calls=[call]),
-            ToolMessage("2", tool_call_id="1"),
-        )
-    ] == [
-        {"role": "system", "parts": [{"type": "text", "content": "Be brief."}]},
-        {
-            "role": "user",
-            "parts": [{"type": "text", "content": "Look:"}, {"type": "text", "content": "this"}, image],
-        },
-        {
-            "role": "assistant",
-            "parts": [
-                {"type": "text", "content": ""},
-                {"type": "tool_call", "id": "1", "name": "add", "arguments": {"a": 1}},
-            ],
-        },
-        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "1", "response": "2"}]},
-    ]
 
 
 def test_without_opentelemetry_and_without_logging_a_run_is_silent_and_answers() -> None:
