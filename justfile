@@ -37,3 +37,7 @@ overhead:
 # Real problems on the embedded model, by each policy.
 live:
     uv run python -m tests.benchmarks.live
+
+# Our saver against LangGraph's own: speed, sizes, memory.
+savers *arguments:
+    uv run --group bench python -m tests.benchmarks.saver {{arguments}}
