@@ -49,3 +49,7 @@ faults *arguments:
 # Many solves at once, and one wide solve, against a bare client.
 throughput *arguments:
     uv run python -m tests.benchmarks.throughput {{arguments}}
+
+# Our saver against LangGraph's own: speed, sizes, memory.
+savers *arguments:
+    uv run --group bench python -m tests.benchmarks.saver {{arguments}}

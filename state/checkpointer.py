@@ -8,9 +8,10 @@ waits for a database.
 import asyncio
 import random
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from langchain_core.runnables import RunnableConfig
@@ -20,16 +21,20 @@ from langgraph.checkpoint.base import (
     Checkpoint,
     CheckpointMetadata,
     CheckpointTuple,
+    DeltaChannelHistory,
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
-from sqlalchemy import Connection, Engine, Row
+from sqlalchemy import Connection, Engine
 from sqlalchemy.pool import StaticPool
 
-from . import rows
-from .codec import Codec, default_serde, place_of, versions_in
-from .engine import create_tables, engine_of, translated
+from . import queries, reading, retention
+from .codec import Codec, default_serde, place_of
+from .engine import engine_of, translated, twice, writing
+from .growth import Growth
+from .history import delta_history
 from .journal import CallJournal
-from .writer import GroupWriter, Writer
+from .migrations import migrate
+from .writer import Work, Writer
 
 if TYPE_CHECKING:  # needs greenlet, which only asynchronous engines bring
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -41,7 +46,9 @@ Found = list[CheckpointTuple]
 Names = list[str]  # inside the class `list` is the method
 
 THREADS = 8
-"""Of one saver: reads run beside each other and beside the one writer."""
+"""Of one saver: reads run beside each other and beside the writers."""
+WRITERS = 2
+"""On a server: more of them only make smaller groups. SQLite has one."""
 
 
 class SQLAlchemySaver(BaseCheckpointSaver[str]):
@@ -58,13 +65,14 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         one = self.engine.dialect.name == "sqlite"
         self.writing = threading.Lock() if one else nullcontext()
         self.reading = self.writing if isinstance(self.engine.pool, StaticPool) else nullcontext()
-        self.writer = GroupWriter(self.writes) if one else Writer(self.writes, THREADS)
+        self.writer = Writer(self.write, 1 if one else WRITERS)
+        self.growth = Growth()
         self.ready = threading.Event()
 
     @property
     def codec(self) -> Codec:
         """The serializer in force: `with_allowlist` copies the saver and changes it."""
-        return Codec(self.serde)
+        return Codec(self.serde, self.growth)
 
     @classmethod
     def from_conn_string(cls, url: str) -> Self:
@@ -102,7 +110,8 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         """Create the tables; called by itself on first use."""
         with self.opening:
             if not self.ready.is_set():
-                create_tables(self.engine)
+                with translated(self.engine):
+                    migrate(self.engine)
                 self.ready.set()
 
     async def asetup(self) -> None:
@@ -111,9 +120,10 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
 
     @contextmanager
     def reads(self) -> Iterator[Connection]:
-        """Open a transaction that reads."""
+        """Open a connection to read from."""
         if not self.ready.is_set():
             self.setup()
+        # Committed: psycopg forgets its prepared statements when a transaction is rolled back.
         with self.reading, translated(self.engine), self.engine.connect() as connection, connection.begin():
             yield connection
 
@@ -122,10 +132,16 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         """Open a transaction that writes; on SQLite one at a time, so that none waits in the database."""
         if not self.ready.is_set():
             self.setup()
-        with self.writing, translated(self.engine), self.engine.connect() as opened:
-            connection = opened.execution_options(writes=True)
-            with connection.begin():
-                yield connection
+        with self.writing, translated(self.engine), self.engine.connect() as connection, writing(connection):
+            yield connection
+
+    def read(self, work: Work[T]) -> T:
+        """Read; once more where the server had cut the connection."""
+        return twice(self.reads, work)
+
+    def write(self, work: Work[T]) -> T:
+        """Write in a transaction; once more where the server had cut the connection or broken a deadlock."""
+        return twice(self.writes, work)
 
     async def threaded(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a synchronous method on a thread of the saver's own."""
@@ -139,7 +155,8 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Store a checkpoint after the one that `config` names."""
-        return self.writer.run(self.codec.putting(config, checkpoint, metadata, new_versions))
+        done: RunnableConfig = self.writer.run(self.codec.putting(config, checkpoint, metadata, new_versions))
+        return done
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
@@ -149,10 +166,8 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the checkpoint that `config` names, else the newest of its thread and namespace."""
-        checkpoint_id = config["configurable"].get("checkpoint_id")
-        with self.reads() as connection:
-            found = rows.find(connection, place_of(config), checkpoint_id=checkpoint_id, limit=1)
-            return self.codec.tuples_of(connection, found)[0] if found else None
+        place, named = place_of(config), config["configurable"].get("checkpoint_id")
+        return self.read(lambda connection: reading.one(self.codec, connection, place, named))
 
     def list(
         self,
@@ -170,49 +185,58 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
     ) -> Found:
         """Collect what `list` and `alist` return; the filter compares by equality, and the limit counts what passes."""
         given = config["configurable"] if config else {}
-        with self.reads() as connection:
-            found = rows.find(
+
+        def work(connection: Connection) -> Found:
+            found = queries.find(
                 connection,
                 place_of(config) if config else None,
                 all_namespaces="checkpoint_ns" not in given,
-                checkpoint_id=given.get("checkpoint_id"),
+                id=given.get("checkpoint_id"),
                 before=before["configurable"].get("checkpoint_id") if before else None,
                 limit=None if wanted else limit,
             )
             passing = [row for row in found if self.codec.passes(row, wanted)] if wanted else found
-            return self.codec.tuples_of(connection, passing[:limit])
+            return reading.tuples_of(self.codec, connection, passing[:limit])
+
+        return self.read(work)
+
+    def get_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """Return what the ancestors of a checkpoint wrote to channels since each one's last stored value."""
+        place, named = place_of(config), config["configurable"].get("checkpoint_id")
+
+        def work(connection: Connection) -> Mapping[str, DeltaChannelHistory]:
+            found = queries.find(connection, place, id=named, limit=1)
+            return delta_history(self.codec, connection, place, found[0].parent if found else None, channels)
+
+        return self.read(work)
 
     def delete_thread(self, thread_id: str) -> None:
-        """Forget a thread: checkpoints, values and writes, in all namespaces."""
-        with self.writes() as connection:
-            rows.delete_thread(connection, thread_id)
+        """Forget a thread: checkpoints, values and writes in all namespaces, journal and lease."""
+        self.write(lambda connection: retention.delete_thread(connection, thread_id))
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Forget the checkpoints that runs have made, and what only they refer to."""
-        with self.writes() as connection:
-            self.forget(connection, rows.of_runs(connection, run_ids))
+        self.write(lambda connection: retention.delete_runs(self.codec, connection, run_ids))
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Copy a thread with its whole history."""
-        with self.writes() as connection:
-            rows.delete_thread(connection, target_thread_id)
-            rows.copy_thread(connection, source_thread_id, target_thread_id)
+        self.write(lambda connection: retention.copy_thread(connection, source_thread_id, target_thread_id))
 
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
-        """Shorten threads: `keep_latest` keeps the newest checkpoint of each namespace, `delete` keeps nothing."""
+        """Shorten threads: `keep_latest` keeps the newest state and what resuming needs, `delete` keeps nothing."""
         if strategy not in {"keep_latest", "delete", "delete_all"}:
             raise ValueError(f"strategy {strategy!r} is unknown: choose keep_latest, delete or delete_all")
-        with self.writes() as connection:
-            for thread_id in thread_ids:
-                if strategy == "keep_latest":
-                    self.forget(connection, rows.superseded(connection, thread_id))
-                else:
-                    rows.delete_thread(connection, thread_id)
+        for thread_id in thread_ids:
+            if strategy == "keep_latest":
+                self.write(partial(retention.keep_latest, self.codec, thread_id=thread_id))
+            else:
+                self.delete_thread(thread_id)
 
     def list_threads(self, limit: int | None = None) -> Names:
         """Return the ids of threads, the newest first."""
-        with self.reads() as connection:
-            return rows.list_threads(connection, limit)
+        return self.read(lambda connection: queries.list_threads(connection, limit))
 
     async def aput(
         self,
@@ -244,6 +268,11 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         for found in await self.threaded(self.listed, config, filter or {}, before, limit):
             yield found
 
+    async def aget_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        return await self.threaded(self.get_delta_channel_history, config=config, channels=channels)
+
     async def adelete_thread(self, thread_id: str) -> None:
         await self.threaded(self.delete_thread, thread_id)
 
@@ -268,11 +297,3 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         """Return a version that sorts after `current`, and after none that another fork makes."""
         number = 0 if current is None else int(str(current).partition(".")[0])
         return f"{number + 1:032}.{random.random():016}"  # noqa: S311 - a tie-break, not a secret
-
-    def forget(self, connection: Connection, gone: Sequence[Row[Any]]) -> None:
-        """Delete checkpoints, their writes, and the values that nothing refers to any more."""
-        for place in rows.delete_checkpoints(connection, gone):
-            kept = rows.in_place(connection, place)
-            bodies = (self.codec.body_of(row)["checkpoint"] for row in kept)
-            used = {key for body in bodies for key in versions_in(body).values()}
-            rows.free_blobs(connection, place, used)

@@ -1,6 +1,7 @@
 """Between LangGraph's objects and the store's rows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,17 +11,21 @@ from langgraph.checkpoint.base import (
     ChannelVersions,
     Checkpoint,
     CheckpointMetadata,
-    CheckpointTuple,
     get_serializable_checkpoint_metadata,
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
-from sqlalchemy import Connection, Row
+from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 
 from . import rows
-from .rows import Place, Typed, Version
+from .batch import Batch, Grown
+from .errors import StoreError
+from .growth import Growth, grows
+from .rows import Found, Place, Record, Typed, Version
 from .run import PERSISTED
 from .serde import make_serde
-from .tables import decode, digest
+
+SMALLEST = 64
+"""Characters or bytes: about what a row needs for its key."""
 
 
 def default_serde() -> SerializerProtocol:
@@ -33,6 +38,7 @@ class Codec:
     """Serialises values, and puts checkpoints together."""
 
     serde: SerializerProtocol
+    growth: Growth
 
     def dump(self, value: object) -> Typed:
         """Serialise a value."""
@@ -40,92 +46,98 @@ class Codec:
 
     def load(self, typed: Typed) -> Any:
         """Bring a value back."""
-        return self.serde.loads_typed((typed.type, bytes(typed.data)))
+        with readable():
+            return self.serde.loads_typed(typed)
 
-    def body_of(self, row: Row[Any]) -> dict[str, Any]:
+    def dump_plain(self, value: object) -> Typed:
+        """Serialise a value, but do not encrypt it yet."""
+        serde = self.serde.serde if type(self.serde) is EncryptedSerializer else self.serde
+        return Typed(*serde.dumps_typed(value))
+
+    def seal(self, plain: Typed) -> Typed:
+        """Encrypt a serialised value, where this is wanted."""
+        if type(self.serde) is not EncryptedSerializer:
+            return plain
+        cipher, data = self.serde.cipher.encrypt(plain.data)
+        return Typed(f"{plain.type}+{cipher}", data)
+
+    def unseal(self, typed: Typed) -> Typed:
+        """Decrypt a serialised value, where it is encrypted."""
+        if type(self.serde) is not EncryptedSerializer or "+" not in typed.type:
+            return typed
+        kind, _, cipher = typed.type.partition("+")
+        with readable():
+            return Typed(kind, self.serde.cipher.decrypt(cipher, typed.data))
+
+    def body_of(self, row: Found) -> dict[str, Any]:
         """Return the checkpoint (without its channels' values) and the metadata of a row."""
         body: dict[str, Any] = self.load(Typed(row.type, row.body))
         return body
 
-    def passes(self, row: Row[Any], wanted: dict[str, Any]) -> bool:
+    def passes(self, row: Found, wanted: dict[str, Any]) -> bool:
         """Say whether a checkpoint's metadata has all these values."""
         about = self.body_of(row)["metadata"]
         return all(name in about and about[name] == value for name, value in wanted.items())
 
     def putting(
         self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata, new: ChannelVersions
-    ) -> Callable[[Connection], RunnableConfig]:
+    ) -> Batch:
         """Serialise a checkpoint at once, before anybody changes it; return what stores it."""
         place, values = place_of(config), checkpoint["channel_values"]
         about = get_serializable_checkpoint_metadata(config, metadata)
-        body = self.dump({"checkpoint": {**checkpoint, "channel_values": {}}, "metadata": about})
-        fresh = [
-            (name, version, self.dump(values[name]) if name in values else Typed(rows.ABSENT, b""))
-            for name, version in new.items()
-        ]
+        inline = {name: value for name, value in values.items() if is_small(value)}
+        apart = [name for name in values if name not in inline]
+        body = self.dump({"checkpoint": {**checkpoint, "channel_values": inline}, "apart": apart, "metadata": about})
+        parent = config["configurable"].get("checkpoint_id")
+        made = rows.checkpoint_row(place, checkpoint["id"], parent, about.get("run_id"), body)
+        fresh = [self.value_row(place, name, new[name], values[name]) for name in apart if name in new]
+        return Batch(values=fresh, checkpoints=[made], result=config_of(place, checkpoint["id"]))
 
-        def put(connection: Connection) -> RunnableConfig:
-            rows.put_blobs(connection, place, fresh)
-            parent = config["configurable"].get("checkpoint_id")
-            rows.put(connection, place, checkpoint["id"], parent, about.get("run_id"), body)
-            return config_of(place, checkpoint["id"])
-
-        return put
+    def value_row(self, place: Place, channel: str, version: object, value: object) -> Record | Grown:
+        """Serialise a channel's value; a list that has grown can be stored as what is new in it."""
+        plain = self.dump_plain(value)
+        row = rows.blob_row(place, channel, version)
+        if grows(value, plain, row["version"]):
+            added = self.growth.next((place, channel), row["version"], plain.data)
+            if added is not None:
+                return Grown(row, lambda: self.seal(plain), self.seal(Typed(plain.type, added.items)), added.prior)
+        return {**row, **self.seal(plain)._asdict()}
 
     def putting_writes(
         self, config: RunnableConfig, made: Sequence[tuple[str, Any]], task_id: str, task_path: str
-    ) -> Callable[[Connection], None]:
+    ) -> Batch:
         """Serialise what a task has written; return what stores it."""
-        place, checkpoint_id = place_of(config), config["configurable"]["checkpoint_id"]
-        dumped = [
-            rows.Write(WRITES_IDX_MAP.get(channel, index), channel, self.dump(value))
-            for index, (channel, value) in enumerate(made)
-        ]
-        return lambda connection: rows.put_writes(connection, place, checkpoint_id, task_id, task_path, dumped)
-
-    def tuples_of(self, connection: Connection, rows_: Sequence[Row[Any]]) -> list[CheckpointTuple]:
-        """Put checkpoints together from their rows, values and pending writes; a few queries for all of a place."""
-        bodies = [self.body_of(row) for row in rows_]
-        values: dict[Place, dict[Version, Typed]] = {}
-        pending: dict[Place, dict[bytes, list[rows.Pending]]] = {}
-        for place in dict.fromkeys(place_in(row) for row in rows_):
-            here = [(row, body) for row, body in zip(rows_, bodies, strict=True) if place_in(row) == place]
-            wanted = {key for _, body in here for key in versions_in(body["checkpoint"]).values()}
-            values[place] = rows.load_blobs(connection, place, list(wanted))
-            pending[place] = rows.load_writes(connection, place, [bytes(row.id) for row, _ in here])
-        return [
-            self.joined(row, body, values[place_in(row)], pending[place_in(row)].get(bytes(row.id), []))
-            for row, body in zip(rows_, bodies, strict=True)
-        ]
-
-    def joined(
-        self, row: Row[Any], body: dict[str, Any], stored: dict[Version, Typed], pending: list[rows.Pending]
-    ) -> CheckpointTuple:
-        """Put one checkpoint together."""
-        checkpoint, place = body["checkpoint"], place_in(row)
-        checkpoint["channel_values"] = {
-            name: self.load(stored[key])
-            for name, key in versions_in(checkpoint).items()
-            if key in stored and stored[key].type != rows.ABSENT
-        }
-        return CheckpointTuple(
-            config=config_of(place, decode(row.id)),
-            checkpoint=checkpoint,
-            metadata=body["metadata"],
-            parent_config=None if row.parent is None else config_of(place, decode(row.parent)),
-            pending_writes=[(task, channel, self.load(value)) for task, channel, value in pending],
+        task = rows.task_row(place_of(config), config["configurable"]["checkpoint_id"], task_id, task_path)
+        indexed = [(WRITES_IDX_MAP.get(channel, index), channel, value) for index, (channel, value) in enumerate(made)]
+        return Batch(
+            writes=[rows.write_row(task, index, channel, self.dump(value)) for index, channel, value in indexed]
         )
 
 
-def place_in(row: Row[Any]) -> Place:
-    """Read thread and namespace off a checkpoint's row."""
-    return Place(decode(row.thread_id), decode(row.ns_name))
+@contextmanager
+def readable() -> Iterator[None]:
+    """Turn what a serializer says of bytes that it cannot read into our error."""
+    try:
+        yield
+    except (ValueError, NotImplementedError) as error:
+        raise StoreError(
+            f"a stored value cannot be read ({error}): set PONDER_AES_KEY to the key that it was written with, if any"
+        ) from error
 
 
-def versions_in(checkpoint: Checkpoint) -> dict[str, Version]:
-    """Channel -> where its value is stored."""
-    named = checkpoint["channel_versions"].items()
-    return {name: (digest(name), rows.version_key(version)) for name, version in named}
+def is_small(value: object) -> bool:
+    """Say whether a value takes less room in each checkpoint than in a row of its own."""
+    return (
+        value is None
+        or type(value) in {bool, int, float}
+        or (isinstance(value, (str, bytes)) and len(value) <= SMALLEST)
+    )
+
+
+def stored_apart(checkpoint: Checkpoint) -> dict[str, Version]:
+    """Channel -> where its value is stored, if it has one that the checkpoint itself does not hold."""
+    inline, named = checkpoint["channel_values"], checkpoint["channel_versions"].items()
+    return {name: (rows.channel_key(name), rows.version_key(version)) for name, version in named if name not in inline}
 
 
 def place_of(config: RunnableConfig) -> Place:

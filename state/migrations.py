@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, func, inspect, select, text
 
 from . import tables
+from .engine import shown, writing
 from .errors import StoreError
 from .tables import metadata, versions
 
@@ -50,33 +51,51 @@ def extend_lists(connection: Connection) -> None:
             connection.execute(text(f"ALTER TABLE ponder_blobs ADD COLUMN {name} {kind}"))
 
 
+def forget_absent_values(connection: Connection) -> None:
+    """Drop the rows of channels' versions without a value: such a version has no row."""
+    connection.execute(tables.blobs.delete().where(tables.blobs.c.type == "absent"))
+
+
+def slim_indexes(connection: Connection) -> None:
+    """Leave out of indexes what nobody looks up: each is a page that every checkpoint writes.
+
+    Few checkpoints have a run; on SQLite the primary key's own index serves to list the newest threads.
+    """
+    known = {index["name"] for index in inspect(connection).get_indexes("ponder_checkpoints")}
+    if connection.dialect.name in {"sqlite", "postgresql"} and "ponder_runs" not in known:
+        connection.execute(text("CREATE INDEX ponder_runs ON ponder_checkpoints (run) WHERE run IS NOT NULL"))
+        connection.execute(text("DROP INDEX ix_ponder_checkpoints_run"))
+    if connection.dialect.name == "sqlite":
+        connection.execute(text("DROP INDEX IF EXISTS ponder_recent"))
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     create_first_tables,
     create_leases,
     index_recent_threads,
     create_journal,
     extend_lists,
+    forget_absent_values,
+    slim_indexes,
 )
 """Only ever append; a table that has landed changes by a new step."""
 NEWEST = len(MIGRATIONS)
 
 
-def migrate(engine: Engine, shown: str) -> None:
+def migrate(engine: Engine) -> None:
     """Bring a database to the newest schema; safe when several processes do so at once.
 
     Raises:
         StoreError: the database has a schema from a newer ponder.
 
     """
-    with engine.connect() as opened:
-        connection = opened.execution_options(writes=True)
-        with locked(connection), connection.begin():
-            found = schema_of(connection)
-            if found > NEWEST:
-                raise StoreError(f"store {shown} has schema {found}, this ponder knows {NEWEST}: upgrade ponder")
-            for number, step in enumerate(MIGRATIONS[found:], start=found + 1):
-                step(connection)
-                connection.execute(versions.insert().values(version=number))
+    with engine.connect() as connection, locked(connection), writing(connection):
+        found = schema_of(connection)
+        if found > NEWEST:
+            raise StoreError(f"store {shown(engine)} has schema {found}, this ponder knows {NEWEST}: upgrade ponder")
+        for number, step in enumerate(MIGRATIONS[found:], start=found + 1):
+            step(connection)
+            connection.execute(versions.insert().values(version=number))
 
 
 def schema_of(connection: Connection) -> int:

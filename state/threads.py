@@ -8,6 +8,7 @@ from typing import Any, Literal
 from sqlalchemy import Row, Select, case, func, select
 
 from .checkpointer import SQLAlchemySaver
+from .rows import Typed
 from .tables import checkpoints, decode, digest
 from .term import Holder, holders
 
@@ -80,7 +81,7 @@ def newest_of(keys: Sequence[bytes]) -> Select[Any]:
 
 def described(saver: SQLAlchemySaver, found: Sequence[Row[Any]], holder: Holder | None) -> Thread:
     """Describe a thread by its newest checkpoints."""
-    bodies = [saver.codec.body_of(row) for row in found]
+    bodies = [saver.codec.load(Typed(row.type, bytes(row.body))) for row in found]
     status = status_of(bodies[0]) if found[0].nested == 0 else "foreign"
     return Thread(
         id=decode(found[0].thread_id),

@@ -1,97 +1,100 @@
-"""Runs units of writing, functions of a connection: in groups where a database has one writer, else side by side."""
+"""Runs units of writing, functions of a connection, on few threads.
 
+What comes in while a transaction is on its way shares the next one, and so the wait for the disk.
+"""
+
+import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
+from .batch import Batch, store
+
 T = TypeVar("T")
-Begin = Callable[[], AbstractContextManager[Connection]]
+Work = Callable[[Connection], T]
 
 LARGEST_GROUP = 64
-"""Units in one transaction: it holds the database's only write lock."""
+"""Units in one transaction: on SQLite it holds the only write lock."""
 
 
 @dataclass(frozen=True)
 class Unit:
     """What is to be written, and who waits for it."""
 
-    work: Callable[[Connection], Any]
+    work: Work[Any]
     waiting: Future[Any]
 
 
 class Writer:
-    """Writes side by side, each unit in a transaction of its own."""
+    """Writes units in groups, each group in one transaction."""
 
-    def __init__(self, begin: Begin, threads: int) -> None:
-        self.begin = begin
+    def __init__(self, transact: Callable[[Work[Any]], Any], threads: int) -> None:
+        self.transact = transact
+        self.units: deque[Unit] = deque()
         self.threads = ThreadPoolExecutor(threads, thread_name_prefix="ponder-writer")
+        self.idle = threading.Semaphore(threads)
 
-    def submit(self, work: Callable[[Connection], T]) -> Future[T]:
+    def submit(self, work: Work[T]) -> Future[T]:
         """Have a unit written; the future is done when it is committed."""
-        return self.threads.submit(self.alone, work)
+        waiting: Future[T] = Future()
+        self.units.append(Unit(work, waiting))
+        if self.wanted():
+            self.threads.submit(self.drain)
+        return waiting
 
-    def run(self, work: Callable[[Connection], T]) -> T:
+    def run(self, work: Work[T]) -> T:
         """Write a unit, and wait for it."""
-        return self.alone(work)
-
-    def alone(self, work: Callable[[Connection], T]) -> T:
-        """Write one unit in a transaction."""
-        with self.begin() as connection:
-            return work(connection)
+        return self.submit(work).result()
 
     def close(self) -> None:
         """Finish what is waiting."""
         self.threads.shutdown()
 
-
-class GroupWriter(Writer):
-    """Writes from one thread: what has come in meanwhile shares a transaction, and so the wait for the disk."""
-
-    def __init__(self, begin: Begin) -> None:
-        super().__init__(begin, threads=1)
-        self.units: deque[Unit] = deque()
-
-    def submit(self, work: Callable[[Connection], T]) -> Future[T]:
-        waiting: Future[T] = Future()
-        self.units.append(Unit(work, waiting))
-        self.threads.submit(self.drain)
-        return waiting
-
-    def run(self, work: Callable[[Connection], T]) -> T:
-        return self.submit(work).result()
+    def wanted(self) -> bool:
+        """Say whether there is work and a thread that has none; that thread is taken."""
+        return bool(self.units) and self.idle.acquire(blocking=False)
 
     def drain(self) -> None:
-        """Write what waits; a unit that fails takes none of its group with it."""
-        group = self.next_group()
-        if not group:
-            return
-        try:
-            with self.begin() as connection:
-                results = [unit.work(connection) for unit in group]
-        except Exception:  # noqa: BLE001 - whose error it is shows when each is written alone
-            self.separately(group)
-        else:
-            for unit, result in zip(group, results, strict=True):
-                unit.waiting.set_result(result)
+        """Write what waits, group after group; look once more when free, for what came in between."""
+        while True:
+            while group := self.next_group():
+                self.write(group)
+            self.idle.release()
+            if not self.wanted():
+                return
 
     def next_group(self) -> list[Unit]:
         """Take units off the queue, but not those that nobody waits for any more."""
         group: list[Unit] = []
-        while self.units and len(group) < LARGEST_GROUP:
-            unit = self.units.popleft()
+        while len(group) < LARGEST_GROUP:
+            try:
+                unit = self.units.popleft()
+            except IndexError:
+                break
             if unit.waiting.set_running_or_notify_cancel():
                 group.append(unit)
         return group
 
-    def separately(self, group: list[Unit]) -> None:
-        """Write units one by one, and tell each its own outcome."""
-        for unit in group:
-            try:
-                unit.waiting.set_result(self.alone(unit.work))
-            except Exception as error:  # noqa: BLE001 - it is raised where the unit was submitted
-                unit.waiting.set_exception(error)
+    def write(self, group: Sequence[Unit]) -> None:
+        """Write units together; one that fails takes none of its group with it."""
+        try:
+            results = self.transact(lambda connection: together(connection, group))
+        except Exception as error:  # noqa: BLE001 - it is raised where the unit was submitted
+            if len(group) == 1:
+                group[0].waiting.set_exception(error)
+                return
+            for unit in group:
+                self.write([unit])
+        else:
+            for unit, result in zip(group, results, strict=True):
+                unit.waiting.set_result(result)
+
+
+def together(connection: Connection, group: Sequence[Unit]) -> list[Any]:
+    """Do the work of a group on one connection."""
+    store(connection, [unit.work for unit in group if isinstance(unit.work, Batch)])
+    return [unit.work.result if isinstance(unit.work, Batch) else unit.work(connection) for unit in group]

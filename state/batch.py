@@ -1,0 +1,60 @@
+"""What a unit of writing stores, and how several units go into the database together."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from .engine import insert
+from .queries import THIS_BLOB
+from .rows import Record, Typed
+from .tables import blobs, checkpoints, writes
+
+PRIOR = select(blobs.c.base).where(*THIS_BLOB).with_for_update(read=True, key_share=True)
+"""The lock keeps a version until what is added to it is stored."""
+
+
+@dataclass(frozen=True)
+class Grown:
+    """A version of a list that can be stored as what it has more than another one, or whole."""
+
+    row: Record
+    whole: Callable[[], Typed]
+    """Seldom wanted, and dear where it is to be encrypted."""
+    added: Typed
+    prior: bytes
+
+    def stored(self, connection: Connection) -> Record:
+        """Return the row to store: the addition only where the version that it is added to is there."""
+        found = connection.execute(PRIOR, {**self.row, "version": self.prior}).first()
+        if found is None:
+            return {**self.row, **self.whole()._asdict()}
+        return {**self.row, **self.added._asdict(), "prior": self.prior, "base": found.base or self.prior}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The rows of one unit; a batch is a unit of writing itself."""
+
+    values: Sequence[Record | Grown] = ()
+    """A version that is there already is the same value."""
+    checkpoints: Sequence[Record] = ()
+    writes: Sequence[Record] = ()
+    """Ordinary ones are stored once, special ones (errors, interrupts, resumes) over the old."""
+    result: Any = field(default=None)
+
+    def __call__(self, connection: Connection) -> Any:
+        store(connection, [self])
+        return self.result
+
+
+def store(connection: Connection, batches: Sequence[Batch]) -> None:
+    """Store the rows of several units, a statement for each kind."""
+    values = [row for batch in batches for row in batch.values]
+    stored = [row.stored(connection) if isinstance(row, Grown) else row for row in values]
+    insert(connection, blobs, stored, replace=False)
+    insert(connection, checkpoints, [row for batch in batches for row in batch.checkpoints], replace=True)
+    made = [row for batch in batches for row in batch.writes]
+    insert(connection, writes, [row for row in made if row["idx"] >= 0], replace=False)
+    insert(connection, writes, [row for row in made if row["idx"] < 0], replace=True)

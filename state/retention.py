@@ -1,0 +1,168 @@
+"""What is forgotten, and what has to stay: threads, runs, superseded checkpoints; and copies of threads."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Connection, and_, delete, literal, select, update
+
+from . import queries
+from .codec import Codec, stored_apart
+from .history import back_to_values
+from .rows import Found, Place, Version
+from .tables import blobs, checkpoints, digest, encode, journal, leases, writes
+
+OF_PLACE = (checkpoints, blobs, writes)
+"""Tables whose rows are in a namespace of a thread."""
+FREE = delete(blobs).where(*queries.THIS_BLOB)
+LOCK = select(blobs.c.version).where(*queries.HERE_BLOBS).with_for_update()
+"""Waits for whoever is about to add to a list, and keeps others from it."""
+PRIORS = select(blobs.c.channel, blobs.c.version, blobs.c.prior).where(*queries.HERE_BLOBS)
+DELTAS = "counters_since_delta_snapshot"
+"""Metadata that names the channels whose value is to be replayed from ancestors."""
+
+
+def delete_thread(connection: Connection, thread_id: str) -> None:
+    """Forget a thread."""
+    for table in (*OF_PLACE, journal, leases):
+        connection.execute(delete(table).where(table.c.thread == digest(thread_id)))
+
+
+def copy_thread(connection: Connection, source: str, target: str) -> None:
+    """Copy everything of a thread under another id, whose own rows go."""
+    delete_thread(connection, target)
+    changed = {"thread": literal(digest(target)), "thread_id": literal(encode(target))}
+    for table in (*OF_PLACE, journal):
+        values = [changed.get(column.name, column) for column in table.columns]
+        chosen = select(*values).where(table.c.thread == digest(source))
+        connection.execute(table.insert().from_select([column.name for column in table.columns], chosen))
+
+
+def delete_runs(codec: Codec, connection: Connection, run_ids: Iterable[str]) -> None:
+    """Forget the checkpoints that runs have made, and what only they refer to."""
+    made = checkpoints.c.run.in_([digest(run_id) for run_id in run_ids])
+    gone: dict[Place, list[bytes]] = defaultdict(list)
+    for row in connection.execute(select(checkpoints).where(made)):
+        found = Found._make(row)
+        gone[found.place].append(found.id)
+    for place, ids in gone.items():
+        for part in queries.parts(ids):
+            forget(connection, place, partial(among, part))
+        free_values(codec, connection, place)
+    for thread_id in {place.thread_id for place in gone}:
+        free_calls(connection, thread_id)
+
+
+def keep_latest(codec: Codec, connection: Connection, thread_id: str) -> None:
+    """Keep the newest checkpoint of each namespace, and what it cannot do without.
+
+    The namespace of a subgraph's call (its name has a task's id after a colon) goes when the step of the root graph
+    that called it is superseded; where that step is not stored yet, the call has overtaken it and stays.
+    """
+    heads = [head_of(codec, connection, thread_id, ns) for ns in namespaces(connection, thread_id)]
+    root = next((head.id for head in heads if not head.place.ns), None)
+    for head in heads:
+        called_from = head.called_from if ":" in head.place.ns else None
+        if called_from not in {None, root} and queries.find(connection, Place(thread_id), id=called_from):
+            delete_place(connection, head.place)
+        else:
+            shorten(codec, connection, head)
+    free_calls(connection, thread_id)
+
+
+@dataclass(frozen=True)
+class Head:
+    """The newest checkpoint of a namespace."""
+
+    place: Place
+    id: bytes
+    parent: bytes | None
+    about: dict[str, Any]
+    """Its metadata."""
+
+    @property
+    def called_from(self) -> bytes | None:
+        """The checkpoint of the root graph whose step called this graph."""
+        root = self.about.get("parents", {}).get("")
+        return None if root is None else encode(root)
+
+
+def namespaces(connection: Connection, thread_id: str) -> Sequence[bytes]:
+    """Return the namespaces of a thread, as digests."""
+    asked = select(checkpoints.c.ns).where(checkpoints.c.thread == digest(thread_id)).distinct()
+    return connection.execute(asked).scalars().all()
+
+
+def head_of(codec: Codec, connection: Connection, thread_id: str, ns: bytes) -> Head:
+    """Return the newest checkpoint of a namespace."""
+    newest = queries.finding("thread", "ns", "limit")
+    (row,) = connection.execute(newest, {"thread": digest(thread_id), "ns": ns, "limit": 1})
+    found = Found._make(row)
+    return Head(found.place, found.id, found.parent, codec.body_of(found)["metadata"])
+
+
+def shorten(codec: Codec, connection: Connection, head: Head) -> None:
+    """Forget what is older than the newest checkpoint and not needed by it.
+
+    The value of a delta channel is replayed from its last snapshot: the ancestors back to there stay.
+    """
+    deltas = list(head.about.get(DELTAS) or ())
+    way = back_to_values(codec, connection, head.place, head.parent, deltas) if deltas else ()
+    kept = [head.id, *(ancestor.id for ancestor, _ in way)]
+    forget(connection, head.place, partial(older, head.id, kept))
+    free_values(codec, connection, head.place)
+
+
+def among(ids: Sequence[bytes], column: Column[bytes]) -> ColumnElement[bool]:
+    """Return the condition that a checkpoint is one of these."""
+    return column.in_(ids)
+
+
+def older(newest: bytes, kept: Sequence[bytes], column: Column[bytes]) -> ColumnElement[bool]:
+    """Return the condition that a checkpoint is superseded."""
+    return and_(column < newest, column.not_in(kept))
+
+
+def forget(connection: Connection, place: Place, gone: Callable[[Column[bytes]], ColumnElement[bool]]) -> None:
+    """Forget checkpoints and their writes; their children have no parent then."""
+    here = (checkpoints.c.thread == place.key["thread"], checkpoints.c.ns == place.key["ns"])
+    connection.execute(delete(checkpoints).where(*here, gone(checkpoints.c.id)))
+    connection.execute(update(checkpoints).where(*here, gone(checkpoints.c.parent)).values(parent=None))
+    of_place = (writes.c.thread == place.key["thread"], writes.c.ns == place.key["ns"])
+    connection.execute(delete(writes).where(*of_place, gone(writes.c.checkpoint)))
+
+
+def free_values(codec: Codec, connection: Connection, place: Place) -> None:
+    """Forget the values of a place that no checkpoint refers to any more, nor a list that is in use."""
+    connection.execute(LOCK, place.key).all()
+    used: set[Version] = set()
+    for row in queries.find(connection, place):
+        used.update(stored_apart(codec.body_of(row)["checkpoint"]).values())
+    found = [
+        (bytes(channel), bytes(version), prior) for channel, version, prior in connection.execute(PRIORS, place.key)
+    ]
+    priors = {(channel, version): prior for channel, version, prior in found}
+    for channel, version in list(used):
+        while (prior := priors.get((channel, version))) is not None:
+            version = bytes(prior)  # noqa: PLW2901 - walks down the chain
+            used.add((channel, version))
+    gone = [{**place.key, "channel": channel, "version": version} for channel, version in priors.keys() - used]
+    if gone:
+        connection.execute(FREE, gone)
+
+
+def free_calls(connection: Connection, thread_id: str) -> None:
+    """Forget the journal of steps whose checkpoint is gone."""
+    root = Place(thread_id).key
+    stored = select(checkpoints.c.id).where(
+        checkpoints.c.thread == root["thread"], checkpoints.c.ns == root["ns"], checkpoints.c.id == journal.c.root
+    )
+    connection.execute(delete(journal).where(journal.c.thread == root["thread"], ~stored.exists()))
+
+
+def delete_place(connection: Connection, place: Place) -> None:
+    """Forget a namespace of a thread."""
+    for table in OF_PLACE:
+        connection.execute(delete(table).where(table.c.thread == place.key["thread"], table.c.ns == place.key["ns"]))
