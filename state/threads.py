@@ -59,13 +59,6 @@ def look(saver: SQLAlchemySaver, keys: Sequence[bytes]) -> list[Thread]:
     return [described(saver, own, working.get(key)) for key, own in of.items() if own]
 
 
-def superseded(saver: SQLAlchemySaver, thread_id: str) -> int:
-    """Count the checkpoints of a thread that are not the newest of their namespace."""
-    counted = select(func.count() - func.count(checkpoints.c.ns.distinct()))
-    with saver.reads() as connection:
-        return connection.scalar(counted.where(checkpoints.c.thread == digest(thread_id))) or 0
-
-
 def newest_of(keys: Sequence[bytes]) -> Select[Any]:
     """Ask for two checkpoints a thread: the newest of its root, then the newest of its subgraphs."""
     nested = case((checkpoints.c.ns == digest(""), 0), else_=1)

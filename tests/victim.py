@@ -18,7 +18,8 @@ from typing_extensions import TypedDict
 
 from ponder.graphs import aresume, asolve, create_ponder
 from ponder.state import Answer, SQLAlchemySaver, ThreadNotFound
-from ponder.state.codec import Codec, versions_in
+from ponder.state.codec import Codec, stored_apart
+from ponder.state.rows import Found
 from ponder.state.rows import Typed
 from ponder.state.tables import blobs, checkpoints, digest, journal, leases, writes
 from tests.oracle import digests_in
@@ -181,7 +182,7 @@ def orphans(connection: Connection, codec: Codec, thread: str) -> Counter[str]:
     kept = connection.execute(select(checkpoints).where(mine[checkpoints])).all()
     named = {(row.ns, row.id) for row in kept}
     roots = {row.id for row in kept if row.ns == digest("")}
-    used = {(row.ns, *key) for row in kept for key in versions_in(codec.body_of(row)["checkpoint"]).values()}
+    used = {(row.ns, *key) for row in kept for key in stored_apart(codec.body_of(Found._make(row))["checkpoint"]).values()}
     values = connection.execute(select(blobs).where(mine[blobs])).all()
     used |= {(row.ns, row.channel, version) for row in values for version in (row.prior, row.base) if version}
     return Counter(

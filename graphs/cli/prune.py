@@ -99,10 +99,8 @@ async def drop(saver: "SQLAlchemySaver", thread: "Thread", done: Pruned, *, unfi
 
 
 async def shorten(saver: "SQLAlchemySaver", thread: "Thread", done: Pruned) -> None:
-    """Drop the checkpoints of a thread that newer ones have superseded."""
-    from ...state.threads import superseded
-
-    dropped = await saver.threaded(superseded, saver, thread.id)
+    """Drop all checkpoints of a finished run but the last, which holds its outcome."""
+    dropped = thread.checkpoints - 1
     if dropped and await alone(saver, thread, done, lambda name: saver.aprune([name])):
         done.shortened[thread.id] = dropped
 
