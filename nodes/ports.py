@@ -1,6 +1,6 @@
 """What the steps need from outside: a chat model, a verifier."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -127,6 +127,6 @@ class Journal(Protocol):
 class JournalKeeper(Protocol):
     """A checkpointer that keeps a journal; ponder's own is one."""
 
-    def journal(self, thread_id: str, root: str) -> Journal:
-        """Return the journal of a step: the thread, and the id of its checkpoint."""
+    def journal(self, thread_id: str, way: Mapping[str, str]) -> Journal:
+        """Return the journal of a step: the thread, and the checkpoint in each namespace on the way to it."""
         ...

@@ -62,8 +62,9 @@ def task_of(ref: CallRef, config: RunnableConfig, enough: Enough | None = None) 
     call = next(call for call in view.calls if call.id == ref["call_id"])
     saver = given.get("__pregel_checkpointer")
     journal = None
-    if isinstance(saver, JournalKeeper):
-        journal = saver.journal(str(given["thread_id"]), given["checkpoint_map"][""])
+    # With durability "exit" nothing is stored before the end: a killed run leaves nothing that could ask the journal.
+    if isinstance(saver, JournalKeeper) and given.get("__pregel_durability") != "exit":
+        journal = saver.journal(str(given["thread_id"]), given["checkpoint_map"])
     return Task(call, view, journal, board(view, call.id, enough) if enough else None)
 
 

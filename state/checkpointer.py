@@ -289,9 +289,9 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
         """Return the ids of threads, the newest first."""
         return await self.threaded(self.list_threads, limit)
 
-    def journal(self, thread_id: str, root: str) -> CallJournal:
-        """Return the journal of the model calls that a step makes: the thread, and the id of its checkpoint."""
-        return CallJournal(self.writer, self.codec, thread_id, root)
+    def journal(self, thread_id: str, way: Mapping[str, str]) -> CallJournal:
+        """Return the journal of the calls that a step makes: the thread, and the checkpoint in each namespace above."""
+        return CallJournal(self.writer, self.codec, thread_id, way)
 
     def get_next_version(self, current: str | None, channel: None) -> str:
         """Return a version that sorts after `current`, and after none that another fork makes."""

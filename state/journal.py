@@ -7,16 +7,21 @@ call was begun and nobody knows how it ended.
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Delete, Update, and_, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Delete, Select, Update, and_, delete, func, select, tuple_, update
 
 from .codec import Codec
 from .engine import insert
 from .rows import Typed
 from .run import Asked
-from .tables import digest, encode, journal
+from .tables import checkpoints, digest, encode, journal
 from .writer import Writer
+
+PAUSE_SECONDS = 0.01
+"""Before looking again whether the checkpoints that lead to a call are stored."""
 
 
 @dataclass(frozen=True)
@@ -36,25 +41,41 @@ class CallJournal:
     writer: Writer
     codec: Codec
     thread_id: str
-    root: str
-    """Id of the thread's checkpoint whose step makes them; the rows go when it goes."""
+    way: Mapping[str, str]
+    """Namespace -> its checkpoint, from the thread's own, whose rows go when it goes, to that whose step makes them."""
 
     async def begin(self, key: str) -> Begun:
-        """Write down that a call begins, unless it was begun before."""
-        row = {"thread": digest(self.thread_id), "key": digest(key), "root": encode(self.root), "begun": time.time()}
+        """Write down that a call begins, unless it was begun before, as soon as the way to it is stored.
+
+        With LangGraph's default durability a run is ahead of its checkpoints. One that is killed then does not come to
+        the same step again, and would never look for what is written down here.
+        """
+        root = encode(self.way[""])
+        row = {"thread": digest(self.thread_id), "key": digest(key), "root": root, "begun": time.time()}
         mine = select(journal.c.type, journal.c.data).where(self.named(key))
 
-        def work(connection: Connection) -> Typed | None:
+        def work(connection: Connection) -> Typed | bool:
             found = connection.execute(mine).first()
-            if found is None:
+            if found is not None:
+                return Typed(found.type, found.data)
+            stored: bool = connection.scalar(self.stored()) == len(self.way)
+            if stored:
                 insert(connection, journal, [row], replace=False)
-                return None
-            return Typed(found.type, found.data)
+            return stored
 
-        found = await asyncio.wrap_future(self.writer.submit(work))
-        if found is None:
+        # A database does not signal.
+        while (found := await asyncio.wrap_future(self.writer.submit(work))) is False:  # noqa: ASYNC110
+            await asyncio.sleep(PAUSE_SECONDS)
+        if isinstance(found, bool):
             return Begun(first=True)
         return Begun(first=False, asked=None if found.type is None else self.codec.load(found))
+
+    def stored(self) -> Select[Any]:
+        """Count the checkpoints of the way that are there."""
+        way = tuple_(checkpoints.c.ns, checkpoints.c.id).in_(
+            [(digest(ns), encode(id_)) for ns, id_ in self.way.items()]
+        )
+        return select(func.count()).where(checkpoints.c.thread == digest(self.thread_id), way)
 
     async def finish(self, key: str, asked: Asked) -> None:
         """Write down how a call ended."""

@@ -2,17 +2,23 @@
 
 import asyncio
 import operator
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, cast
 
+import pytest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
-from langgraph.types import Send
+from langgraph.types import Durability, Send
+from sqlalchemy import func, select
 from typing_extensions import TypedDict
 
 from ponder.graphs import create_ponder, create_ponder_graph, solve
-from ponder.state import Answer, Budget, Settings
+from ponder.state import Answer, Budget, Settings, SQLAlchemySaver
+from ponder.state.journal import CallJournal
 from ponder.state.run import PERSISTED, RunState, RunUpdate
+from ponder.state.tables import journal
 from tests.fakes import ScriptedModel, always, cycle
 
 
@@ -165,3 +171,39 @@ def test_an_uncompiled_graph_can_be_extended() -> None:
     graph = create_ponder_graph(ScriptedModel(always("2")))
     graph.add_node("log", log)
     assert {"begin", "assess", "route", "direct", "parallel", "refine", "search", "select", "log"} <= set(graph.nodes)
+
+
+class LateSaver(SQLAlchemySaver):
+    """Stores checkpoints only when it is told to, as a slow database does."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.told, self.reached = asyncio.Event(), asyncio.Event()
+
+    async def aput(self, *given: Any, **named: Any) -> Any:
+        await self.told.wait()
+        return await super().aput(*given, **named)
+
+    def journal(self, thread_id: str, way: Mapping[str, str]) -> CallJournal:
+        self.reached.set()
+        return super().journal(thread_id, way)
+
+
+@pytest.mark.parametrize("durability", ["async", "exit"])
+async def test_no_call_is_made_before_the_way_to_it_is_stored(tmp_path: Path, durability: Durability) -> None:
+    model = ScriptedModel(always("2"))
+    parent = StateGraph(MessagesState)
+    parent.add_node("ponder", create_ponder(model, policy="direct"))
+    parent.add_edge(START, "ponder")
+    async with LateSaver(f"sqlite:///{tmp_path}/ponder.db") as late:
+        chat: Any = {"messages": [HumanMessage("What is 1 + 1?")]}
+        run = asyncio.create_task(parent.compile(checkpointer=late).ainvoke(chat, on("t"), durability=durability))
+        if durability == "async":
+            await late.reached.wait()
+            for _ in range(9):  # writers wait in line: whatever the call had to write first is written
+                await asyncio.wrap_future(late.writer.submit(lambda _: None))
+            assert model.calls == 0
+        late.told.set()
+        assert (await run)["messages"][-1].content == "Answer: 2"
+        with late.reads() as connection:
+            assert connection.scalar(select(func.count()).select_from(journal)) == (durability == "async")
