@@ -49,3 +49,7 @@ faults *arguments:
 # Many solves at once, and one wide solve, against a bare client.
 throughput *arguments:
     uv run python -m tests.benchmarks.throughput {{arguments}}
+
+# Recorded answers through the machine: did the preview tell the truth?
+replay *arguments:
+    uv run python -m tests.benchmarks.replay {{arguments}}
