@@ -53,3 +53,7 @@ throughput *arguments:
 # Our saver against LangGraph's own: speed, sizes, memory.
 savers *arguments:
     uv run --group bench python -m tests.benchmarks.saver {{arguments}}
+
+# Recorded answers through the machine: did the preview tell the truth?
+replay *arguments:
+    uv run python -m tests.benchmarks.replay {{arguments}}

@@ -30,8 +30,8 @@ Loop = CompiledStateGraph[RunState, Settings, RunState, BranchOutput]
 Step = Callable[..., Awaitable[BranchOutput]]
 
 
-def build(caller: Caller, verifier: Verifier | None, settings: Settings) -> Graph:
-    """Wire the machine for a model and an optional verifier."""
+def build(caller: Caller, verifier: Verifier | None, settings: Settings, *, tireless: bool = False) -> Graph:
+    """Wire the machine for a model and an optional verifier; `tireless` is never satisfied with an answer."""
     exact, price = verifier is not None, caller.price
     proposing: tuple[CallKind, ...] = ("probe", "sample", "revise", "expand")
 
@@ -54,7 +54,7 @@ def build(caller: Caller, verifier: Verifier | None, settings: Settings) -> Grap
         graph.add_node(name, loop(name, branch.plan, branch.kinds, branch.enough))
         graph.add_edge(name, "select")
     ends = (*list(BRANCHES)[1:], "judge", END)
-    graph.add_node("select", Twin(Select(exact, price)), defer=True, destinations=ends)
+    graph.add_node("select", Twin(Select(exact, price, tireless)), defer=True, destinations=ends)
     graph.add_node("judge", loop("select", plan_judge, ("judge",)))
     graph.add_edge(START, "begin")
     graph.add_edge("assess", "route")

@@ -33,8 +33,13 @@ class Caller:
     @property
     def price(self) -> Price | None:
         """What a token costs at most, whichever of several models answers; None where that is not known."""
+        return highest(self.tariffs)
+
+    @property
+    def tariffs(self) -> list[Price | None]:
+        """The price of each of several models, or of the one; None where it is not known."""
         members = self.model.members if isinstance(self.model, ModelPool) else [self.model]
-        return highest([price_of(member.name, self.prices) for member in members])
+        return [price_of(member.name, self.prices) for member in members]
 
     async def ask(self, task: Task) -> Asked:
         """Make the call when its turn has come, unless the journal knows its outcome.
@@ -69,7 +74,8 @@ class Caller:
 
     async def once(self, task: Task, clock: Clock) -> Asked:
         """Make the call, and write it down before and after, unless the journal knows its outcome."""
-        request = Request(task.call.temperature, task.call.max_tokens, seed(task), clock.timeout(), place=task.call.id)
+        call = task.call
+        request = Request(call.temperature, call.max_tokens, seed(task), clock.timeout(), call.id, call.kind)
         messages = prompt_for(task.view, task.call)
         if task.journal is None:
             return await self.watched(messages, request, task, clock)

@@ -27,7 +27,7 @@ def feedback_on(view: View, candidate: Candidate) -> Feedback | None:
 
 def critique_of(view: View, candidate: Candidate) -> Call | None:
     """Return the critique of a candidate, made in whichever branch, unless it is still to be tried again."""
-    waiting = {call.candidate_id for call in view.retries()}
+    waiting = {call.candidate_id for call in view.retries}
     made = [
         call
         for call in view.calls

@@ -49,7 +49,7 @@ class Dispatch:
     async def __call__(self, state: RunState) -> Command[str]:
         view = View(self.branch, state, self.exact, self.price)
         step = self.plan(view)
-        again = view.retries()
+        again = view.retries
         if isinstance(step, Done) and not again:
             return self.end(view, step)
         wanted = again or (step.calls if isinstance(step, Wave) else [])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from langchain_core.messages import BaseMessage
 from langgraph.types import Send
 
 from ..state.budget import Call, Usage
@@ -29,11 +30,16 @@ def limit_on(view: View, wanted: Sequence[Call]) -> StopReason | None:
 
 
 def at_worst(view: View, call: Call) -> Call:
-    """Return the call with the most it can cost: no common tokenizer makes more tokens of a text than it has bytes."""
-    texts = [str(message.content) for message in prompt_for(view, call)]
-    read = TEMPLATE_TOKENS + sum(MESSAGE_TOKENS + len(text.encode(errors="surrogatepass")) for text in texts)
+    """Return the call with the most it can cost."""
+    read = read_at_most(prompt_for(view, call))
     usd = None if view.price is None else view.price.of(Usage(input_tokens=read, output_tokens=call.max_tokens))
     return call.model_copy(update={"worst_tokens": read + call.max_tokens, "worst_usd": usd})
+
+
+def read_at_most(messages: Sequence[BaseMessage]) -> int:
+    """Return the most tokens that a prompt can be: no common tokenizer makes more of a text than it has bytes."""
+    texts = [str(message.content) for message in messages]
+    return TEMPLATE_TOKENS + sum(MESSAGE_TOKENS + len(text.encode(errors="surrogatepass")) for text in texts)
 
 
 def sends(calls: Sequence[Call]) -> list[Send]:

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from langchain_core.messages import BaseMessage
 
-from ..state.budget import Usage
+from ..state.budget import CallKind, Usage
 from ..state.run import Asked, Candidate, Problem, Reply, Verdict
 
 __all__ = ["Asked", "CallFailed", "ChatModel", "Journal", "JournalKeeper", "ModelPool", "Reply", "Request", "Verifier"]
@@ -24,6 +24,8 @@ class Request:
     """Seconds."""
     place: str = ""
     """The call's place in the run, with its attempt: a pool of models chooses by it."""
+    kind: CallKind = "sample"
+    """What the call is for."""
 
 
 class CallFailed(Exception):  # noqa: N818 - control flow between a model and its caller

@@ -35,12 +35,14 @@ class Select:
 
     exact: bool = False
     price: Price | None = None
+    tireless: bool = False
+    """Never satisfied: go on as far as the limits allow, for the upper end of a preview."""
 
     async def __call__(self, state: RunState, config: RunnableConfig) -> Command[str]:
         view = View("select", state, self.exact, self.price)
         selection = choose(view)
         emit(Event(type="voted", selection=selection, votes=written(view.votes)))
-        reason = stop_reason(view, selection)
+        reason = stop_reason(view, selection, tireless=self.tireless)
         assessment = state.get("assessment")
         if reason is None and assessment is not None:
             branch = next_branch(view)
@@ -125,11 +127,11 @@ def plan_judge(view: View) -> Wave | Done:
     return Wave(comparisons(view, tied(view))) if len(tied(view)) > 1 else Done("nothing to compare")
 
 
-def stop_reason(view: View, selection: Selection) -> StopReason | None:
+def stop_reason(view: View, selection: Selection, *, tireless: bool = False) -> StopReason | None:
     """Say why the run ends here; None where the next branch up is to be tried."""
     if selection.decided_by == "verified":
         return "verified"
-    if selection.settled and view.settings.policy != "fixed":
+    if selection.settled and view.settings.policy != "fixed" and not tireless:
         return "confident"
     limit = limit_on(view, [view.call("sample", 0)]) or ("compute budget" if units_left(view) <= 0 else None)
     if view.settings.policy != "adaptive":
@@ -138,7 +140,7 @@ def stop_reason(view: View, selection: Selection) -> StopReason | None:
         return limit
     if not next_branch(view):
         return "no branch left"
-    return "patience" if exhausted(view, selection) else None
+    return "patience" if exhausted(view, selection) and not tireless else None
 
 
 def cut_short(view: View) -> bool:

@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from functools import cache
 from importlib.metadata import version
 from types import ModuleType
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
+from langsmith import tracing_context
 
 from ..state.budget import Call, Limit
 from ..state.errors import PonderError
@@ -36,6 +38,20 @@ running: dict[str, "Span"] = {}
 logging.getLogger("ponder").addHandler(logging.NullHandler())
 of_runs = logging.getLogger("ponder.run")
 of_calls = logging.getLogger("ponder.call")
+unheard: ContextVar[bool] = ContextVar("unheard", default=False)
+for logger in (of_runs, of_calls):
+    logger.addFilter(lambda _: not unheard.get())
+
+
+@contextmanager
+def unwatched() -> Iterator[None]:
+    """Tell nobody meanwhile: what runs is a play; langchain-core's tracers, which LangSmith's is one of, included."""
+    token = unheard.set(True)
+    try:
+        with tracing_context(enabled=False):
+            yield
+    finally:
+        unheard.reset(token)
 
 
 @contextmanager
@@ -164,7 +180,7 @@ def tracer() -> "Tracer | None":
 def spanned(name: str, kind: str, about: dict[str, Any]) -> Iterator["Span | None"]:
     """Open a span and close it; None where nobody traces."""
     trace, making = otel(), tracer()
-    if trace is None or making is None:
+    if trace is None or making is None or unheard.get():
         yield None
         return
     span = making.start_span(name, kind=trace.SpanKind[kind], attributes=about)

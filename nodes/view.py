@@ -125,6 +125,7 @@ class View:
             temperature=self.settings.temperature if temperature is None else temperature,
         )
 
+    @cached_property
     def retries(self) -> list[Call]:
         """Return the next attempts of calls that were lost, or failed for a passing reason that may pass in time."""
         known = {call.id for call in self.own}

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from .budget import Budget, Spent
     from .checkpointer import SQLAlchemySaver
     from .errors import ModelUnreachable, PonderError, StoreError, ThreadBusy, ThreadNotFound, UsageError
+    from .preview import Preview
     from .run import Answer, Assessment, Candidate, Problem, Verdict
     from .settings import Settings
 
@@ -14,6 +15,7 @@ MODULES = {
     "budget": ("Budget", "Spent"),
     "checkpointer": ("SQLAlchemySaver",),
     "errors": ("ModelUnreachable", "PonderError", "StoreError", "ThreadBusy", "ThreadNotFound", "UsageError"),
+    "preview": ("Preview",),
     "run": ("Answer", "Assessment", "Candidate", "Problem", "Verdict"),
     "settings": ("Settings",),
 }
@@ -25,6 +27,7 @@ __all__ = [
     "Candidate",
     "ModelUnreachable",
     "PonderError",
+    "Preview",
     "Problem",
     "SQLAlchemySaver",
     "Settings",

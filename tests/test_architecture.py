@@ -99,9 +99,17 @@ print(light, len(sys.modules), *sorted(set({sorted(HEAVY)!r}) & set(sys.modules)
 
 
 def test_the_public_names_are_these() -> None:
-    assert ponder.graphs.__all__ == ["aresume", "asolve", "create_ponder", "create_ponder_graph", "resume", "solve"]
+    assert ponder.graphs.__all__ == [
+        "aresume",
+        "asolve",
+        "create_ponder",
+        "create_ponder_graph",
+        "preview",
+        "resume",
+        "solve",
+    ]
     assert set(ponder.state.__all__) == {
-        *("Answer", "Assessment", "Budget", "Candidate", "Problem", "Settings", "Spent", "Verdict"),
+        *("Answer", "Assessment", "Budget", "Candidate", "Preview", "Problem", "Settings", "Spent", "Verdict"),
         *("ModelUnreachable", "PonderError", "StoreError", "ThreadBusy", "ThreadNotFound", "UsageError"),
         "SQLAlchemySaver",
     }

@@ -19,8 +19,7 @@ from typing_extensions import TypedDict
 from ponder.graphs import aresume, asolve, create_ponder
 from ponder.state import Answer, SQLAlchemySaver, ThreadNotFound
 from ponder.state.codec import Codec, stored_apart
-from ponder.state.rows import Found
-from ponder.state.rows import Typed
+from ponder.state.rows import Found, Typed
 from ponder.state.tables import blobs, checkpoints, digest, journal, leases, writes
 from tests.oracle import digests_in
 

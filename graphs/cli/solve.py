@@ -4,7 +4,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -34,35 +34,45 @@ def solve(
     effort: Annotated[str, typer.Option(help="low, fast, balanced or thorough.")] = "balanced",
     assessor: Annotated[str, typer.Option(help="probe, ask or fixed:N (a difficulty, 0 to 10).")] = "probe",
     max_calls: Annotated[int | None, typer.Option(help="Most model calls, of every kind.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Most tokens, input and output together.")] = None,
+    max_usd: Annotated[
+        float | None, typer.Option(help="Most US dollars; prices come from PONDER_PRICES, see README.")
+    ] = None,
+    max_seconds: Annotated[float | None, typer.Option(help="Most seconds of work.")] = None,
+    max_output: Annotated[int | None, typer.Option(min=1, help="Output tokens of one call; default: 512.")] = None,
     verify: Annotated[str | None, typer.Option(help="regex:PATTERN or py:MODULE:FUNCTION.")] = None,
     store: Store = None,
     thread: Annotated[str | None, typer.Option(help="Name the run; default: a new name.")] = None,
     seed: Annotated[int | None, typer.Option(help="Repeat a run, where the model honours seeds.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what it may cost, and call nobody.")] = False,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
 ) -> None:
     """Solve a problem and print the answer."""
     text = read(problem, file)
+    asked: dict[str, Any] = {
+        "model": model,
+        "base_url": base_url,
+        "policy": policy,
+        "effort": effort,
+        "assessor": assessor,
+        "budget": {"max_calls": max_calls, "max_tokens": max_tokens, "max_usd": max_usd, "max_seconds": max_seconds},
+        "verifier": verify,
+        "seed": seed,
+        "max_tokens": max_output,
+    }
+    if dry_run:
+        from .dry_run import tell
+
+        tell(text, asked, json=json)
+        return
     from ..solver import new_thread
     from ..solver import solve as run
 
     thread = thread or new_thread()
     finish(
-        lambda on_event: run(
-            text,
-            model=model,
-            base_url=base_url,
-            policy=policy,
-            effort=effort,
-            assessor=assessor,
-            budget={"max_calls": max_calls},
-            verifier=verify,
-            store=store,
-            thread_id=thread,
-            seed=seed,
-            on_event=on_event,
-        ),
+        lambda on_event: run(text, store=store, thread_id=thread, on_event=on_event, **asked),
         resuming=resume_command(thread, store),
         title=text,
         json=json,

@@ -85,6 +85,46 @@ def test_json_is_one_object_with_the_fields_of_an_answer(ponder: Ponder, server:
     assert (answer["answer"], answer["spent"]["calls"]) == ("2", 2)
 
 
+def test_a_dry_run_tells_the_range_calls_nobody_and_stores_nothing(
+    ponder: Ponder, server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ["solve", "1 + 1?", *on(server), "--policy", "direct", "--max-output", "100", "--dry-run"]
+    done = ponder(*asked)
+    assert (done.code, done.err) == (0, "")
+    assert [line.split() for line in done.out.splitlines()[:5]] == [
+        ["at", "least", "at", "most"],
+        ["calls", "1", "1"],
+        ["direct", "1", "1"],
+        ["input", "tokens", "3", "114"],
+        ["output", "tokens", "1", "100"],
+    ]
+    assert "USD            unknown: no price for the model; see PONDER_PRICES" in done.out
+    monkeypatch.setenv("PONDER_PRICES", '{"openai:fake": {"input": 1000, "output": 10000}}')
+    assert ponder(*asked).out.splitlines()[5].split() == ["USD", "0.0130", "1.1140"]
+    told = json.loads(ponder(*asked, "--json").out)
+    assert list(told) == ["calls", "input_tokens", "output_tokens", "usd", "branches"]
+    assert told["output_tokens"] == {"low": 1, "high": 100}
+    assert (server.requests, list(tmp_path.iterdir())) == ([], [])
+
+
+def test_every_limit_of_the_budget_is_an_option(
+    ponder: Ponder, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PONDER_PRICES", '{"openai:fake": {"input": 1000, "output": 10000}}')
+    server.script = lambda _, number: Said(f"Answer: {number}")
+    asked = ["solve", "1 + 1?", *on(server), "--policy", "fixed", "--max-calls", "50", "--max-output", "64", "--json"]
+    spent = json.loads(ponder(*asked, "--max-tokens", "400").out)["spent"]
+    assert 200 < spent["input_tokens"] + spent["output_tokens"] <= 400
+    spent = json.loads(ponder(*asked, "--max-usd", "2").out)["spent"]
+    assert 1 < spent["usd"] <= 2
+    assert {request["max_tokens"] for request in server.requests} == {64}
+    server.script = lambda *_: server.release.wait(60) and Said()  # type: ignore[return-value]
+    spent = json.loads(ponder(*asked, "--max-calls", "2", "--max-seconds", "0.2").out)["spent"]
+    assert (spent["calls"], spent["lost"]) == (0, 2)
+    assert spent["seconds"] < 5
+    server.release.set()
+
+
 def test_the_problem_comes_from_a_file_or_from_standard_input(
     ponder: Ponder, server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,6 +159,16 @@ def test_a_verifier_is_named_on_the_command_line(ponder: Ponder, server: FakeSer
         (["1 + 1?", "--max-calls", "0"], "error: budget.max_calls=0 cannot be used: input should be greater than 0"),
         (["1 + 1?", "--max-calls", "-2"], "error: budget.max_calls=-2 cannot be used"),
         (["1 + 1?", "--max-calls", "many"], "error: Invalid value for '--max-calls': Input should be a valid integer"),
+        (["1 + 1?", "--max-tokens", "0"], "error: budget.max_tokens=0 cannot be used: input should be greater than 0"),
+        (["1 + 1?", "--max-tokens", "9"], "error: max_tokens=9 is too small for one call on this problem"),
+        (["1 + 1?", "--max-tokens", "9", "--dry-run"], "error: max_tokens=9 is too small for one call on this problem"),
+        (["1 + 1?", "--max-usd", "-1"], "error: budget.max_usd=-1.0 cannot be used: input should be greater than 0"),
+        (["1 + 1?", "--max-usd", "lots"], "error: Invalid value for '--max-usd': Input should be a valid number"),
+        (
+            ["1 + 1?", "--max-seconds", "0"],
+            "error: budget.max_seconds=0.0 cannot be used: input should be greater than 0",
+        ),
+        (["1 + 1?", "--max-output", "0"], "error: Invalid value for '--max-output': Input should be greater than or"),
         (["1 + 1?", "--nope"], "error: No such option: --nope"),
         (["1 + 1?", "--store", "sqlite:////no/x.db"], "error: store '/no/x.db': folder '/no' does not exist"),
         (["1 + 1?", "--store", f"sqlite:///{__file__}"], "file is not a database"),

@@ -1,0 +1,198 @@
+"""What a solve would cost, before its first call: extreme models are played through the very machine, without a store.
+
+So nothing is worked out twice: policies, presets and limits hold because the machine keeps them.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextvars import Context
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from langchain_core.messages import BaseMessage
+
+from ..nodes.call import Caller
+from ..nodes.players import Always, Appetite, Opening, Optimist, Pessimist, Player, Voice, branch_of
+from ..nodes.ports import Reply, Request
+from ..nodes.route import ASSESSED
+from ..nodes.telemetry import unwatched
+from ..state.budget import Budget, Usage
+from ..state.preview import N, Preview, Range
+from ..state.run import Problem
+from ..state.settings import Settings
+from .app import ModelLike, Setup, VerifierLike, prepare
+from .branches import BRANCHES
+from .branches.search import INITIAL
+from .machine import build
+from .solver import wait
+
+Play = list[tuple[str, Usage]]
+"""The calls of one run: the step that made each, and the tokens it counted for."""
+STEPS = ("assess", *BRANCHES, "select")
+"""The steps that make calls, in the order of a run."""
+UNTIMED: dict[str, object] = {
+    "call_timeout": 3600.0,
+    **dict.fromkeys(("concurrency", "requests_per_minute", "tokens_per_minute")),
+}
+"""Settings of a play: it waits for nobody, and nothing in it takes long."""
+DIFFICULTIES = (0.0, 2.0, 4.0, 10.0)
+"""What a model that is asked may rate the problem, one for each level."""
+FARTHEST = {"adaptive": (0.0, 10.0), "cumulative": (0.0, 2.0, 10.0)}
+"""Policy -> those of them with which a step can go farthest."""
+
+
+def preview(
+    problem: str | Problem,
+    *,
+    model: ModelLike | None = None,
+    policy: str = "adaptive",
+    effort: str = "balanced",
+    assessor: str | None = None,
+    budget: Budget | dict[str, Any] | None = None,
+    verifier: VerifierLike | None = None,
+    seed: int | None = None,
+    base_url: str | None = None,
+    **settings: Any,
+) -> Preview:
+    """Return the range of calls, tokens and US dollars of a solve with the same arguments; no call is made.
+
+    Neither model nor verifier is called, and no model is loaded. The range holds for every run whose calls are all
+    answered, with tokens counted as the server's tokenizer would: between a token a byte and a token for 16 bytes. It
+    can be left
+    - above, by failed calls: each is tried again at most `retries` times, and each attempt is a call;
+    - below, where calls fail for good, time out or meet `max_seconds`, which is not foreseen, and by the tokens of
+      stragglers that were let go, which nobody reports;
+    - both ways, by a server that counts wrong, or not at all, so that the texts' length must do.
+
+    Raises:
+        UsageError: a value cannot be used, or no call fits the budget, as in `solve`.
+
+    """
+    given = Problem(text=problem) if isinstance(problem, str) else problem
+    chosen = {"policy": policy, "effort": effort, "assessor": assessor, "budget": budget, "seed": seed, **settings}
+    setup = prepare(model, verifier=verifier, base_url=base_url, **chosen)
+    # In a context of its own: a graph around this call would take the plays for its own steps.
+    return Context().run(wait, rehearse(setup, given))
+
+
+@dataclass
+class Stage:
+    """The model of the plays: whoever acts in the one that runs, and who writes down what is counted."""
+
+    player: Player
+    log: Play = field(default_factory=list)
+    name: str = "stage"
+
+    async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
+        reply = await self.player.generate(messages, request)
+        self.log.append((branch_of(request), reply.usage or Usage()))
+        return reply
+
+
+async def rehearse(setup: Setup, problem: Problem) -> Preview:
+    """Play the extremes, and take the least and the most of each figure."""
+    budget = setup.settings.budget
+    # The upper end is held to the limits afterwards; as `fixed` reads it, one of them is the number of samples.
+    unlimited = Budget(max_calls=budget.max_calls if setup.settings.policy == "fixed" else None)
+    with unwatched():
+        short = await play(setup, problem, optimists(setup, problem), budget)
+        long = await play(setup, problem, pessimists(setup, problem), unlimited, tireless=True)
+    return folded(short, long, budget, setup.caller)
+
+
+async def play(
+    setup: Setup, problem: Problem, players: Iterable[Player], budget: Budget, *, tireless: bool = False
+) -> list[Play]:
+    """Run the machine once with each player; the verifier is one of ours."""
+    stage, price = Stage(Pessimist(problem)), setup.caller.price
+    untimed = budget.model_copy(update={"max_seconds": None})
+    settings = setup.settings.model_copy(update={**UNTIMED, "budget": untimed})
+    verifier = setup.verifier and Always(passed=not tireless)
+    caller = Caller(stage, {} if price is None else {stage.name: price})
+    graph = build(caller, verifier, settings, tireless=tireless).compile()
+    plays: list[Play] = []
+    for stage.player in players:
+        stage.log = []
+        await graph.ainvoke({"problem": problem})
+        plays.append(stage.log)
+    return plays
+
+
+def optimists(setup: Setup, problem: Problem) -> Iterator[Optimist]:
+    """Cast those with whom a run is soon over; where tokens are limited, also those who soon use them up."""
+    budget = setup.settings.budget
+    limited = budget.max_tokens is not None or budget.max_usd is not None
+    for voice in get_args(Voice):
+        for difficulty in DIFFICULTIES if is_asked(setup.settings) else (0.0,):
+            for appetite in get_args(Appetite) if limited else get_args(Appetite)[:1]:
+                yield Optimist(problem, voice, difficulty, appetite)
+
+
+def pessimists(setup: Setup, problem: Problem) -> Iterator[Pessimist]:
+    """Cast those with whom a run, or a step of it, goes as far as it may."""
+    for opening in openings(setup.settings, exact=setup.verifier is not None):
+        for difficulty in FARTHEST[setup.settings.policy] if is_asked(setup.settings) else (0.0,):
+            yield Pessimist(problem, opening, difficulty)
+
+
+def openings(settings: Settings, *, exact: bool) -> Sequence[Opening]:
+    """Return how they may open; where probes choose the branch, two go as far as any, in half the time."""
+    if exact or settings.policy != "adaptive" or settings.assessor != "probe":
+        return get_args(Opening)
+    few = settings.effort == "low" or settings.probes < INITIAL
+    return ("doubts", "to the last" if few else "is cut off")
+
+
+def is_asked(settings: Settings) -> bool:
+    """Say whether the model is asked for the difficulty: what it says decides where the run begins."""
+    return settings.assessor == "ask" and settings.policy in ASSESSED
+
+
+def folded(short: Sequence[Play], long: Sequence[Play], budget: Budget, caller: Caller) -> Preview:
+    """Take the least of all plays, and the most of each step, added up; no run passes a limit of its budget."""
+    plays = [*short, *long]
+    steps = {name: [[usage for step, usage in play if step == name] for play in plays] for name in STEPS}
+    calls = {name: span(map(len, step), budget.max_calls) for name, step in steps.items()}
+    most = Usage(
+        # Which calls a step is made of, no play has at its worst: each counts like the largest.
+        input_tokens=sum(calls[name].high * largest(step) for name, step in steps.items()),
+        output_tokens=sum(max(map(written, step)) for step in steps.values()),
+    )
+    told = [[usage for _, usage in play] for play in plays]
+    return Preview(
+        calls=span([*map(len, told), sum(step.high for step in calls.values())], budget.max_calls),
+        input_tokens=span([*map(read, told), most.input_tokens], budget.max_tokens),
+        output_tokens=span([*map(written, told), most.output_tokens], budget.max_tokens),
+        usd=dollars(told, most, budget, caller),
+        branches={name: step for name, step in calls.items() if step.high},
+    )
+
+
+def dollars(plays: Sequence[Sequence[Usage]], most: Usage, budget: Budget, caller: Caller) -> Range[float] | None:
+    """Price the least by the cheapest of several models, and the most by the dearest."""
+    if caller.price is None:
+        return None
+    prices = [price for price in caller.tariffs if price is not None]
+    least = min(sum(min(price.of(usage) for price in prices) for usage in play) for play in plays)
+    return span([least, caller.price.of(most)], budget.max_usd)
+
+
+def read(usages: Iterable[Usage]) -> int:
+    """Add up what was read."""
+    return sum(usage.input_tokens for usage in usages)
+
+
+def written(usages: Iterable[Usage]) -> int:
+    """Add up what was written."""
+    return sum(usage.output_tokens for usage in usages)
+
+
+def largest(plays: Iterable[Iterable[Usage]]) -> int:
+    """Return the longest prompt."""
+    return max((usage.input_tokens for usages in plays for usage in usages), default=0)
+
+
+def span(figures: Iterable[N], limit: N | None) -> Range[N]:
+    """Return the least and the most, held to the limit."""
+    figures = list(figures)
+    high = max(figures) if limit is None else min(max(figures), limit)
+    return Range(low=min(*figures, high), high=high)

@@ -1,0 +1,127 @@
+"""Extreme models, to be played through the machine before anything is paid, for the least and the most of a run.
+
+They decide how much is asked, by what they answer, and how much is counted, by the tokens they claim.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from langchain_core.messages import BaseMessage
+
+from ..state.budget import Usage
+from ..state.run import AnswerType, Candidate, Problem, Verdict
+from .answers import infer_type
+from .gate import read_at_most
+from .ports import Reply, Request
+
+BYTES_PER_TOKEN = 16
+"""Most bytes of a text that one token stands for, on average; English has about 4."""
+LAST = "search"
+EARLY = ("assess", "direct", "parallel")
+"""The branches that only sample."""
+
+Voice = Literal["agrees", "falls silent", "says nothing", "differs"]
+Appetite = Literal["little", "long replies", "all"]
+Opening = Literal["doubts", "is cut off", "stutters", "is silent", "to the last"]
+
+
+def read_at_least(messages: Sequence[BaseMessage]) -> int:
+    """Return the fewest tokens that a prompt can be; of images nothing is known."""
+    return 1 + sum(len(str(message.text).encode(errors="surrogatepass")) for message in messages) // BYTES_PER_TOKEN
+
+
+def answer(problem: Problem, number: int) -> str:
+    """Write an answer of the problem's type in as few bytes as may be; other numbers are other answers."""
+    kind: AnswerType | None = problem.answer_type or infer_type(problem.text)
+    return "ABCDEFGHIJ"[number % 10] if kind == "choice" else str(number)
+
+
+def branch_of(request: Request) -> str:
+    """Return the branch that asks."""
+    return request.place.split("-")[1]
+
+
+@dataclass(frozen=True)
+class Optimist:
+    """A model with which a run is soon over: what it says is found perfect.
+
+    `agrees` gives one answer, `differs` others each time; `falls silent` once there is more to do than to sample, and
+    `says nothing` at all, are ends too.
+    """
+
+    problem: Problem
+    voice: Voice = "agrees"
+    difficulty: float = 0
+    appetite: Appetite = "little"
+    """How many tokens it claims, where a limit on them could end the run earlier."""
+
+    async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
+        said = {"rate": f"Difficulty: {self.difficulty}", "critique": "Score: 10"}
+        text = said.get(request.kind) or self.propose(request)
+        read = read_at_most(messages) if self.appetite == "all" else read_at_least(messages)
+        if self.appetite == "little":
+            return Reply(text, usage=Usage(input_tokens=read, output_tokens=1, cached_tokens=read), mean_logprob=0)
+        long = text and " " * (request.max_tokens * BYTES_PER_TOKEN - len(text)) + text
+        return Reply(long, usage=Usage(input_tokens=read, output_tokens=request.max_tokens), mean_logprob=0)
+
+    def propose(self, request: Request) -> str:
+        """Answer, or say nothing."""
+        if self.voice == "says nothing" or (self.voice == "falls silent" and branch_of(request) not in EARLY):
+            return ""
+        return answer(self.problem, int(request.place[-3:]) if self.voice == "differs" else 0)
+
+
+@dataclass
+class Pessimist:
+    """A model that never settles anything: no answer outweighs two others, and nothing it says is good enough.
+
+    Every reply is as long as it may be. Once three answers stand beside each other, for a judge to compare, replies are
+    cut off before theirs. It opens with `doubts`, probes of which only two agree; `stutters`, so that they are asked
+    again before; has all of its samples cut off; or says nothing at all, until more is asked than samples, or `to the
+    last` step: what finds no text begins with calls of its own.
+    """
+
+    problem: Problem
+    opening: Opening = "doubts"
+    difficulty: float = 0
+    answers: list[str] | None = None
+    """Those still to give; None before the first."""
+
+    async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
+        usage = Usage(input_tokens=read_at_most(messages), output_tokens=request.max_tokens)
+        said = {"rate": f"Difficulty: {self.difficulty}", "critique": "Score: 5", "judge": "Neither"}.get(request.kind)
+        if said is None and self.is_silent(branch_of(request)):
+            return Reply("", "length", usage)
+        text = said or self.propose(request)
+        # A doubtful probe: where it is the only one, the problem passes for easy without.
+        sure = -3.0 if request.kind == "probe" else None
+        return Reply(text.rjust(request.max_tokens), "stop" if text else "length", usage, sure)
+
+    def is_silent(self, branch: str) -> bool:
+        """Say whether a step gets no text."""
+        return (self.opening == "is silent" and branch in EARLY) or (self.opening == "to the last" and branch != LAST)
+
+    def propose(self, request: Request) -> str:
+        """Return the next answer; none is a reply that is cut off."""
+        if branch_of(request) in EARLY and self.opening == "is cut off":
+            return ""
+        if self.opening == "stutters" and request.kind == "probe" and "-000-" in request.place:
+            return ""
+        if self.answers is None:
+            times = 2 if request.kind == "probe" else 1
+            self.answers = [answer(self.problem, number) for number in (1, 2, 3) for _ in range(times)]
+        return self.answers.pop(0) if self.answers else ""
+
+
+@dataclass(frozen=True)
+class Always:
+    """A verifier that passes everything, or nothing."""
+
+    passed: bool
+
+    async def verify(self, problem: Problem, candidate: Candidate) -> Verdict:
+        return Verdict(score=float(self.passed), passed=self.passed)
+
+
+Player = Optimist | Pessimist
