@@ -54,6 +54,8 @@ LIES: dict[str, Callable[[Body], Any]] = {
     )(body),
     "tool calls": replaced({"role": "assistant", "content": None, "tool_calls": [CALL]}, *MESSAGE),
     "odd tool calls": replaced({"content": None, "tool_calls": "add", "function_call": 1}, *MESSAGE),
+    "calls with reasoning": replaced({"content": None, "reasoning": "I call.", "tool_calls": [CALL]}, *MESSAGE),
+    "a delta": lambda body: replaced({"delta": body["choices"][0]["message"]}, "choices", 0)(body),
     "no role": without(*MESSAGE, "role"),
     "no finish": without("choices", 0, "finish_reason"),
     "odd finish": replaced("tired", "choices", 0, "finish_reason"),
@@ -65,11 +67,14 @@ LIES: dict[str, Callable[[Body], Any]] = {
     "no message": replaced({"index": 0}, "choices", 0),
     "null message": replaced(None, *MESSAGE),
     "more choices": lambda body: replaced(body["choices"] * 3, "choices")(body),
-    "odd logprobs": replaced({"content": [None, {"logprob": "low"}, 3]}, "choices", 0, "logprobs"),
+    "odd logprobs": replaced(
+        {"content": [None, {"logprob": "low"}, 3, {"logprob": float("nan")}]}, "choices", 0, "logprobs"
+    ),
     "reasoning only": lambda body: replaced(
         {"role": "assistant", "content": "", "reasoning_content": body["choices"][0]["message"]["content"]}, *MESSAGE
     )(body),
     "refusal": replaced({"role": "assistant", "content": None, "refusal": "I will not add."}, *MESSAGE),
+    "an error in a choice": replaced({"error": {"message": "overloaded"}}, "choices", 0),
     "an error that succeeds": lambda body: {"error": {"message": "overloaded", "code": "busy"}},
     "a 429 that succeeds": lambda body: {"error": {"message": "slow down", "code": 429}},
     "a list": lambda body: [body],
@@ -86,5 +91,6 @@ HONEST = {
     *("no text", "a number as text", "parts", "tool calls", "odd tool calls", "no role", "no finish", "odd finish"),
     *("a number as finish", "no choices", "empty choices", "null choices", "choices of words", "no message"),
     *("null message", "more choices", "odd logprobs", "reasoning only", "refusal"),
+    *("calls with reasoning", "a delta", "an error in a choice"),
 }
 """Lies that report the usage as it is."""

@@ -80,6 +80,8 @@ SUM = "20 and 3 are together \\boxed{23}.\nAnswer: 23"
         ("reasoning only", SUM, "stop"),
         ("no text", "", "stop"),
         ("tool calls", "", "stop"),
+        ("calls with reasoning", "", "stop"),
+        ("a delta", SUM, "stop"),
         ("odd tool calls", "", "stop"),
         ("refusal", "I will not add.", "error"),
     ],
@@ -99,6 +101,7 @@ async def test_what_can_be_read_is_read(lie: str, text: str, finish: str) -> Non
         ("choices of words", "a completion without choices"),
         ("no message", "a choice without a message"),
         ("null message", "a choice without a message"),
+        ("an error in a choice", "reports an error: overloaded"),
         ("an error that succeeds", "reports an error: overloaded"),
         ("a 429 that succeeds", "HTTP 429: slow down"),
         ("a word", "'yes' instead of a completion"),
@@ -193,6 +196,12 @@ async def test_a_request_that_is_refused_is_not_repeated_and_says_what_to_change
     assert caught.value.retry_after is None
 
 
+async def test_a_server_that_has_no_such_method_has_another_url() -> None:
+    said = Said(status=405, body={})
+    with FakeServer(lambda *_: said) as server, pytest.raises(ModelUnreachable, match=r"\(405\): check --model"):
+        await ask(server.url)
+
+
 async def test_an_account_without_credit_stops_the_run() -> None:
     said = Said(status=402, body={"error": {"message": "pay"}})
     with FakeServer(lambda *_: said) as server, pytest.raises(ModelUnreachable, match="no quota left: pay"):
@@ -239,6 +248,10 @@ async def test_a_setting_that_is_refused_fails_none_of_the_calls_in_flight() -> 
         (
             {"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 99}},
             Usage(input_tokens=10, output_tokens=5, cached_tokens=10),
+        ),
+        (
+            {"prompt_tokens": 10, "completion_tokens": 5, "completion_tokens_details": {"reasoning_tokens": 99}},
+            Usage(input_tokens=10, output_tokens=5, reasoning_tokens=5),
         ),
         ({"prompt_tokens": 10, "completion_tokens": 0}, None),
         ({"prompt_tokens": 10, "completion_tokens": 5.5}, None),
