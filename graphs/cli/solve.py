@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 Store = Annotated[str | None, typer.Option(help="SQLAlchemy URL; default: PONDER_STORE, else a file of the user's.")]
 Model = Annotated[str | None, typer.Option(help="local, local:PATH.gguf, openai:NAME or provider:NAME.")]
+Models = Annotated[
+    list[str] | None,
+    typer.Option("--model", help="local, local:PATH.gguf, openai:NAME or provider:NAME; several are a pool."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the answer and nothing else.")]
 
@@ -26,7 +30,7 @@ NO_ANSWER = 3
 def solve(
     problem: Annotated[str | None, typer.Argument(help="The problem, or - for standard input.")] = None,
     file: Annotated[Path | None, typer.Option(help="Read the problem from a file.")] = None,
-    model: Model = None,
+    model: Models = None,
     base_url: Annotated[str | None, typer.Option(help="An OpenAI-compatible server, …/v1.")] = None,
     policy: Annotated[
         str, typer.Option(help="adaptive, cumulative, fixed, direct, parallel, refine or search.")
@@ -52,7 +56,7 @@ def solve(
     """Solve a problem and print the answer."""
     text = read(problem, file)
     asked: dict[str, Any] = {
-        "model": model,
+        "model": model or None,
         "base_url": base_url,
         "policy": policy,
         "effort": effort,
@@ -84,7 +88,7 @@ def solve(
 def resume(
     thread: Annotated[str | None, typer.Argument(help="The run to go on with.", show_default=False)] = None,
     store: Store = None,
-    model: Model = None,
+    model: Models = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
@@ -98,7 +102,7 @@ def resume(
     from ..solver import resume as run
 
     finish(
-        lambda on_event: run(thread, store=store, model=model, on_event=on_event),
+        lambda on_event: run(thread, store=store, model=model or None, on_event=on_event),
         resuming=resume_command(thread, store),
         title=f"thread {thread}",
         json=json,

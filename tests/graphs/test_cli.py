@@ -142,6 +142,15 @@ def test_a_verifier_is_named_on_the_command_line(ponder: Ponder, server: FakeSer
     assert json.loads(done.out)["decided_by"] == "verified"
 
 
+def test_several_models_are_a_pool_and_a_resumed_run_asks_them_again(ponder: Ponder, server: FakeServer) -> None:
+    server.script = lambda _, number: Said(f"Answer: {number}")
+    models = ["--base-url", server.url, "--model", "openai:one", "--model", "openai:two"]
+    done = ponder("solve", "1 + 1?", *models, "--policy", "parallel", "--max-calls", "4", "--thread", "pool", "--json")
+    assert {item["model"] for item in json.loads(done.out)["candidates"]} == {"openai:one", "openai:two"}
+    assert {request["model"] for request in server.requests} == {"one", "two"}
+    assert ponder("resume", "pool", "--json").out == done.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
