@@ -59,13 +59,12 @@ def keep_latest(codec: Codec, connection: Connection, thread_id: str) -> None:
     """Keep the newest checkpoint of each namespace, and what it cannot do without.
 
     The namespace of a subgraph's call (its name has a task's id after a colon) goes when the step of the root graph
-    that called it is superseded; where that step is not stored yet, the call has overtaken it and stays.
+    that called it is superseded. A step that is newer than the newest one stored is about to be.
     """
     heads = [head_of(codec, connection, thread_id, ns) for ns in namespaces(connection, thread_id)]
-    root = next((head.id for head in heads if not head.place.ns), None)
+    root = next((head.id for head in heads if not head.place.ns), b"")
     for head in heads:
-        called_from = head.called_from if ":" in head.place.ns else None
-        if called_from not in {None, root} and queries.find(connection, Place(thread_id), id=called_from):
+        if ":" in head.place.ns and head.called_from is not None and head.called_from < root:
             delete_place(connection, head.place)
         else:
             shorten(codec, connection, head)
