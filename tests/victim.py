@@ -181,7 +181,9 @@ def orphans(connection: Connection, codec: Codec, thread: str) -> Counter[str]:
     kept = connection.execute(select(checkpoints).where(mine[checkpoints])).all()
     named = {(row.ns, row.id) for row in kept}
     roots = {row.id for row in kept if row.ns == digest("")}
-    used = {(row.ns, *key) for row in kept for key in stored_apart(codec.body_of(Found._make(row))["checkpoint"]).values()}
+    used = {
+        (row.ns, *key) for row in kept for key in stored_apart(codec.body_of(Found._make(row))["checkpoint"]).values()
+    }
     values = connection.execute(select(blobs).where(mine[blobs])).all()
     used |= {(row.ns, row.channel, version) for row in values for version in (row.prior, row.base) if version}
     return Counter(
