@@ -42,6 +42,7 @@ class FakeServer:
         self.answered = 0
         self.changed = threading.Condition()
         self.release = threading.Event()
+        self.handlers: list[threading.Thread] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -51,6 +52,7 @@ class FakeServer:
                 outer.answer(self)
 
             def handle(self) -> None:
+                outer.handlers.append(threading.current_thread())
                 with contextlib.suppress(ConnectionError):  # the client was killed: that is what a test is about
                     super().handle()
 
@@ -105,3 +107,5 @@ class FakeServer:
         self.http.shutdown()
         self.http.server_close()
         self.thread.join()
+        for handler in self.handlers:  # of connections that are closed now
+            handler.join(2)
