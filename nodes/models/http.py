@@ -22,22 +22,27 @@ clients: dict[str, httpx.AsyncClient] = {}
 lock = threading.Lock()
 
 
-@dataclass(frozen=True)
+@dataclass
 class GivenBack(httpx.AsyncByteStream):
     """A reply's body, after which its connection is free."""
 
     body: httpx.AsyncByteStream
-    give_back: Callable[[], Awaitable[None]]
+    give_back: Callable[[bool], Awaitable[None]]
+    read: bool = False
+    """To the end."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for part in self.body:
             yield part
+        self.read = True
 
     async def aclose(self) -> None:
+        closed = False
         try:
             await self.body.aclose()
+            closed = True
         finally:
-            await self.give_back()
+            await self.give_back(self.read and closed)
 
 
 class Connections(httpx.AsyncBaseTransport):
@@ -61,7 +66,7 @@ class Connections(httpx.AsyncBaseTransport):
         try:
             response = await connection.handle_async_request(request)
         except BaseException:
-            await self.give_back(connection)
+            await self.give_back(connection, False)
             raise
         body = cast("httpx.AsyncByteStream", response.stream)
         response.stream = GivenBack(body, partial(self.give_back, connection))
@@ -71,16 +76,20 @@ class Connections(httpx.AsyncBaseTransport):
         """Return a new connection."""
         return httpx.AsyncHTTPTransport(verify=self.context, limits=httpx.Limits(max_connections=1))
 
-    async def give_back(self, connection: httpx.AsyncHTTPTransport) -> None:
-        """Keep a connection for the next request, unless there are enough; a body may be closed twice."""
+    async def give_back(self, connection: httpx.AsyncHTTPTransport, whole: bool) -> None:
+        """Keep a connection for the next request, unless there are enough; a body may be closed twice.
+
+        One whose request was cut off is closed: a pool of one place that still counts it would make the next request
+        wait for ever.
+        """
         if connection not in self.busy:
             return
         self.busy.remove(connection)
         self.room.release()
-        if len(self.idle) < KEPT_ALIVE:
+        if whole and len(self.idle) < KEPT_ALIVE:
             self.idle.append(connection)
         else:
-            await connection.aclose()
+            await asyncio.shield(connection.aclose())
 
     async def aclose(self) -> None:
         for connection in (*self.idle, *self.busy):

@@ -69,3 +69,19 @@ async def test_the_users_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
         reply = await model.generate([HumanMessage("What is 2 + 2?")], Request(temperature=0.7, max_tokens=64))
         close_client("http://model.invalid/v1")
         assert (len(server.log), "are together" in reply.text) == (1, True)
+
+
+async def test_a_call_cancelled_at_any_moment_leaves_no_connection_that_the_next_one_waits_for() -> None:
+    with FaultServer(Behaviour(latency=0.002, spread=0)) as server:
+        for moment in range(60):
+            calls = [asyncio.create_task(ask(server)) for _ in range(3)]
+            for _ in range(moment):
+                await asyncio.sleep(0)
+            await asyncio.sleep(moment / 10_000)
+            for _ in range(2):  # twice: what cleans up after the first may be cancelled by the second
+                for call in calls:
+                    call.cancel()
+                await asyncio.sleep(0)
+            await asyncio.gather(*calls, return_exceptions=True)
+        async with asyncio.timeout(60):
+            assert len(await ask(server, 8)) == 8
