@@ -1,18 +1,13 @@
 """`SQLAlchemySaver`: LangGraph checkpoints in a SQL database.
 
-Each value of a channel is stored once, under its version; a checkpoint refers to versions. The work is done
-synchronously on a connection, and the async methods run it on threads of the saver's own, so that no event loop ever
-waits for a database.
+Each value of a channel is stored once, under its version; a checkpoint refers to versions.
 """
 
 import asyncio
 import random
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -25,49 +20,31 @@ from langgraph.checkpoint.base import (
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from sqlalchemy import Connection, Engine
-from sqlalchemy.pool import StaticPool
 
 from . import queries, reading, retention
 from .codec import Codec, default_serde, place_of
-from .engine import engine_of, translated, twice, writing
 from .growth import Growth
 from .history import delta_history
 from .journal import CallJournal
-from .migrations import migrate
-from .writer import Work, Writer
+from .store import Store
 
 if TYPE_CHECKING:  # needs greenlet, which only asynchronous engines bring
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 Found = list[CheckpointTuple]
 Names = list[str]  # inside the class `list` is the method
 
-THREADS = 8
-"""Of one saver: reads run beside each other and beside the writers."""
-WRITERS = 2
-"""On a server: more of them only make smaller groups. SQLite has one."""
 
-
-class SQLAlchemySaver(BaseCheckpointSaver[str]):
+class SQLAlchemySaver(Store, BaseCheckpointSaver[str]):
     """Keeps checkpoints in a SQL database; every method works sync and async, from any thread and loop.
 
     Tables are created on first use. Close it, or use it as `with` or `async with`.
     """
 
     def __init__(self, engine: "Engine | AsyncEngine | str", *, serde: SerializerProtocol | None = None) -> None:
-        super().__init__(serde=serde or default_serde())
-        self.engine = engine_of(engine)
-        self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="ponder-store")
-        self.opening = threading.Lock()
-        one = self.engine.dialect.name == "sqlite"
-        self.writing = threading.Lock() if one else nullcontext()
-        self.reading = self.writing if isinstance(self.engine.pool, StaticPool) else nullcontext()
-        self.writer = Writer(self.write, 1 if one else WRITERS)
+        BaseCheckpointSaver.__init__(self, serde=serde or default_serde())
+        Store.__init__(self, engine)
         self.growth = Growth()
-        self.ready = threading.Event()
 
     @property
     def codec(self) -> Codec:
@@ -83,69 +60,6 @@ class SQLAlchemySaver(BaseCheckpointSaver[str]):
 
         """
         return cls(url)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    def close(self) -> None:
-        """Wait for what is being written, and let go of the database."""
-        self.writer.close()
-        self.threads.shutdown()
-        self.engine.dispose()
-
-    async def aclose(self) -> None:
-        """Close without blocking the loop."""
-        await asyncio.get_running_loop().run_in_executor(None, self.close)
-
-    def setup(self) -> None:
-        """Create the tables; called by itself on first use."""
-        with self.opening:
-            if not self.ready.is_set():
-                with translated(self.engine):
-                    migrate(self.engine)
-                self.ready.set()
-
-    async def asetup(self) -> None:
-        """Create the tables; called by itself on first use."""
-        await self.threaded(self.setup)
-
-    @contextmanager
-    def reads(self) -> Iterator[Connection]:
-        """Open a connection to read from."""
-        if not self.ready.is_set():
-            self.setup()
-        # Committed: psycopg forgets its prepared statements when a transaction is rolled back.
-        with self.reading, translated(self.engine), self.engine.connect() as connection, connection.begin():
-            yield connection
-
-    @contextmanager
-    def writes(self) -> Iterator[Connection]:
-        """Open a transaction that writes; on SQLite one at a time, so that none waits in the database."""
-        if not self.ready.is_set():
-            self.setup()
-        with self.writing, translated(self.engine), self.engine.connect() as connection, writing(connection):
-            yield connection
-
-    def read(self, work: Work[T]) -> T:
-        """Read; once more where the server had cut the connection."""
-        return twice(self.reads, work)
-
-    def write(self, work: Work[T]) -> T:
-        """Write in a transaction; once more where the server had cut the connection or broken a deadlock."""
-        return twice(self.writes, work)
-
-    async def threaded(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a synchronous method on a thread of the saver's own."""
-        return await asyncio.wrap_future(self.threads.submit(function, *args, **kwargs))
 
     def put(
         self,

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -144,6 +144,11 @@ def twice(opened: Callable[[], AbstractContextManager[Connection]], work: Callab
         return work(connection)
 
 
+def ping(connection: Connection) -> None:
+    """See whether the server still listens."""
+    drive(connection, "SELECT 1", ())
+
+
 def passing(error: BaseException | None) -> bool:
     """Say whether trying once more may help: the connection was cut, or a deadlock broken (by its code)."""
     if not isinstance(error, DBAPIError):
@@ -179,12 +184,12 @@ def drive(connection: Connection, text: str, values: Sequence[Any] | Mapping[str
 
 
 def explained(connection: Connection, error: Any) -> DBAPIError:
-    """Return a driver's error as SQLAlchemy's; where a connection was cut, all of the pool are let go."""
+    """Return a driver's error as SQLAlchemy's."""
     dialect, base = connection.dialect, connection.dialect.loaded_dbapi.Error
     cut = dialect.is_disconnect(error, connection.connection.dbapi_connection, None)
     if cut:
-        connection.invalidate(error)
-        connection.engine.dispose()
+        with suppress(DBAPIError):  # lets SQLAlchemy see it, which renews all connections of the pool
+            connection.exec_driver_sql("SELECT 1")
     made = DBAPIError.instance(None, None, error, base, connection_invalidated=cut, dialect=dialect)
     return cast("DBAPIError", made)
 
