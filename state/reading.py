@@ -1,7 +1,7 @@
 """Puts checkpoints together from their rows, values and pending writes; a few queries for all of a place."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,17 +55,21 @@ class Values:
         parts = [self.unseal(part) for part in self.chain(version)]
         return parts[0] if len(parts) == 1 else Typed(parts[0].type, joined([part.data for part in parts]))
 
+    def complete(self, versions: Iterable[Version]) -> bool:
+        """Say whether all of these have been found, with all that they are put together from."""
+        return all(version in self.stored for named in versions for version in self.chain(named))
+
     def chain(self, version: Version) -> list[Version]:
-        """Return the versions that a value is put together from, the whole one first."""
+        """Return the versions that a value is put together from, the whole one first, or the first one missing."""
         found = [version]
-        while (prior := self.stored[found[-1]].prior) is not None:
-            found.append((version[0], prior))
-            if found[-1] not in self.stored:
-                raise StoreError(f"a list cannot be put together: its version {prior!r} is gone; restore a backup")
+        while (stored := self.stored.get(found[-1])) and stored.prior is not None:
+            found.append((version[0], stored.prior))
         return found[::-1]
 
     def unseal(self, version: Version) -> Typed:
         """Decrypt a stored value, once."""
+        if version not in self.stored:
+            raise StoreError(f"a list cannot be put together: its version {version[1]!r} is gone; restore a backup")
         if version not in self.unsealed:
             self.unsealed[version] = self.codec.unseal(self.stored[version].value)
         return self.unsealed[version]
@@ -117,8 +121,8 @@ def one(codec: Codec, connection: Connection, place: Place, checkpoint_id: str |
         body = codec.body_of(row)
         apart = stored_apart(body["checkpoint"])
         values = Values.read(codec, connection, place, set(apart.values()))
-        whole = all(apart[name] in values.stored for name in body.get("apart", ()) if name in apart)
-        if whole or queries.find(connection, place, id=row.id):  # else it has been deleted in between
+        expected = [apart[name] for name in body.get("apart", apart) if name in apart]
+        if values.complete(expected) or queries.find(connection, place, id=row.id):  # else deleted in between
             made = together(place, row, body, values, pending)
             values.remember(place, apart, made.checkpoint["channel_values"])
             return made

@@ -60,11 +60,11 @@ def test_a_value_of_three_megabytes_comes_back(saver: SQLAlchemySaver) -> None:
 async def test_values_that_together_exceed_a_statement_are_stored_together(store: str) -> None:
     async with SQLAlchemySaver.from_conn_string(store) as saver:
         config = await saver.aput(on(), made({}), {}, {})
-        many = [saver.aput_writes(config, [("a", f"{number}" * 700_000)], f"task-{number}") for number in range(8)]
+        many = [saver.aput_writes(config, [("a", f"{number}" * 3_000_000)], f"task-{number}") for number in range(8)]
         await asyncio.gather(*many)
         found = await saver.aget_tuple(on())
     assert found
-    assert [len(value) for _, _, value in found.pending_writes or []] == [700_000] * 8
+    assert [len(value) for _, _, value in found.pending_writes or []] == [3_000_000] * 8
 
 
 def test_keys_that_a_collation_would_fold_are_different(saver: SQLAlchemySaver) -> None:

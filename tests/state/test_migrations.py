@@ -16,6 +16,7 @@ from ponder.state.serde import Serializer
 from ponder.state.tables import checkpoints, digest, encode, metadata, versions, writes
 from tests.state.savers import TABLES, count, on, pending, put, values_of
 
+ROOT = Path(__file__).parents[2]
 BYTES = {"sqlite": "BLOB", "postgresql": "BYTEA", "mariadb": "VARBINARY(255)"}
 FIRST_BLOBS = """CREATE TABLE ponder_blobs (thread {fixed} NOT NULL, ns {fixed} NOT NULL, channel {fixed} NOT NULL,
     version {key} NOT NULL, type VARCHAR(64) NOT NULL, data {long} NOT NULL,
@@ -129,34 +130,24 @@ def test_a_newer_schema_is_refused_and_left_alone(store: str) -> None:
 
 OPENING = """
 import sys
+from functools import partial
 from ponder.state import SQLAlchemySaver
+from tests.forks import fork
 from tests.state.savers import on, put, values_of
-sys.stdin.readline()
-with SQLAlchemySaver.from_conn_string(sys.argv[1]) as saver:
-    put(saver, on(sys.argv[2]), {"v": sys.argv[2]})
-    print(values_of(saver, on(sys.argv[2]))["v"])
+
+def opened(name):
+    with SQLAlchemySaver.from_conn_string(sys.argv[1]) as saver:
+        put(saver, on(name), {"v": name})
+        return values_of(saver, on(name))["v"]
+
+print(*[process.result() for process in [fork(partial(opened, f"p{number}")) for number in range(4)]])
 """
 
 
 def test_processes_that_open_an_empty_database_at_once_all_work(store: str) -> None:
-    root = Path(__file__).parent.parent.parent
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", OPENING, store, f"p{number}"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=root,
-        )
-        for number in range(3)
-    ]
-    for process in processes:
-        assert process.stdin
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    for number, process in enumerate(processes):
-        assert process.communicate() == (f"p{number}\n", "")
+    command = [sys.executable, "-c", OPENING, store]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ran.stdout, ran.stderr) == ("p0 p1 p2 p3\n", "")
     with SQLAlchemySaver.from_conn_string(store) as saver:
-        assert sorted(saver.list_threads()) == ["p0", "p1", "p2"]
+        assert sorted(saver.list_threads()) == ["p0", "p1", "p2", "p3"]
         assert count(saver, versions) == [NEWEST]

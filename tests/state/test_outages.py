@@ -25,6 +25,7 @@ def server_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     yield from databases(request.param, tmp_path)
 
 
+ROOT = Path(__file__).parents[2]
 CUT = {
     "postgresql": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
     "WHERE datname = current_database() AND pid <> pg_backend_pid()",
@@ -105,7 +106,7 @@ async def test_what_was_stored_while_connections_are_cut_again_and_again_is_ther
     async with SQLAlchemySaver.from_conn_string(server_store) as saver:
 
         async def run(thread: str) -> None:
-            for version in range(25):
+            for version in range(15):
                 checkpoint = made({"v": f"{version:0100}"}, version)
                 try:
                     config = await saver.aput(on(thread), checkpoint, {}, {"v": version})
@@ -119,9 +120,9 @@ async def test_what_was_stored_while_connections_are_cut_again_and_again_is_ther
         await asyncio.gather(*(run(f"t{number}") for number in range(8)))
         stop.set()
         assert await cuts > 0
-        assert len(kept) + len(lost) == 200
+        assert len(kept) + len(lost) == 120
         assert not [error for error in lost if "\n" in error]
-        assert len(kept) > 100
+        assert len(kept) > 60
         assert await saver.aget_tuple(on("t0"))
         found = {item.checkpoint["id"]: item async for item in saver.alist(None)}
         assert set(kept) <= set(found)
@@ -187,9 +188,8 @@ with SQLAlchemySaver.from_conn_string(sys.argv[1]) as saver:
 
 def test_a_full_disk_is_one_clear_error_and_harms_nothing(tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path}/store.db"
-    root = Path(__file__).parent.parent.parent
     command = [sys.executable, "-c", FILLING, store]
-    ran = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
     error, state, later, integrity = ran.stdout.splitlines()
     assert error.startswith(f"store '{store}' cannot be used: ")

@@ -1,5 +1,6 @@
 """What is forgotten goes without a trace, and what is needed stays: delete, prune, copy, runs."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -181,3 +182,25 @@ def test_a_constant_is_stored_once(saver: SQLAlchemySaver) -> None:
     run(saver, "t", 20)
     assert count(saver, blobs) == [41]
     assert values_of(saver, on())["same"] == "s" * 100
+
+
+async def test_what_is_read_while_it_is_forgotten_is_whole_or_not_there(store: str) -> None:
+    async with SQLAlchemySaver.from_conn_string(store) as saver:
+        await saver.asetup()
+
+        def forgetting() -> None:
+            for _ in range(40):
+                run(saver, "t", 4)
+                saver.prune(["t"])
+                run(saver, "t", 2)
+                saver.delete_thread("t")
+
+        task = asyncio.create_task(saver.threaded(forgetting))
+        seen = 0
+        while not task.done():
+            newest = await saver.aget_tuple(on())
+            for found in [*([newest] if newest else []), *[item async for item in saver.alist(on())]]:
+                assert set(found.checkpoint["channel_values"]) == {"items", "other", "same"}
+                seen += 1
+        await task
+        assert seen > 20
