@@ -134,12 +134,12 @@ def pessimists(setup: Setup, problem: Problem) -> Iterator[Pessimist]:
             yield Pessimist(problem, opening, difficulty)
 
 
-def openings(settings: Settings, *, exact: bool) -> Sequence[Opening]:
-    """Return how they may open; where probes choose the branch, two go as far as any, in half the time."""
+def openings(settings: Settings, *, exact: bool) -> Iterable[Opening]:
+    """Return how they may open; where probes choose the branch, some go as far as any, in less time."""
     if exact or settings.policy != "adaptive" or settings.assessor != "probe":
         return get_args(Opening)
-    few = settings.effort == "low" or settings.probes < INITIAL
-    return ("doubts", "to the last" if few else "is cut off")
+    probes = 1 if settings.effort == "low" else settings.probes
+    return ("doubts", "to the last" if probes < INITIAL else "is cut off", *(("wavers",) if probes > INITIAL else ()))
 
 
 def is_asked(settings: Settings) -> bool:

@@ -13,6 +13,7 @@ from ..state.budget import Usage
 from ..state.run import AnswerType, Candidate, Problem, Verdict
 from .answers import infer_type
 from .gate import read_at_most
+from .judge import FINALISTS
 from .ports import Reply, Request
 
 BYTES_PER_TOKEN = 16
@@ -23,7 +24,7 @@ EARLY = ("assess", "direct", "parallel")
 
 Voice = Literal["agrees", "falls silent", "says nothing", "differs"]
 Appetite = Literal["little", "long replies", "all"]
-Opening = Literal["doubts", "is cut off", "stutters", "is silent", "to the last"]
+Opening = Literal["doubts", "wavers", "is cut off", "stutters", "is silent", "to the last"]
 
 
 def read_at_least(messages: Sequence[BaseMessage]) -> int:
@@ -76,17 +77,18 @@ class Optimist:
 class Pessimist:
     """A model that never settles anything: no answer outweighs two others, and nothing it says is good enough.
 
-    Every reply is as long as it may be. Once three answers stand beside each other, for a judge to compare, replies are
-    cut off before theirs. It opens with `doubts`, probes of which only two agree; `stutters`, so that they are asked
-    again before; has all of its samples cut off; or says nothing at all, until more is asked than samples, or `to the
-    last` step: what finds no text begins with calls of its own.
+    Every reply is as long as it may be. After as many answers as a judge compares, or after probes, replies are cut off
+    before theirs: each is one more text to work on. It opens with `doubts`, probes of which only two agree; `wavers`,
+    so that they agree in pairs; `stutters`, so that they are asked again before; has all of its samples cut off; or
+    says nothing until more is asked than samples, or `to the last` step: what finds no text begins with its own calls.
     """
 
     problem: Problem
     opening: Opening = "doubts"
     difficulty: float = 0
-    answers: list[str] | None = None
-    """Those still to give; None before the first."""
+    probed: bool = False
+    given: int = 0
+    """Answers so far."""
 
     async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
         usage = Usage(input_tokens=read_at_most(messages), output_tokens=request.max_tokens)
@@ -106,12 +108,18 @@ class Pessimist:
         """Return the next answer; none is a reply that is cut off."""
         if branch_of(request) in EARLY and self.opening == "is cut off":
             return ""
-        if self.opening == "stutters" and request.kind == "probe" and "-000-" in request.place:
+        if request.kind == "probe":
+            return self.probe(request)
+        self.given += 1
+        return "" if self.probed or self.given > FINALISTS else answer(self.problem, self.given)
+
+    def probe(self, request: Request) -> str:
+        """Return the next probe's answer, 1 1 2 3 4 and so on, or 1 1 2 2 3."""
+        if self.opening == "stutters" and "-000-" in request.place:
             return ""
-        if self.answers is None:
-            times = 2 if request.kind == "probe" else 1
-            self.answers = [answer(self.problem, number) for number in (1, 2, 3) for _ in range(times)]
-        return self.answers.pop(0) if self.answers else ""
+        self.probed = True
+        self.given += 1
+        return answer(self.problem, (self.given + 1) // 2 if self.opening == "wavers" else max(1, self.given - 1))
 
 
 @dataclass(frozen=True)
