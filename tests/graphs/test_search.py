@@ -9,7 +9,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from ponder.graphs import create_ponder
 from ponder.nodes.ports import Reply, Request
 from ponder.state import Answer, Budget, Problem, Verdict
-from ponder.state.run import Candidate
+from ponder.state.run import Candidate, RunInput
 from tests.fakes import ScriptedModel, kind_of
 
 GOAL = 40
@@ -31,7 +31,7 @@ def climber(prompt: str, number: int) -> str:
 
 async def run(model: ScriptedModel, **settings: Any) -> Answer:
     graph = create_ponder(model, checkpointer=InMemorySaver(), **settings)
-    given = {"problem": "Which number?"}
+    given: RunInput = {"problem": "Which number?"}
     answer: Answer = (await graph.ainvoke(given, {"configurable": {"thread_id": "t"}}))["answer"]
     return answer
 
