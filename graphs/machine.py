@@ -33,7 +33,7 @@ Step = Callable[..., Awaitable[BranchOutput]]
 def build(caller: Caller, verifier: Verifier | None, settings: Settings, *, tireless: bool = False) -> Graph:
     """Wire the machine for a model and an optional verifier; `tireless` is never satisfied with an answer."""
     exact, price = verifier is not None, caller.price
-    proposing: tuple[CallKind, ...] = ("probe", "sample", "revise", "expand")
+    proposing: tuple[CallKind, ...] = ("probe", "sample", "revise", "expand", "step")
 
     def loop(name: str, plan: Plan, kinds: Iterable[CallKind], enough: Enough | None = None) -> Loop:
         graph = StateGraph(RunState, Settings, output_schema=BranchOutput)

@@ -19,6 +19,9 @@ STRATEGIES = {
 CHAIN = "chain"
 """The strategy of the refine branch's first draft."""
 
+STEPWISE = "stepwise"
+"""The strategy of what a beam search makes: a text that grows by a step with each call."""
+
 CHAIN_PROMPT = """\
 Solve this problem in four parts, each with its heading:
 Understanding: what is asked, and what is given.
@@ -48,6 +51,32 @@ Check this solution. Say whether it is complete and correct, and name the first 
 </solution>
 
 End with a line 'Score: <0-10>', where 10 is complete and certainly correct."""
+
+PROMISE = """\
+These are the first steps of a solution. Say whether they are right and lead to the goal.
+
+<problem>
+{problem}
+</problem>
+
+<steps>
+{solution}
+</steps>
+
+End with a line 'Score: <0-10>', where 10 is right and nearly there, and 0 a dead end."""
+
+STEP = """\
+Solve this problem one step at a time.
+
+<problem>
+{problem}
+</problem>
+
+<steps>
+{solution}
+</steps>
+
+Write the next step and nothing more. If it finishes the solution, give the answer with it. {ending}"""
 
 REVISE = """\
 Improve this solution. Correct what the feedback says is wrong and keep what is right.
@@ -130,8 +159,12 @@ def text_of(view: View, call: Call) -> str:
         case "judge":
             first, second = parents
             return JUDGE.format(problem=problem.text, first=first.text, second=second.text)
+        case "step":
+            so_far = parents[0].text if parents else "None yet."
+            return STEP.format(problem=problem.text, solution=so_far, ending=ending(problem.answer_type))
         case "critique":
-            return CRITIQUE.format(problem=problem.text, solution=parents[0].text)
+            begun = parents[0].strategy == STEPWISE and parents[0].answer is None
+            return (PROMISE if begun else CRITIQUE).format(problem=problem.text, solution=parents[0].text)
         case "revise" | "expand":
             feedback = feedback_on(view, parents[0])
             return (REVISE if call.kind == "revise" else EXPAND).format(

@@ -1,6 +1,7 @@
 """Turn one call into one candidate: ask, read the answer off, verify."""
 
 import math
+import re
 from dataclasses import dataclass
 
 from langchain_core.runnables import RunnableConfig
@@ -8,6 +9,7 @@ from langchain_core.runnables import RunnableConfig
 from ..state.run import Asked, BranchOutput, Candidate
 from .answers import extract, infer_type
 from .call import Caller
+from .critique import find
 from .events import Event, emit
 from .flight import Enough
 from .ports import Verifier
@@ -15,6 +17,8 @@ from .task import CallRef, task_of
 from .verify import verify
 from .view import View
 
+FINISHED = re.compile(r"\banswer(?: is\b|\s*:)|####|\\boxed|```", re.IGNORECASE)
+"""What only the last of several steps holds."""
 LOST = "lost: the process that made the call ended before its reply was kept"
 
 
@@ -52,13 +56,17 @@ def read(asked: Asked, model: str, view: View) -> Candidate:
     )
     if reply is None:
         return candidate.model_copy(update={"finish": "error", "error": call.error or LOST})
-    problem = view.problem
-    whole = reply.finish in {"stop", "other"} and bool(reply.text.strip())
-    found = extract(reply.text, problem.answer_type or infer_type(problem.text)) if whole else None
+    problem, text = view.problem, reply.text
+    whole = reply.finish in {"stop", "other"} and bool(text.strip())
+    if call.kind == "step":
+        # It is written behind the steps before it; only one that says so is the last.
+        whole = whole and FINISHED.search(text) is not None
+        text = "\n".join([*(find(view, parent).text for parent in call.parents), text.strip()])
+    found = extract(text, problem.answer_type or infer_type(problem.text)) if whole else None
     sure = None if reply.mean_logprob is None else math.exp(min(0.0, reply.mean_logprob))
     return candidate.model_copy(
         update={
-            "text": reply.text,
+            "text": text,
             "raw": found and found.raw,
             "answer": found and found.canonical,
             "finish": reply.finish,

@@ -8,6 +8,7 @@ from .budget import Budget
 from .errors import UsageError
 
 Effort = Literal["low", "fast", "balanced", "thorough"]
+Search = Literal["best_first", "beam", "ab_mcts"]
 Level = Literal["low", "medium", "high", "very_high"]
 
 PRESETS: dict[Effort, tuple[float, int]] = {
@@ -39,11 +40,17 @@ class Settings(BaseModel):
     """Upper end of difficulty x 10, in calls."""
     probes: PositiveInt = 3
     window: PositiveInt = 4
-    """Samples of the parallel branch that are in flight at once."""
+    """Samples of the parallel branch, or attempts of `ab_mcts`, that are in flight at once."""
     max_rounds: PositiveInt = 3
-    """Critique and revision rounds of the refine branch."""
+    """Critique and revision rounds of the refine branch, in each of its chains."""
     max_iterations: PositiveInt = 10
-    """Expansions of the search branch."""
+    """Rounds of the search branch, each of several calls."""
+    patience: PositiveInt = 3
+    """Rounds of the search branch without a better score that end it."""
+    search: Search = "best_first"
+    """How the search branch chooses what to work on; `beam` works step by step."""
+    beam_width: PositiveInt = 3
+    """Partial solutions that `beam` keeps."""
     temperature: NonNegativeFloat = 0.7
     max_tokens: PositiveInt = 512
     """Output tokens of one call."""

@@ -22,5 +22,5 @@ BRANCHES: dict[str, Branch] = {
     "direct": Branch(direct.plan, ("sample",)),
     "parallel": Branch(parallel.plan, ("sample",), parallel.enough),
     "refine": Branch(refine.plan, ("sample", "critique", "revise")),
-    "search": Branch(search.plan, ("sample", "critique", "expand")),
+    "search": Branch(search.plan, ("sample", "critique", "expand", "revise", "step")),
 }

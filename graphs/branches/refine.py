@@ -2,14 +2,16 @@
 
 Self-Refine (Madaan et al. 2023, arXiv:2303.17651); without outside feedback models rarely correct themselves
 (Huang et al. 2023, arXiv:2310.01798), so a verified run keeps a revision only where its verdict is strictly better,
-and an unverified one leaves all versions to the selector.
+and an unverified one leaves all versions to the selector. Where a verifier tells chains apart and the budget allows,
+as many run in parallel as each has versions, a square mix (Snell et al. 2024, arXiv:2408.03314).
 """
 
-from ...nodes.critique import Feedback, feedback_on
+from ...nodes.critique import feedback_on
 from ...nodes.dispatch import Done, Wave
 from ...nodes.prompts import CHAIN
 from ...nodes.view import View
 from ...nodes.vote import tally
+from ...state.budget import Call
 from ...state.run import Candidate
 
 GOOD_ENOUGH = 0.9
@@ -17,36 +19,73 @@ GOOD_ENOUGH = 0.9
 
 
 def plan(view: View) -> Wave | Done:
-    """Ask for the draft, the critique or the revision that comes next."""
-    revisions = [call for call in view.own if call.kind == "revise" and not call.attempt]
-    current = best(view)
-    if current is None:
-        return Done("no draft", 0) if view.own else Wave([view.call("sample", 0, strategy=CHAIN)])
-    feedback = feedback_on(view, current)
-    if reason := ended(view, current, feedback, len(revisions)):
-        return Done(reason, len(revisions))
-    turn, parents = 1 + len(revisions), (current.id,)
-    if feedback is None:
-        return Wave([view.call("critique", turn, 0, parents=parents)], len(revisions))
-    return Wave([view.call("revise", turn, 1, parents=parents)], len(revisions))
+    """Ask for the drafts, the critique or the revisions that come next."""
+    earlier = starts(view)
+    chains = range(1 + max(map(chain_of, view.own)) if view.own else breadth(view))
+    drafts = [view.call("sample", 0, chain, strategy=CHAIN) for chain in chains[len(earlier) :]]
+    if not view.own and drafts:
+        return Wave(drafts)
+    current = {chain: version for chain in chains if (version := newest(view, chain, earlier))}
+    rounds = max((made(view, chain) for chain in chains), default=0)
+    if not current:
+        return Done("no draft")
+    if any(version.verdict and version.verdict.passed for version in current.values()):
+        return Done("verified", rounds)
+    steps = [work(view, chain, version) for chain, version in current.items()]
+    calls = [step for step in steps if isinstance(step, Call)]
+    return Wave(calls, rounds) if calls else Done(str(steps[0]), rounds)
 
 
-def ended(view: View, current: Candidate, feedback: Feedback | None, rounds: int) -> str:
-    """Return why the rounds are over; empty where they are not."""
-    if current.verdict and current.verdict.passed:
-        return "verified"
-    if feedback and not current.verdict and feedback.score >= GOOD_ENOUGH:
+def work(view: View, chain: int, version: Candidate) -> Call | str:
+    """Ask for the critique or the revision of a version, or say why its chain has ended."""
+    feedback, rounds = feedback_on(view, version), made(view, chain)
+    if feedback and not version.verdict and feedback.score >= GOOD_ENOUGH:
         return "critique found nothing"
-    return "rounds made" if rounds >= view.settings.max_rounds else ""
+    if rounds >= view.settings.max_rounds:
+        return "rounds made"
+    if feedback is None:
+        return view.call("critique", 1 + 2 * rounds, chain, parents=(version.id,))
+    return view.call("revise", 2 + 2 * rounds, chain, parents=(version.id,))
 
 
-def best(view: View) -> Candidate | None:
-    """Return the version to work on: the best verdict, else the newest of this branch, else the leading answer."""
-    usable = [candidate for candidate in view.candidates if candidate.text and not candidate.error]
-    judged = [candidate for candidate in usable if candidate.verdict]
-    if judged:
-        return max(judged, key=lambda candidate: candidate.verdict.score if candidate.verdict else 0)
-    own = [candidate for candidate in usable if candidate.id.startswith(view.place)]
-    votes = tally(usable)
-    leading = [candidate for candidate in usable if votes and candidate.answer == next(iter(votes))]
-    return own[-1] if own else next(iter(leading or usable), None)
+def starts(view: View) -> list[Candidate]:
+    """Return what chains begin with: earlier candidates, the best verdict first, else one of the leading answer."""
+    earlier = [item for item in view.candidates if item.text and not item.error and not item.id.startswith(view.place)]
+    if view.exact:
+        unlike = {item.answer or item.text: item for item in reversed(earlier)}
+        return sorted(unlike.values(), key=lambda item: (-score(item), item.id))
+    votes = tally(earlier)
+    leading = [item for item in earlier if votes and item.answer == next(iter(votes))]
+    return (leading or earlier)[:1]
+
+
+def breadth(view: View) -> int:
+    """Return how many chains to begin: with a verifier as many as each has versions, if so many calls are left."""
+    versions, limit = 1 + view.settings.max_rounds, view.settings.budget.max_calls
+    left = [versions * versions, view.allowance, None if limit is None else limit - len(view.calls)]
+    return max(1, min(calls for calls in left if calls is not None) // versions) if view.exact else 1
+
+
+def newest(view: View, chain: int, earlier: list[Candidate]) -> Candidate | None:
+    """Return the version of a chain to work on: by verdicts the best, of equals the first; else the newest."""
+    own = {call.candidate_id for call in view.own if chain_of(call) == chain}
+    versions = [*earlier[chain : chain + 1], *(item for item in view.candidates if item.id in own)]
+    usable = [item for item in versions if item.text and not item.error]
+    if view.exact:
+        return max(usable, key=score, default=None)
+    return usable[-1] if usable else None
+
+
+def made(view: View, chain: int) -> int:
+    """Count the revisions of a chain."""
+    return len({call.candidate_id for call in view.own if call.kind == "revise" and chain_of(call) == chain})
+
+
+def chain_of(call: Call) -> int:
+    """Return the chain that a call belongs to."""
+    return int(call.candidate_id.split("-")[3])
+
+
+def score(candidate: Candidate) -> float:
+    """Return what the verifier gave."""
+    return candidate.verdict.score if candidate.verdict else 0.0

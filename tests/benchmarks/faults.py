@@ -34,7 +34,7 @@ IN_FLIGHT = 16
 """Solves at once."""
 CALL_TIMEOUT = 3.0
 """Seconds: what a hanging server costs."""
-CANDIDATES = {"probe", "sample", "revise", "expand"}
+CANDIDATES = {"probe", "sample", "revise", "expand", "step"}
 """Kinds of calls that make one."""
 BUDGETS = ((8, 100_000), (5, 3_000), (20, 6_000), (12, 100_000))
 """Calls and tokens of the solves in turn: room, little of both, few tokens, room."""

@@ -157,7 +157,7 @@ async def test_a_verified_refinement_feeds_the_verdict_back_and_asks_for_no_crit
         return Verdict(score=float(right), passed=right, feedback="" if right else "too small")
 
     model = ScriptedModel(lambda _, number: f"Answer: {number + 2}")
-    answer = await run(model, policy="refine", verifier=verdict)
+    answer = await run(model, policy="refine", verifier=verdict, budget=Budget(max_calls=4))
     assert model.kinds == ["sample", "improve", "improve"]
     assert "too small" in model.prompts[1]
     assert (answer.answer, answer.decided_by, answer.confidence) == ("4", "verified", 1)

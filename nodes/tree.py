@@ -1,0 +1,54 @@
+"""What a search has found so far: attempts, each with its score and the attempt it came from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+
+@dataclass(frozen=True)
+class Node:
+    """One attempt, whole or in part."""
+
+    id: str
+    score: float
+    """0 to 1."""
+    parent: str = ""
+    """Empty: made from the start."""
+    closed: bool = False
+    """Nothing is to be made from it: it is finished, or equal to an earlier one."""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """The scores of several attempts, added up."""
+
+    total: float = 0.0
+    count: int = 0
+
+    def plus(self, total: float, count: int) -> "Tally":
+        """Add more of them."""
+        return Tally(self.total + total, self.count + count)
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The nodes in the order in which they came: each behind the one it was made from."""
+
+    nodes: Sequence[Node]
+
+    @cached_property
+    def children(self) -> dict[str, list[Node]]:
+        """Id of a node, or empty for the start -> what was made from it."""
+        found: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            found.setdefault(node.parent, []).append(node)
+        return found
+
+    @cached_property
+    def made(self) -> dict[str, Tally]:
+        """Id of a node, or empty for the start -> all attempts that came from it, near and far."""
+        found: dict[str, Tally] = {}
+        for node in reversed(self.nodes):
+            own = found.get(node.id, Tally())
+            found[node.parent] = found.get(node.parent, Tally()).plus(own.total + node.score, own.count + 1)
+        return found
