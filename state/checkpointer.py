@@ -3,7 +3,6 @@
 Each value of a channel is stored once, under its version; a checkpoint refers to versions.
 """
 
-import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
@@ -160,13 +159,13 @@ class SQLAlchemySaver(Store, BaseCheckpointSaver[str]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         work = self.codec.putting(config, checkpoint, metadata, new_versions)
-        return await asyncio.wrap_future(self.writer.submit(work))
+        return await self.writer.submit(work)
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         work = self.codec.putting_writes(config, writes, task_id, task_path)
-        await asyncio.wrap_future(self.writer.submit(work))
+        await self.writer.submit(work)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         return await self.threaded(self.get_tuple, config)

@@ -64,7 +64,7 @@ class CallJournal:
             return stored
 
         # A database does not signal.
-        while (found := await asyncio.wrap_future(self.writer.submit(work))) is False:  # noqa: ASYNC110
+        while (found := await self.writer.submit(work)) is False:  # noqa: ASYNC110
             await asyncio.sleep(PAUSE_SECONDS)
         if isinstance(found, bool):
             return Begun(first=True)
@@ -88,7 +88,7 @@ class CallJournal:
 
     async def write(self, statement: Update | Delete) -> None:
         """Have a statement committed, also where the caller is cancelled meanwhile: what was paid is to be kept."""
-        await asyncio.shield(asyncio.wrap_future(self.writer.submit(lambda connection: connection.execute(statement))))
+        await asyncio.shield(self.writer.submit(lambda connection: connection.execute(statement)))
 
     def named(self, key: str) -> ColumnElement[bool]:
         """Return the condition that names a call."""
