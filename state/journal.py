@@ -64,7 +64,7 @@ class CallJournal:
             return stored
 
         # A database does not signal.
-        while (found := await self.writer.submit(work)) is False:  # noqa: ASYNC110
+        while (found := await self.writer.submit(work, self.thread_id)) is False:  # noqa: ASYNC110
             await asyncio.sleep(PAUSE_SECONDS)
         if isinstance(found, bool):
             return Begun(first=True)
@@ -87,7 +87,10 @@ class CallJournal:
         await self.write(delete(journal).where(self.named(key)))
 
     async def write(self, statement: Update | Delete) -> None:
-        """Have a statement committed, also where the caller is cancelled meanwhile: what was paid is to be kept."""
+        """Have a statement committed, also where the caller is cancelled meanwhile: what was paid is to be kept.
+
+        Even of a thread that was taken over: a call is its beginner's to end, and who runs the step again may use it.
+        """
         await asyncio.shield(self.writer.submit(lambda connection: connection.execute(statement)))
 
     def named(self, key: str) -> ColumnElement[bool]:

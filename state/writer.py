@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from .batch import Batch, store
+from .fence import Fenced, stand
 from .workers import Outcome, Unit, Workers, settle
 
 T = TypeVar("T")
@@ -25,14 +26,25 @@ class Writer:
     def __init__(self, transact: Callable[[Work[Any]], Any], threads: int) -> None:
         self.transact = transact
         self.workers = Workers("ponder-writer", threads, LARGEST_GROUP)
+        self.held: dict[str, str] = {}
+        """Thread that this process holds -> owner in its lease."""
 
-    def submit(self, work: Work[T]) -> asyncio.Future[T]:
-        """Have a unit written; the future is done when it is committed."""
-        return self.workers.ask(self.write, work)
+    def submit(self, work: Work[T], thread_id: str | None = None) -> asyncio.Future[T]:
+        """Have a unit written; the future is done when it is committed.
 
-    def run(self, work: Work[T]) -> T:
+        A unit of a thread that this process holds fails with `ThreadBusy` once it was taken over.
+        """
+        return self.workers.ask(self.write, self.fenced(work, thread_id))
+
+    def run(self, work: Work[T], thread_id: str | None = None) -> T:
         """Write a unit, and wait for it."""
-        return self.workers.run(self.write, work)
+        done: T = self.workers.run(self.write, self.fenced(work, thread_id))
+        return done
+
+    def fenced(self, work: Work[T], thread_id: str | None) -> Any:
+        """Put a fence around a unit of a thread that is held."""
+        owner = None if thread_id is None else self.held.get(thread_id)
+        return work if thread_id is None or owner is None else Fenced(work, thread_id, owner)
 
     def close(self) -> None:
         """Finish what is waiting."""
@@ -54,5 +66,9 @@ class Writer:
 
 def together(connection: Connection, group: Sequence[Unit]) -> list[Any]:
     """Do the work of a group on one connection."""
-    store(connection, [unit.work for unit in group if isinstance(unit.work, Batch)])
-    return [unit.work.result if isinstance(unit.work, Batch) else unit.work(connection) for unit in group]
+    works: list[Any] = [unit.work for unit in group]
+    if fenced := [work for work in works if isinstance(work, Fenced)]:
+        stand(connection, fenced)
+    works = [work.work if isinstance(work, Fenced) else work for work in works]
+    store(connection, [work for work in works if isinstance(work, Batch)])
+    return [work.result if isinstance(work, Batch) else work(connection) for work in works]
