@@ -39,9 +39,12 @@ def nested(saver: Any, *, killed: bool) -> Any:
             raise Killed
         return {"items": ["last"]}
 
+    def advance(state: State) -> State:
+        return {"step": state["step"] + 1}
+
     inner = StateGraph(State, output_schema=Items).add_node("first", lambda state: {"items": ["first"]})
     inner.add_node("last", last).add_edge(START, "first").add_edge("first", "last")
-    outer: Any = StateGraph(State).add_node("next", lambda state: {"step": state["step"] + 1})
+    outer: Any = StateGraph(State).add_node("next", advance)
     outer.add_node("sub", inner.compile()).add_edge(START, "next").add_edge("next", "sub")
     outer.add_conditional_edges("sub", lambda state: END if state["step"] == STEPS else "next")
     return outer.compile(checkpointer=saver)
