@@ -3,7 +3,6 @@
 Each value of a channel is stored once, under its version; a checkpoint refers to versions.
 """
 
-import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
@@ -22,7 +21,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from sqlalchemy import Connection, Engine
 
 from . import queries, reading, retention
-from .codec import Codec, default_serde, place_of
+from .codec import Codec, default_serde, place_of, thread_of
 from .growth import Growth
 from .history import delta_history
 from .journal import CallJournal
@@ -69,14 +68,16 @@ class SQLAlchemySaver(Store, BaseCheckpointSaver[str]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Store a checkpoint after the one that `config` names."""
-        done: RunnableConfig = self.writer.run(self.codec.putting(config, checkpoint, metadata, new_versions))
+        done: RunnableConfig = self.writer.run(
+            self.codec.putting(config, checkpoint, metadata, new_versions), thread_of(config)
+        )
         return done
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Store what a task has written since the checkpoint that `config` names."""
-        self.writer.run(self.codec.putting_writes(config, writes, task_id, task_path))
+        self.writer.run(self.codec.putting_writes(config, writes, task_id, task_path), thread_of(config))
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the checkpoint that `config` names, else the newest of its thread and namespace."""
@@ -160,13 +161,13 @@ class SQLAlchemySaver(Store, BaseCheckpointSaver[str]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         work = self.codec.putting(config, checkpoint, metadata, new_versions)
-        return await asyncio.wrap_future(self.writer.submit(work))
+        return await self.writer.submit(work, thread_of(config))
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         work = self.codec.putting_writes(config, writes, task_id, task_path)
-        await asyncio.wrap_future(self.writer.submit(work))
+        await self.writer.submit(work, thread_of(config))
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         return await self.threaded(self.get_tuple, config)

@@ -140,10 +140,14 @@ def stored_apart(checkpoint: Checkpoint) -> dict[str, Version]:
     return {name: (rows.channel_key(name), rows.version_key(version)) for name, version in named if name not in inline}
 
 
+def thread_of(config: RunnableConfig) -> str:
+    """Read the thread off a config."""
+    return str(config["configurable"]["thread_id"])
+
+
 def place_of(config: RunnableConfig) -> Place:
     """Read thread and namespace off a config."""
-    given = config["configurable"]
-    return Place(str(given["thread_id"]), given.get("checkpoint_ns", ""))
+    return Place(thread_of(config), config["configurable"].get("checkpoint_ns", ""))
 
 
 def config_of(place: Place, checkpoint_id: str) -> RunnableConfig:

@@ -27,6 +27,7 @@ DRIVERS = {"postgresql": "postgresql+psycopg", "mariadb": "mariadb+pymysql", "my
 """Of URLs that name none."""
 TWINS = {"asyncpg": "psycopg", "psycopg_async": "psycopg", "asyncmy": "pymysql", "aiomysql": "pymysql"}
 """Synchronous drivers to use for asynchronous ones: the saver's threads keep the loop free."""
+PASSWORDS = ("password", "passwd", "sslpassword")
 EXTRAS = {"psycopg": "postgres", "pymysql": "mariadb"}
 POOL_SIZE = 8
 BUSY_SECONDS = 30
@@ -54,7 +55,7 @@ def open_engine(given: str) -> Engine:
     except NoSuchModuleError:
         kind = given.partition(":")[0]
         raise StoreError(f"store of kind {kind!r} is unknown: give a URL such as sqlite:///ponder.db") from None
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the second is a port that is no number, maybe a part of a password
         start = given.partition("@")[0].partition("//")[0]
         raise StoreError(f"store {start!r} is not a database URL: give one such as sqlite:///ponder.db") from None
     except ModuleNotFoundError as error:
@@ -84,7 +85,7 @@ def sqlite_engine(url: URL) -> Engine:
     if url.database and url.database != ":memory:":
         prepare_file(Path(url.database))
     memory = not url.database or url.database == ":memory:"
-    kept: dict[str, Any] = {"poolclass": StaticPool} if memory else {"pool_use_lifo": True}
+    kept: dict[str, Any] = {"poolclass": StaticPool} if memory else {"pool_use_lifo": True, "max_overflow": -1}
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, **kept)
 
     @event.listens_for(engine, "connect")
@@ -111,14 +112,19 @@ def prepare_file(path: Path) -> None:
 def masked(url: str) -> str:
     """Return a URL without its password; what is no URL has none."""
     try:
-        return make_url(url).render_as_string(hide_password=True)
+        return hidden(make_url(url))
     except ArgumentError:
         return url
 
 
 def shown(engine: Engine) -> str:
     """Return the engine's URL without its password."""
-    return repr(engine.url.render_as_string(hide_password=True))
+    return repr(hidden(engine.url))
+
+
+def hidden(url: URL) -> str:
+    """Write a URL without its password, which drivers also take as a parameter."""
+    return url.difference_update_query(PASSWORDS).render_as_string(hide_password=True)
 
 
 @contextmanager

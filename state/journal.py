@@ -9,19 +9,26 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, Connection, Delete, Select, Update, and_, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Delete, Update, and_, bindparam, delete, select, union_all, update
 
 from .codec import Codec
-from .engine import insert
+from .engine import fetch, insert
 from .rows import Typed
 from .run import Asked
 from .tables import checkpoints, digest, encode, journal
 from .writer import Writer
 
+if TYPE_CHECKING:
+    from .engine import Query
+
 PAUSE_SECONDS = 0.01
 """Before looking again whether the checkpoints that lead to a call are stored."""
+ENDED = select(journal.c.type, journal.c.data).where(
+    journal.c.thread == bindparam("thread"), journal.c.key == bindparam("key")
+)
 
 
 @dataclass(frozen=True)
@@ -50,32 +57,30 @@ class CallJournal:
         With LangGraph's default durability a run is ahead of its checkpoints. One that is killed then does not come to
         the same step again, and would never look for what is written down here.
         """
-        root = encode(self.way[""])
-        row = {"thread": digest(self.thread_id), "key": digest(key), "root": root, "begun": time.time()}
-        mine = select(journal.c.type, journal.c.data).where(self.named(key))
+        mine = {"thread": digest(self.thread_id), "key": digest(key)}
+        row = {**mine, "root": encode(self.way[""]), "begun": time.time()}
 
         def work(connection: Connection) -> Typed | bool:
-            found = connection.execute(mine).first()
-            if found is not None:
-                return Typed(found.type, found.data)
-            stored: bool = connection.scalar(self.stored()) == len(self.way)
+            if found := fetch(connection, ENDED, mine):
+                return Typed(*found[0])
+            stored = self.stored(connection)
             if stored:
                 insert(connection, journal, [row], replace=False)
             return stored
 
         # A database does not signal.
-        while (found := await asyncio.wrap_future(self.writer.submit(work))) is False:  # noqa: ASYNC110
+        while (found := await self.writer.submit(work, self.thread_id)) is False:  # noqa: ASYNC110
             await asyncio.sleep(PAUSE_SECONDS)
         if isinstance(found, bool):
             return Begun(first=True)
         return Begun(first=False, asked=None if found.type is None else self.codec.load(found))
 
-    def stored(self) -> Select[Any]:
-        """Count the checkpoints of the way that are there."""
-        way = tuple_(checkpoints.c.ns, checkpoints.c.id).in_(
-            [(digest(ns), encode(id_)) for ns, id_ in self.way.items()]
-        )
-        return select(func.count()).where(checkpoints.c.thread == digest(self.thread_id), way)
+    def stored(self, connection: Connection) -> bool:
+        """Say whether the whole way is there."""
+        asked = {"thread": digest(self.thread_id)}
+        for number, (ns, id_) in enumerate(self.way.items()):
+            asked |= {f"ns_{number}": digest(ns), f"id_{number}": encode(id_)}
+        return len(fetch(connection, looking_up(len(self.way)), asked)) == len(self.way)
 
     async def finish(self, key: str, asked: Asked) -> None:
         """Write down how a call ended."""
@@ -87,9 +92,26 @@ class CallJournal:
         await self.write(delete(journal).where(self.named(key)))
 
     async def write(self, statement: Update | Delete) -> None:
-        """Have a statement committed, also where the caller is cancelled meanwhile: what was paid is to be kept."""
-        await asyncio.shield(asyncio.wrap_future(self.writer.submit(lambda connection: connection.execute(statement))))
+        """Have a statement committed, also where the caller is cancelled meanwhile: what was paid is to be kept.
+
+        Even of a thread that was taken over: a call is its beginner's to end, and who runs the step again may use it.
+        """
+        await asyncio.shield(self.writer.submit(lambda connection: connection.execute(statement)))
 
     def named(self, key: str) -> ColumnElement[bool]:
         """Return the condition that names a call."""
         return and_(journal.c.thread == digest(self.thread_id), journal.c.key == digest(key))
+
+
+@lru_cache
+def looking_up(count: int) -> "Query":
+    """Write the query for so many checkpoints of a thread; each by its whole primary key, as for values."""
+    here = checkpoints.c.thread == bindparam("thread")
+    return union_all(
+        *(
+            select(checkpoints.c.id).where(
+                here, checkpoints.c.ns == bindparam(f"ns_{n}"), checkpoints.c.id == bindparam(f"id_{n}")
+            )
+            for n in range(count)
+        )
+    )

@@ -68,6 +68,7 @@ def keep_latest(codec: Codec, connection: Connection, thread_id: str) -> None:
             delete_place(connection, head.place)
         else:
             shorten(codec, connection, head)
+    free_strays(connection, thread_id, root)
     free_calls(connection, thread_id)
 
 
@@ -150,6 +151,14 @@ def free_values(codec: Codec, connection: Connection, place: Place) -> None:
     gone = [{**place.key, "channel": channel, "version": version} for channel, version in priors.keys() - used]
     if gone:
         connection.execute(FREE, gone)
+
+
+def free_strays(connection: Connection, thread_id: str, root: bytes) -> None:
+    """Forget pending writes of superseded steps whose checkpoint is not stored: their run was killed before it was."""
+    same = [checkpoints.c[name] == writes.c[name] for name in ("thread", "ns")]
+    stored = select(checkpoints.c.id).where(*same, checkpoints.c.id == writes.c.checkpoint)
+    superseded = (writes.c.thread == digest(thread_id), writes.c.checkpoint < root)
+    connection.execute(delete(writes).where(*superseded, ~stored.exists()))
 
 
 def free_calls(connection: Connection, thread_id: str) -> None:

@@ -7,15 +7,16 @@ ever waits for a database.
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.pool import StaticPool
 
-from .engine import engine_of, ping, translated, twice, writing
+from .connections import Connections
+from .engine import engine_of, ping, translated, twice
 from .migrations import migrate
+from .workers import Workers, do
 from .writer import Work, Writer
 
 if TYPE_CHECKING:  # needs greenlet, which only asynchronous engines bring
@@ -38,12 +39,12 @@ class Store:
 
     def __init__(self, engine: "Engine | AsyncEngine | str") -> None:
         self.engine = engine_of(engine)
-        self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="ponder-store")
+        one = self.engine.dialect.name == "sqlite"
+        # An engine that is given may have fewer connections than are kept.
+        self.connections = Connections(self.engine, keep=one and not isinstance(engine, Engine))
         self.opening = threading.Lock()
         self.ready = threading.Event()
-        one = self.engine.dialect.name == "sqlite"
-        self.writing = threading.Lock() if one else nullcontext()
-        self.reading = self.writing if isinstance(self.engine.pool, StaticPool) else nullcontext()
+        self.workers = Workers("ponder-store", THREADS)
         self.writer = Writer(self.write, 1 if one else WRITERS)
 
     def __enter__(self) -> Self:
@@ -61,8 +62,8 @@ class Store:
     def close(self) -> None:
         """Wait for what is being written, and let go of the database."""
         self.writer.close()
-        self.threads.shutdown()
-        self.engine.dispose()
+        self.workers.close()
+        self.connections.close()
 
     async def aclose(self) -> None:
         """Close without blocking the loop."""
@@ -85,16 +86,15 @@ class Store:
         """Open a connection to read from."""
         if not self.ready.is_set():
             self.setup()
-        # Committed: psycopg forgets its prepared statements when a transaction is rolled back.
-        with self.reading, translated(self.engine), self.engine.connect() as connection, connection.begin():
+        with self.connections.read() as connection:
             yield connection
 
     @contextmanager
     def begun(self) -> Iterator[Connection]:
-        """Open a transaction that writes; on SQLite one at a time, so that none waits in the database."""
+        """Open a transaction that writes."""
         if not self.ready.is_set():
             self.setup()
-        with self.writing, translated(self.engine), self.engine.connect() as connection, writing(connection):
+        with self.connections.write() as connection:
             yield connection
 
     def read(self, work: Work[T]) -> T:
@@ -121,4 +121,4 @@ class Store:
 
     async def threaded(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a synchronous method on a thread of the saver's own."""
-        return await asyncio.wrap_future(self.threads.submit(function, *args, **kwargs))
+        return await self.workers.ask(do, partial(function, *args, **kwargs))

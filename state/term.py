@@ -1,45 +1,21 @@
 """A lease in SQL: each step is one transaction, and the database decides who holds it, by its own clock."""
 
-import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, Connection, Float, Insert, case, delete, literal, literal_column, select, update
+from sqlalchemy import Connection, Insert, case, delete, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from .checkpointer import SQLAlchemySaver
 from .errors import StoreError, ThreadBusy
-from .owner import Owner
+from .holders import clock, holder, lost
+from .store import Store
 from .tables import digest, leases
-
-CLOCKS = {
-    "postgresql": "CAST(extract(epoch FROM clock_timestamp()) AS double precision)",
-    "mariadb": "(timestampdiff(microsecond, '1970-01-01', utc_timestamp(6)) / 1e6)",
-}
-"""Unix time in seconds, with its fraction."""
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Who works on a thread, and until when at least (Unix time in seconds, by the database's clock)."""
-
-    owner: Owner
-    until: float
-
-    @property
-    def time(self) -> str:
-        """The end of the lease, in UTC."""
-        return datetime.fromtimestamp(self.until, UTC).isoformat(timespec="seconds")
-
-    def __str__(self) -> str:
-        return f"process {self.owner.pid} on {self.owner.host!r} until {self.time} at least"
 
 
 @dataclass(frozen=True)
 class Term:
     """One owner's lease of one thread."""
 
-    saver: SQLAlchemySaver
+    store: Store
     thread_id: str
     owner: str
     seconds: float
@@ -51,7 +27,7 @@ class Term:
             ThreadBusy: somebody else holds it; says who, and until when.
 
         """
-        with self.saver.writes() as connection:
+        with self.store.writes() as connection:
             before = holder(connection, self.thread_id)
             gone = before.owner if before and before.owner.gone else ""
             connection.execute(self.claim(connection, str(gone)))
@@ -67,19 +43,15 @@ class Term:
 
         """
         mine = (leases.c.thread == digest(self.thread_id)) & (leases.c.owner == self.owner)
-        with self.saver.writes() as connection:
+        with self.store.writes() as connection:
             until = clock(connection) + self.seconds
             if connection.execute(update(leases).where(mine).values(until=until)).rowcount:
                 return
-            now = holder(connection, self.thread_id)
-        raise ThreadBusy(
-            f"thread {self.thread_id!r} is no longer held by this process, which did not renew its lease in time: "
-            + (f"it is worked on by {now}" if now else "resume it")
-        )
+            raise lost(connection, self.thread_id)
 
     def release(self) -> None:
         """Give the lease back, where it is still ours."""
-        with self.saver.writes() as connection:
+        with self.store.writes() as connection:
             mine = (leases.c.thread == digest(self.thread_id)) & (leases.c.owner == self.owner)
             connection.execute(delete(leases).where(mine))
 
@@ -106,24 +78,3 @@ class Term:
         over = insert(leases).values(row)
         new_values = {"owner": over.excluded.owner, "until": over.excluded.until}
         return over.on_conflict_do_update(index_elements=["thread"], set_=new_values, where=free)
-
-
-def clock(connection: Connection) -> ColumnElement[float]:
-    """Return the time where the leases are: machines' clocks differ. A SQLite file is on this machine."""
-    if connection.dialect.name == "sqlite":
-        return literal(time.time(), Float)
-    return literal_column(CLOCKS["postgresql" if connection.dialect.name == "postgresql" else "mariadb"], Float)
-
-
-def holder(connection: Connection, thread_id: str, *, locked: bool = False) -> Holder | None:
-    """Return who has a lease that has not expired; locked, as it is now and not as a snapshot has it."""
-    unexpired = select(leases).where(leases.c.thread == digest(thread_id), leases.c.until > clock(connection))
-    row = connection.execute(unexpired.with_for_update() if locked else unexpired).first()
-    return Holder(Owner.parse(row.owner), row.until) if row else None
-
-
-def holders(connection: Connection) -> dict[bytes, Holder]:
-    """Return who works on which thread (digest) now."""
-    rows = connection.execute(select(leases).where(leases.c.until > clock(connection)))
-    found = {bytes(row.thread): Holder(Owner.parse(row.owner), row.until) for row in rows}
-    return {thread: held for thread, held in found.items() if not held.owner.gone}

@@ -8,9 +8,9 @@ from typing import Any, Literal
 from sqlalchemy import Row, Select, case, func, select
 
 from .checkpointer import SQLAlchemySaver
+from .holders import Holder, holders
 from .rows import Typed
 from .tables import checkpoints, decode, digest
-from .term import Holder, holders
 
 Status = Literal["running", "unfinished", "finished", "foreign"]
 

@@ -201,7 +201,7 @@ async def test_no_call_is_made_before_the_way_to_it_is_stored(tmp_path: Path, du
         if durability == "async":
             await late.reached.wait()
             for _ in range(9):  # writers wait in line: whatever the call had to write first is written
-                await asyncio.wrap_future(late.writer.submit(lambda _: None))
+                await late.writer.submit(lambda _: None)
             assert model.calls == 0
         late.told.set()
         assert (await run)["messages"][-1].content == "Answer: 2"

@@ -215,7 +215,7 @@ async def test_a_unit_that_fails_takes_none_of_its_group_with_it(store: str) -> 
 
     async with SQLAlchemySaver.from_conn_string(store) as saver:
         good = [saver.aput(on(f"t{number}"), made({}), {}, {}) for number in range(5)]
-        bad = asyncio.wrap_future(saver.writer.submit(fail))
+        bad = saver.writer.submit(fail)
         results = await asyncio.gather(*good, bad, *[saver.aput(on("last"), made({}), {}, {})], return_exceptions=True)
         assert [type(result) for result in results if isinstance(result, Exception)] == [LookupError]
         assert await saver.threaded(count, saver, checkpoints) == [6]

@@ -1,6 +1,7 @@
 """How a saver is opened: URLs, engines, drivers, files; and what it says when it cannot be."""
 
 import stat
+import traceback
 from pathlib import Path
 
 import pytest
@@ -49,10 +50,10 @@ async def test_an_asynchronous_engine_names_the_database(tmp_path: Path) -> None
     await engine.dispose()
 
 
-def test_a_database_in_memory_works_from_any_thread() -> None:
-    with SQLAlchemySaver.from_conn_string("sqlite://") as saver:
+async def test_a_database_in_memory_works_from_any_thread() -> None:
+    async with SQLAlchemySaver.from_conn_string("sqlite://") as saver:
         put(saver, on(), {"v": "x" * 100})
-        assert saver.threads.submit(values_of, saver, on()).result() == {"v": "x" * 100}
+        assert await saver.threaded(values_of, saver, on()) == {"v": "x" * 100}
 
 
 def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -79,11 +80,16 @@ def test_errors_are_one_line_and_hold_no_password(tmp_path: Path) -> None:
         "mariadb://me:secret@127.0.0.1:1/db",
         "//me:secret@host",
         "postgresql+nodriver://me:secret@host/db",
+        "postgresql://me:1/secret@host/db",
+        "postgresql://host:secret/db",
+        "postgresql://me@127.0.0.1:1/db?password=secret",
+        "mariadb://me@127.0.0.1:1/db?password=secret",
     ):
         with pytest.raises(StoreError) as caught, SQLAlchemySaver.from_conn_string(url) as saver:
             saver.setup()
         assert "secret" not in str(caught.value)
         assert "\n" not in str(caught.value)
+        assert "secret" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_password_with_special_characters_reaches_the_server_and_no_message() -> None:

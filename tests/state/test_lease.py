@@ -15,9 +15,10 @@ import pytest
 
 from ponder.graphs import aresume, asolve
 from ponder.state import SQLAlchemySaver, ThreadBusy
+from ponder.state.holders import holder
 from ponder.state.lease import hold
 from ponder.state.owner import Owner
-from ponder.state.term import Term, holder
+from ponder.state.term import Term
 from tests.fakes import ScriptedModel, always
 from tests.state.leases import elsewhere, expire, leave, poll, take_over
 from tests.state.stores import KINDS, databases

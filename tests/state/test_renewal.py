@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Connection
 
 from ponder.state import SQLAlchemySaver, StoreError, ThreadBusy
+from ponder.state.holders import holder
 from ponder.state.lease import hold
-from ponder.state.term import holder
 from tests.state.leases import change, elsewhere, forever, hold_through, leave, poll, take_over, until
 from tests.state.stores import KINDS, databases
 
