@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +30,7 @@ from ..state.pricing import load_prices
 from ..state.run import Problem, RunState
 from ..state.settings import Settings, parse_settings
 from .branches import BRANCHES
+from .kept import Kept
 from .machine import CompiledGraph, Graph, build
 
 OneModel = str | BaseChatModel | ChatModel
@@ -38,6 +40,10 @@ VerifierLike = str | Check | Verifier
 
 MODEL_FORMS = "local, local:PATH.gguf, openai:NAME or provider:NAME"
 VERIFIER_FORMS = "regex:PATTERN or py:MODULE:FUNCTION"
+
+MACHINES: Kept[CompiledGraph] = Kept()
+ADAPTERS: Kept[ChatModel] = Kept()
+"""With what they have learned of their servers."""
 
 
 def create_ponder_graph(
@@ -86,6 +92,17 @@ class Setup:
     def graph(self) -> Graph:
         """Wire the machine."""
         return build(self.caller, self.verifier, self.settings)
+
+    def machine(self, saver: BaseCheckpointSaver[Any]) -> CompiledGraph:
+        """Return the machine on a store, without the settings: a run takes them as its context.
+
+        It is wired and compiled once for all runs of a model and a verifier: that takes as long as several calls.
+        """
+        parts = (self.caller.model, self.verifier, tuple(sorted(self.caller.prices.items())))
+        wired = MACHINES.get(parts, lambda: build(self.caller, self.verifier, Settings()).compile(name="ponder"))
+        machine = copy(wired)
+        machine.checkpointer = saver
+        return machine
 
     def check(self, problem: Problem) -> None:
         """Refuse a budget that no call on this problem fits, before anything is stored."""
@@ -142,7 +159,8 @@ def as_model(model: ModelLike | None, base_url: str | None = None) -> ChatModel:
     if isinstance(model, BaseChatModel):
         from ..nodes.models.chat import LangChainModel  # only where it is used
 
-        return LangChainModel(model, str(getattr(model, "model_name", "") or type(model).__name__))
+        name = str(getattr(model, "model_name", "") or type(model).__name__)
+        return ADAPTERS.get((model,), lambda: LangChainModel(model, name))
     return model
 
 

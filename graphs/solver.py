@@ -18,6 +18,7 @@ from ..nodes.route import check_text
 from ..state.budget import Budget
 from ..state.errors import ThreadNotFound, UsageError
 from ..state.run import Answer, Problem, RunInput
+from ..state.settings import Settings
 from .app import ModelLike, VerifierLike, create_ponder, default_store, prepare
 from .machine import CompiledGraph
 
@@ -77,7 +78,7 @@ async def asolve(
     named = {MODEL: name_of(model), BASE_URL: base_url, VERIFIER: name_of(verifier), SETTINGS: settled}
     origin = {key: value for key, value in named.items() if value}
     async with opened(store) as saver:
-        run = Run(setup.graph().compile(checkpointer=saver, name="ponder"), thread, origin, on_event)
+        run = Run(setup.machine(saver), thread, origin, on_event, setup.settings)
         async with held(saver, thread):
             if (await run.state()).tasks:
                 raise UsageError(f"thread {thread!r} holds an unfinished run: resume it, or choose another thread")
@@ -164,6 +165,8 @@ class Run:
     thread_id: str
     origin: dict[str, Any]
     on_event: OnEvent | None = None
+    settings: Settings | None = None
+    """None: those that the graph was made with."""
 
     @property
     def config(self) -> RunnableConfig:
@@ -181,10 +184,17 @@ class Run:
     async def go(self, given: RunInput | None) -> Answer:
         """Run to the end, telling every event."""
         answer: Answer | None = None
+        heard = self.on_event is not None  # to stream what nobody hears costs as well
         stream = self.graph.astream(
-            given, self.config, stream_mode=["custom", "updates"], subgraphs=True, durability="sync"
+            given,
+            self.config,
+            context=self.settings,
+            stream_mode=["custom", "updates"] if heard else ["updates"],
+            subgraphs=heard,
+            durability="sync",
         )
-        async for namespace, mode, data in cast("AsyncIterator[tuple[tuple[str, ...], str, Any]]", stream):
+        async for part in cast("AsyncIterator[tuple[Any, ...]]", stream):
+            namespace, mode, data = part if heard else ((), *part)
             if mode == "custom" and self.on_event:
                 self.on_event(Event.model_validate(data))
             elif mode == "updates" and not namespace:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Literal, cast
+from typing import cast
 
 from langchain_core.messages import AnyMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
@@ -32,10 +32,11 @@ class Begin:
     branches: Collection[str]
     price: Price | None = None
 
-    async def __call__(self, state: RunState, config: RunnableConfig) -> Command[Literal["assess", "route"]]:
+    async def __call__(self, state: RunState, config: RunnableConfig) -> Command[str]:
         settings = self.settings()
         problem = problem_of(state).model_copy(update={"epoch": epoch_of(config)})
-        check_budget(View("begin", {"problem": problem, "settings": settings}, price=self.price))
+        view = View("begin", {"problem": problem, "settings": settings}, price=self.price)
+        check_budget(view)
         update = {
             "problem": problem,
             "settings": settings,
@@ -47,7 +48,9 @@ class Begin:
             "calls": Overwrite([]),
             "visits": Overwrite([]),
         }
-        return Command(update=update, goto="assess" if settings.policy in ASSESSED else "route")
+        if settings.policy in ASSESSED:
+            return Command(update=update, goto="assess")
+        return go_at_once(view, cast("RunUpdate", update))
 
     def settings(self) -> Settings:
         """Return the graph's settings with the caller's context laid over them."""
@@ -138,14 +141,18 @@ class Route:
 
     async def __call__(self, state: RunState) -> Command[str]:
         view = View("assess", state, self.exact)
-        policy = view.settings.policy
-        if policy not in ASSESSED:
-            branch = "parallel" if policy == "fixed" else policy
-            return go(view, [branch], {"assessment": None}, view.settings.max_compute_budget)
+        if view.settings.policy not in ASSESSED:  # a run that an earlier version began
+            return go_at_once(view, {"assessment": None})
         assessment = assess(view)
         emit(Event(type="assessed", assessment=assessment))
         share = assessment.compute_budget - len(view.calls)
         return go(view, assessment.plan, {"assessment": assessment}, share)
+
+
+def go_at_once(view: View, update: RunUpdate) -> Command[str]:
+    """Enter the one branch that the policy names."""
+    policy = view.settings.policy
+    return go(view, ["parallel" if policy == "fixed" else policy], update, view.settings.max_compute_budget)
 
 
 def go(view: View, branches: Sequence[str], update: RunUpdate, share: int) -> Command[str]:
