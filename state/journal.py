@@ -9,12 +9,13 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Delete, Select, Update, and_, delete, func, select, tuple_, update
+from sqlalchemy import Connection, Delete, Select, Update, and_, bindparam, delete, func, or_, select, update
 
 from .codec import Codec
-from .engine import insert
+from .engine import compiled, drive, fetch, insert
 from .rows import Typed
 from .run import Asked
 from .tables import checkpoints, digest, encode, journal
@@ -22,6 +23,28 @@ from .writer import Writer
 
 PAUSE_SECONDS = 0.01
 """Before looking again whether the checkpoints that lead to a call are stored."""
+
+NAMED = (journal.c.thread == bindparam("thread"), journal.c.key == bindparam("key"))
+CALL = select(journal.c.type, journal.c.data).where(*NAMED)
+ENDED = update(journal).where(*NAMED).values(type=bindparam("kind"), data=bindparam("reply"))
+UNMADE = delete(journal).where(*NAMED)
+
+
+@lru_cache(maxsize=64)
+def stored_of(places: int) -> Select[Any]:
+    """Write the query that counts which checkpoints, one in each of so many namespaces, are there."""
+    pairs = [
+        and_(checkpoints.c.ns == bindparam(f"ns_{place}"), checkpoints.c.id == bindparam(f"id_{place}"))
+        for place in range(places)
+    ]
+    return select(func.count()).where(checkpoints.c.thread == bindparam("thread"), or_(*pairs))
+
+
+def change(connection: Connection, statement: Update | Delete, given: Mapping[str, object]) -> None:
+    """Run a statement of the hot path, written once."""
+    text, names, constants = compiled(connection.dialect, statement)
+    values = {**constants, **given}
+    drive(connection, text, tuple(values[name] for name in names) if names else values)
 
 
 @dataclass(frozen=True)
@@ -50,15 +73,14 @@ class CallJournal:
         With LangGraph's default durability a run is ahead of its checkpoints. One that is killed then does not come to
         the same step again, and would never look for what is written down here.
         """
-        root = encode(self.way[""])
-        row = {"thread": digest(self.thread_id), "key": digest(key), "root": root, "begun": time.time()}
-        mine = select(journal.c.type, journal.c.data).where(self.named(key))
+        named = self.named(key)
+        row = {**named, "root": encode(self.way[""]), "begun": time.time()}
 
         def work(connection: Connection) -> Typed | bool:
-            found = connection.execute(mine).first()
-            if found is not None:
-                return Typed(found.type, found.data)
-            stored: bool = connection.scalar(self.stored()) == len(self.way)
+            found = fetch(connection, CALL, named)
+            if found:
+                return Typed(*found[0])
+            stored: bool = fetch(connection, stored_of(len(self.way)), self.places())[0][0] == len(self.way)
             if stored:
                 insert(connection, journal, [row], replace=False)
             return stored
@@ -70,26 +92,27 @@ class CallJournal:
             return Begun(first=True)
         return Begun(first=False, asked=None if found.type is None else self.codec.load(found))
 
-    def stored(self) -> Select[Any]:
-        """Count the checkpoints of the way that are there."""
-        way = tuple_(checkpoints.c.ns, checkpoints.c.id).in_(
-            [(digest(ns), encode(id_)) for ns, id_ in self.way.items()]
-        )
-        return select(func.count()).where(checkpoints.c.thread == digest(self.thread_id), way)
+    def places(self) -> dict[str, bytes]:
+        """Return the checkpoints of the way, as parameters."""
+        found = {"thread": digest(self.thread_id)}
+        for place, (ns, id_) in enumerate(self.way.items()):
+            found |= {f"ns_{place}": digest(ns), f"id_{place}": encode(id_)}
+        return found
 
     async def finish(self, key: str, asked: Asked) -> None:
         """Write down how a call ended."""
         type_, data = self.codec.dump(asked)
-        await self.write(update(journal).where(self.named(key)).values(type=type_, data=data))
+        await self.write(ENDED, {**self.named(key), "kind": type_, "reply": data})
 
     async def forget(self, key: str) -> None:
         """Strike out a call that never reached the model: nothing was paid."""
-        await self.write(delete(journal).where(self.named(key)))
+        await self.write(UNMADE, self.named(key))
 
-    async def write(self, statement: Update | Delete) -> None:
+    async def write(self, statement: Update | Delete, given: Mapping[str, object]) -> None:
         """Have a statement committed, also where the caller is cancelled meanwhile: what was paid is to be kept."""
-        await asyncio.shield(asyncio.wrap_future(self.writer.submit(lambda connection: connection.execute(statement))))
+        writing = self.writer.submit(lambda connection: change(connection, statement, given))
+        await asyncio.shield(asyncio.wrap_future(writing))
 
-    def named(self, key: str) -> ColumnElement[bool]:
-        """Return the condition that names a call."""
-        return and_(journal.c.thread == digest(self.thread_id), journal.c.key == digest(key))
+    def named(self, key: str) -> dict[str, bytes]:
+        """Return the parameters that name a call."""
+        return {"thread": digest(self.thread_id), "key": digest(key)}

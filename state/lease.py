@@ -9,6 +9,7 @@ from .checkpointer import SQLAlchemySaver
 from .errors import StoreError
 from .owner import Owner
 from .term import Term
+from .writer import Work
 
 T = TypeVar("T")
 
@@ -32,12 +33,12 @@ async def hold(saver: SQLAlchemySaver, thread_id: str, *, seconds: float = LEASE
     term = Term(saver, thread_id, str(Owner.new()), seconds)
     begun = asyncio.get_running_loop().time()
     try:
-        await finished(saver.threaded(term.take))
+        await finished(written(saver, term.taking))
         async with renewed(term, begun):
             yield
     finally:
         with contextlib.suppress(StoreError):  # it expires by itself, and the outcome of the run matters more
-            await finished(saver.threaded(term.release))
+            await finished(written(saver, term.releasing))
 
 
 @contextlib.asynccontextmanager
@@ -69,7 +70,7 @@ async def renew(term: Term, begun: float, limit: asyncio.Timeout) -> None:
             try:
                 # A process that was suspended wakes late, and still has to ask whether somebody took over.
                 async with asyncio.timeout_at(max(over, tried + pause)):
-                    await term.saver.threaded(term.extend)
+                    await written(term.saver, term.extending)
                 good = tried
             except (StoreError, TimeoutError) as error:
                 pause = term.seconds / RETRIES
@@ -78,6 +79,11 @@ async def renew(term: Term, begun: float, limit: asyncio.Timeout) -> None:
     except Exception:
         limit.reschedule(0)
         raise
+
+
+async def written(saver: SQLAlchemySaver, work: Work[T]) -> T:
+    """Have something written together with what else waits for the disk."""
+    return await asyncio.wrap_future(saver.writer.submit(work))
 
 
 async def finished(work: Awaitable[T]) -> T:
