@@ -19,6 +19,7 @@ from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from ..nodes.call import Caller
+from ..nodes.deadline import waiting
 from ..nodes.ports import ChatModel, Reply, Request, Verifier
 from ..nodes.route import check_budget, check_policy
 from ..nodes.verifiers.function import Check, Function
@@ -186,7 +187,8 @@ class NamedModel:
         return f"{self.name} {self.base_url or ''}"
 
     async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
-        model = await asyncio.to_thread(load_model, self.name, self.base_url)
+        with waiting():
+            model = await asyncio.to_thread(load_model, self.name, self.base_url)
         return await model.generate(messages, request)
 
 
