@@ -77,8 +77,13 @@ async def test_a_call_that_waits_for_a_connection_is_not_late_before_it_is_sent(
         server.play.behaviour = Behaviour()
         limits: dict[str, Any] = {"call_timeout": 1, "retries": 0, "budget": {"max_calls": 1, "max_seconds": most}}
         model = openai_model("fault", server.url, "key")
-        solving = asyncio.create_task(asolve("2 + 2?", model=model, policy="fixed", store=":memory:", **limits))
-        await asyncio.wait([solving], timeout=1.5)
+        admitted = asyncio.Event()
+        solve = asolve(
+            "2 + 2?", model=model, policy="fixed", store=":memory:", on_event=lambda _: admitted.set(), **limits
+        )
+        solving = asyncio.create_task(solve)
+        await admitted.wait()
+        await asyncio.wait([solving], timeout=1.7)
         assert (len(server.log), solving.done()) == (1, most is not None)
         hanging.cancel()
         answer = await solving
