@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import cast
 
@@ -157,6 +157,12 @@ def go_at_once(view: View, update: RunUpdate) -> Command[str]:
 
 def go(view: View, branches: Sequence[str], update: RunUpdate, share: int) -> Command[str]:
     """Enter branches with a share of calls; several at once get disjoint parts of it and of the budget."""
+    leg = Leg(step=view.leg.step + 1, allowances=allot(view, branches, share))
+    return Command(update=cast("RunUpdate", {**update, "leg": leg}), goto=list(branches))
+
+
+def allot(view: View, branches: Sequence[str], share: int) -> dict[str, int]:
+    """Return the calls that each of the branches to be entered may make."""
     limit = view.settings.budget.max_calls
     if len(branches) > 1:
         left = share if limit is None else min(share, limit - len(view.calls))
@@ -165,5 +171,15 @@ def go(view: View, branches: Sequence[str], update: RunUpdate, share: int) -> Co
         shares = [max(share, view.settings.sample_cap, limit or 0)]
     else:
         shares = [max(1, share)]
-    leg = Leg(step=view.leg.step + 1, allowances=dict(zip(branches, shares, strict=True)))
-    return Command(update=cast("RunUpdate", {**update, "leg": leg}), goto=list(branches))
+    return dict(zip(branches, shares, strict=True))
+
+
+def widened(view: View) -> Leg:
+    """Return the leg that runs now with the shares that it has under limits that were raised meanwhile."""
+    before = [call for call in view.calls if not call.id.startswith(f"{view.leg.step}-")]
+    then = replace(view, state=cast("RunState", {**view.state, "calls": before}))
+    names, assessment = list(view.leg.allowances), view.state.get("assessment")
+    share = (
+        assessment.compute_budget - len(before) if assessment and len(names) > 1 else max(view.leg.allowances.values())
+    )
+    return view.leg.model_copy(update={"allowances": allot(then, names, share)})
