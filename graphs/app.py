@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from ..nodes.call import Caller
+from ..nodes.deadline import waiting
 from ..nodes.ports import ChatModel, Reply, Request, Verifier
 from ..nodes.route import check_budget, check_policy
 from ..nodes.verifiers.function import Check, Function
@@ -29,6 +31,7 @@ from ..state.pricing import load_prices
 from ..state.run import Problem, RunState
 from ..state.settings import Settings, parse_settings
 from .branches import BRANCHES
+from .kept import Kept
 from .machine import CompiledGraph, Graph, build
 
 OneModel = str | BaseChatModel | ChatModel
@@ -38,6 +41,10 @@ VerifierLike = str | Check | Verifier
 
 MODEL_FORMS = "local, local:PATH.gguf, openai:NAME or provider:NAME"
 VERIFIER_FORMS = "regex:PATTERN or py:MODULE:FUNCTION"
+
+MACHINES: Kept[CompiledGraph] = Kept()
+ADAPTERS: Kept[ChatModel] = Kept()
+"""With what they have learned of their servers."""
 
 
 def create_ponder_graph(
@@ -86,6 +93,17 @@ class Setup:
     def graph(self) -> Graph:
         """Wire the machine."""
         return build(self.caller, self.verifier, self.settings)
+
+    def machine(self, saver: BaseCheckpointSaver[Any]) -> CompiledGraph:
+        """Return the machine on a store, without the settings: a run takes them as its context.
+
+        It is wired and compiled once for all runs of a model and a verifier: that takes as long as several calls.
+        """
+        parts = (self.caller.model, self.verifier, tuple(sorted(self.caller.prices.items())))
+        wired = MACHINES.get(parts, lambda: build(self.caller, self.verifier, Settings()).compile(name="ponder"))
+        machine = copy(wired)
+        machine.checkpointer = saver
+        return machine
 
     def check(self, problem: Problem) -> None:
         """Refuse a budget that no call on this problem fits, before anything is stored."""
@@ -142,7 +160,8 @@ def as_model(model: ModelLike | None, base_url: str | None = None) -> ChatModel:
     if isinstance(model, BaseChatModel):
         from ..nodes.models.chat import LangChainModel  # only where it is used
 
-        return LangChainModel(model, str(getattr(model, "model_name", "") or type(model).__name__))
+        name = str(getattr(model, "model_name", "") or type(model).__name__)
+        return ADAPTERS.get((model,), lambda: LangChainModel(model, name))
     return model
 
 
@@ -168,7 +187,8 @@ class NamedModel:
         return f"{self.name} {self.base_url or ''}"
 
     async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
-        model = await asyncio.to_thread(load_model, self.name, self.base_url)
+        with waiting():
+            model = await asyncio.to_thread(load_model, self.name, self.base_url)
         return await model.generate(messages, request)
 
 

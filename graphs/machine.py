@@ -1,5 +1,7 @@
 """START -> begin -> assess -> route -> branch(es) -> select -> END, or the next branch up.
 
+A policy that names its branch goes there from `begin`.
+
 Every branch, the assessment and the judge are the same loop: `dispatch` admits a wave of calls and sends each off as
 a task of its own; the tasks' records are merged by id; `dispatch` looks again.
 """
@@ -47,7 +49,7 @@ def build(caller: Caller, verifier: Verifier | None, settings: Settings, *, tire
 
     graph = Graph(RunState, Settings, input_schema=RunInput, output_schema=RunOutput)
     graph.model_name = caller.model.name
-    graph.add_node("begin", Twin(Begin(settings, BRANCHES, price)), destinations=("assess", "route"))
+    graph.add_node("begin", Twin(Begin(settings, BRANCHES, price)), destinations=("assess", *BRANCHES))
     graph.add_node("assess", loop("assess", plan_assessment, ("probe", "rate")))
     graph.add_node("route", Twin(Route(exact)), destinations=tuple(BRANCHES))
     for name, branch in BRANCHES.items():

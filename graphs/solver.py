@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.types import Command
 
 from ..nodes.events import Event
 from ..nodes.loop import submit
@@ -18,8 +19,10 @@ from ..nodes.route import check_text
 from ..state.budget import Budget
 from ..state.errors import ThreadNotFound, UsageError
 from ..state.run import Answer, Problem, RunInput
+from ..state.settings import Settings
 from .app import ModelLike, VerifierLike, create_ponder, default_store, prepare
 from .machine import CompiledGraph
+from .raised import larger, onward
 
 Saver = BaseCheckpointSaver[Any]
 StoreLike = str | Saver
@@ -77,9 +80,9 @@ async def asolve(
     named = {MODEL: name_of(model), BASE_URL: base_url, VERIFIER: name_of(verifier), SETTINGS: settled}
     origin = {key: value for key, value in named.items() if value}
     async with opened(store) as saver:
-        run = Run(setup.graph().compile(checkpointer=saver, name="ponder"), thread, origin, on_event)
+        run = Run(setup.machine(saver), thread, origin, on_event, setup.settings)
         async with held(saver, thread):
-            if (await run.state()).tasks:
+            if unfinished(await run.state()):
                 raise UsageError(f"thread {thread!r} holds an unfinished run: resume it, or choose another thread")
             return await run.go({"problem": problem})
 
@@ -90,15 +93,17 @@ async def aresume(
     store: StoreLike | None = None,
     model: ModelLike | None = None,
     verifier: VerifierLike | None = None,
+    budget: Budget | dict[str, Any] | None = None,
     on_event: OnEvent | None = None,
 ) -> Answer:
     """Go on with a stopped run; a finished one returns its answer without a call.
 
-    Model and verifier are those of the run, unless they were objects, which must be given again.
+    Model and verifier are those of the run, unless they were objects, which must be given again. A budget raises the
+    limits that it names: a run that its budget has ended, or ends now, goes on.
 
     Raises:
         ThreadNotFound: nothing is stored under that thread.
-        UsageError: the run had a model or verifier object and none is given.
+        UsageError: the run had a model or verifier object and none is given, or a limit is not raised.
         ThreadBusy: another process works on the thread.
 
     """
@@ -120,7 +125,8 @@ async def aresume(
             state = await run.state()
             if "settings" not in state.values and not state.tasks:
                 raise UsageError(f"thread {thread_id!r} was not written by ponder: choose another one")
-            return await run.go(None) if state.tasks else cast("Answer", state.values["answer"])
+            answer = await run.go(None) if unfinished(state) else cast("Answer", state.values["answer"])
+            return answer if budget is None else await run.go_on(budget) or answer
 
 
 def wait(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -164,6 +170,8 @@ class Run:
     thread_id: str
     origin: dict[str, Any]
     on_event: OnEvent | None = None
+    settings: Settings | None = None
+    """None: those that the graph was made with."""
 
     @property
     def config(self) -> RunnableConfig:
@@ -178,13 +186,31 @@ class Run:
         """
         return await self.graph.aget_state(self.config)
 
-    async def go(self, given: RunInput | None) -> Answer:
+    async def go_on(self, budget: Budget | dict[str, Any]) -> Answer | None:
+        """Go on with larger limits; None where it was not its limits that have ended the run."""
+        values = (await self.state()).values
+        wider = larger(values["settings"].budget, budget)
+        further = onward(values, wider)
+        if further is None:
+            return None
+        settings = {**json.loads(self.origin.get(SETTINGS, "{}")), "budget": wider.model_dump(exclude_none=True)}
+        self.origin[SETTINGS] = json.dumps(settings)
+        return await self.go(further)
+
+    async def go(self, given: RunInput | Command[Any] | None) -> Answer:
         """Run to the end, telling every event."""
         answer: Answer | None = None
+        heard = self.on_event is not None  # to stream what nobody hears costs as well
         stream = self.graph.astream(
-            given, self.config, stream_mode=["custom", "updates"], subgraphs=True, durability="sync"
+            given,
+            self.config,
+            context=self.settings,
+            stream_mode=["custom", "updates"] if heard else ["updates"],
+            subgraphs=heard,
+            durability="sync",
         )
-        async for namespace, mode, data in cast("AsyncIterator[tuple[tuple[str, ...], str, Any]]", stream):
+        async for part in cast("AsyncIterator[tuple[Any, ...]]", stream):
+            namespace, mode, data = part if heard else ((), *part)
             if mode == "custom" and self.on_event:
                 self.on_event(Event.model_validate(data))
             elif mode == "updates" and not namespace:
@@ -192,6 +218,11 @@ class Run:
         if answer is None:
             raise UsageError(f"thread {self.thread_id!r} ended without an answer: it is not a ponder run")
         return answer
+
+
+def unfinished(state: Any) -> bool:
+    """Say whether a run has not ended; one that was just given larger limits has no task yet, and no answer."""
+    return bool(state.tasks) or ("settings" in state.values and state.values.get("answer") is None)
 
 
 def configured(thread_id: str) -> RunnableConfig:

@@ -13,6 +13,7 @@ from ..state.errors import ModelUnreachable
 from ..state.pricing import Price, Prices, highest, price_of
 from ..state.run import Asked, BranchOutput
 from .backoff import backoff
+from .deadline import Deadline
 from .limits import Limits, Slot, limiter_for
 from .ports import CallFailed, ChatModel, ModelPool, Request
 from .prompts import prompt_for
@@ -21,6 +22,7 @@ from .telemetry import failed, replayed, watch_call
 
 CHARACTERS_PER_TOKEN = 3
 """Where the server reports no tokens; on the safe side for English."""
+NO_TIME = "no time was left before it could begin"
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Caller:
                     await pause(task)
                     await turn.enter_async_context(slot)
             except TimeoutError:
-                return Asked(clock.settle("unmade", error="no time was left before it could begin"))
+                return Asked(clock.settle("unmade", error=NO_TIME))
             asked = await self.once(task, clock)
             slot.settle(cost(asked.call))
             return asked
@@ -88,7 +90,10 @@ class Caller:
         except ModelUnreachable:
             await task.journal.forget(key)
             raise
-        await task.journal.finish(key, asked)
+        if asked.call.state == "unmade":
+            await task.journal.forget(key)
+        else:
+            await task.journal.finish(key, asked)
         return asked
 
     async def watched(self, messages: list[BaseMessage], request: Request, task: Task, clock: Clock) -> Asked:
@@ -98,12 +103,15 @@ class Caller:
 
     async def make(self, messages: list[BaseMessage], request: Request, task: Task, clock: Clock) -> Asked:
         """Make the call within its time, and settle it; a failure is data."""
-        generating = asyncio.ensure_future(self.model.generate(messages, request))
+        deadline = Deadline(task.view.settings.call_timeout, clock.left())
+        generating = asyncio.ensure_future(deadline.over(self.model.generate(messages, request)))
         try:
             with task.flying(generating):
-                async with asyncio.timeout(request.timeout):
+                async with deadline:
                     reply = await generating
         except TimeoutError:
+            if deadline.waits:
+                return Asked(clock.settle("unmade", error=NO_TIME))
             # Whether the server has answered, and charges for it, nobody knows.
             return Asked(clock.settle("lost", error=f"no reply within {request.timeout:g} s"))
         except asyncio.CancelledError:

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Literal, cast
+from typing import cast
 
 from langchain_core.messages import AnyMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
@@ -32,10 +32,11 @@ class Begin:
     branches: Collection[str]
     price: Price | None = None
 
-    async def __call__(self, state: RunState, config: RunnableConfig) -> Command[Literal["assess", "route"]]:
+    async def __call__(self, state: RunState, config: RunnableConfig) -> Command[str]:
         settings = self.settings()
         problem = problem_of(state).model_copy(update={"epoch": epoch_of(config)})
-        check_budget(View("begin", {"problem": problem, "settings": settings}, price=self.price))
+        view = View("begin", {"problem": problem, "settings": settings}, price=self.price)
+        check_budget(view)
         update = {
             "problem": problem,
             "settings": settings,
@@ -47,7 +48,9 @@ class Begin:
             "calls": Overwrite([]),
             "visits": Overwrite([]),
         }
-        return Command(update=update, goto="assess" if settings.policy in ASSESSED else "route")
+        if settings.policy in ASSESSED:
+            return Command(update=update, goto="assess")
+        return go_at_once(view, cast("RunUpdate", update))
 
     def settings(self) -> Settings:
         """Return the graph's settings with the caller's context laid over them."""
@@ -138,18 +141,28 @@ class Route:
 
     async def __call__(self, state: RunState) -> Command[str]:
         view = View("assess", state, self.exact)
-        policy = view.settings.policy
-        if policy not in ASSESSED:
-            branch = "parallel" if policy == "fixed" else policy
-            return go(view, [branch], {"assessment": None}, view.settings.max_compute_budget)
+        if view.settings.policy not in ASSESSED:  # a run that an earlier version began
+            return go_at_once(view, {"assessment": None})
         assessment = assess(view)
         emit(Event(type="assessed", assessment=assessment))
         share = assessment.compute_budget - len(view.calls)
         return go(view, assessment.plan, {"assessment": assessment}, share)
 
 
+def go_at_once(view: View, update: RunUpdate) -> Command[str]:
+    """Enter the one branch that the policy names."""
+    policy = view.settings.policy
+    return go(view, ["parallel" if policy == "fixed" else policy], update, view.settings.max_compute_budget)
+
+
 def go(view: View, branches: Sequence[str], update: RunUpdate, share: int) -> Command[str]:
     """Enter branches with a share of calls; several at once get disjoint parts of it and of the budget."""
+    leg = Leg(step=view.leg.step + 1, allowances=allot(view, branches, share))
+    return Command(update=cast("RunUpdate", {**update, "leg": leg}), goto=list(branches))
+
+
+def allot(view: View, branches: Sequence[str], share: int) -> dict[str, int]:
+    """Return the calls that each of the branches to be entered may make."""
     limit = view.settings.budget.max_calls
     if len(branches) > 1:
         left = share if limit is None else min(share, limit - len(view.calls))
@@ -158,5 +171,15 @@ def go(view: View, branches: Sequence[str], update: RunUpdate, share: int) -> Co
         shares = [max(share, view.settings.sample_cap, limit or 0)]
     else:
         shares = [max(1, share)]
-    leg = Leg(step=view.leg.step + 1, allowances=dict(zip(branches, shares, strict=True)))
-    return Command(update=cast("RunUpdate", {**update, "leg": leg}), goto=list(branches))
+    return dict(zip(branches, shares, strict=True))
+
+
+def widened(view: View) -> Leg:
+    """Return the leg that runs now with the shares that it has under limits that were raised meanwhile."""
+    before = [call for call in view.calls if not call.id.startswith(f"{view.leg.step}-")]
+    then = replace(view, state=cast("RunState", {**view.state, "calls": before}))
+    names, assessment = list(view.leg.allowances), view.state.get("assessment")
+    share = (
+        assessment.compute_budget - len(before) if assessment and len(names) > 1 else max(view.leg.allowances.values())
+    )
+    return view.leg.model_copy(update={"allowances": allot(then, names, share)})

@@ -25,6 +25,7 @@ from .route import go
 from .view import View
 from .vote import lead_probability, support, tally, top_two
 
+LIMITS: tuple[Limit, ...] = get_args(Limit)
 WEIGHTED_BELOW = 16
 """Votes are weighted by log-probability up to here: on recorded answers that gains at 4 and 8 and loses at 32."""
 
@@ -134,19 +135,21 @@ def stop_reason(view: View, selection: Selection, *, tireless: bool = False) -> 
     if selection.settled and view.settings.policy != "fixed" and not tireless:
         return "confident"
     limit = limit_on(view, [view.call("sample", 0)]) or ("compute budget" if units_left(view) <= 0 else None)
+    cut = cut_short(view)
     if view.settings.policy != "adaptive":
-        return limit if limit and cut_short(view) else "complete"
+        return (cut if cut in LIMITS else limit if cut else None) or "complete"
     if limit:
         return limit
     if not next_branch(view):
-        return "no branch left"
+        return cut if cut in LIMITS else "no branch left"
     return "patience" if exhausted(view, selection) and not tireless else None
 
 
-def cut_short(view: View) -> bool:
-    """Say whether a branch of this leg ended because the budget did."""
+def cut_short(view: View) -> StopReason | None:
+    """Name the limit that ended a branch of this leg; its calls may cost more than the bare sample that still fits."""
     visits = [visit for visit in view.state.get("visits") or [] if visit.id.startswith(f"{view.leg.step}-")]
-    return any(visit.stopped in get_args(Limit) or visit.stopped == "compute budget" for visit in visits)
+    limits: tuple[StopReason, ...] = (*LIMITS, "compute budget")
+    return next((limit for limit in limits for visit in visits if visit.stopped == limit), None)
 
 
 def next_branch(view: View) -> str:

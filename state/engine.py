@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from sqlalchemy import Connection, Dialect, Engine, Insert, Table, bindparam, create_engine, event
+from sqlalchemy import Connection, Delete, Dialect, Engine, Insert, Table, Update, bindparam, create_engine, event
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
@@ -210,7 +210,7 @@ def fetch(connection: Connection, query: "Query", given: Mapping[str, Any]) -> l
 
 
 @lru_cache(maxsize=512)
-def compiled(dialect: Dialect, query: "Query") -> tuple[str, Sequence[str], Mapping[str, Any]]:
+def compiled(dialect: Dialect, query: "Query | Update | Delete") -> tuple[str, Sequence[str], Mapping[str, Any]]:
     """Write a query once: its text, its parameters where their order counts, and those that are constant."""
     made = query.compile(dialect=dialect)
     return str(made), made.positiontup or (), made.params

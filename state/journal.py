@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, Connection, Delete, Update, and_, bindparam, delete, select, union_all, update
+from sqlalchemy import Connection, Delete, Update, bindparam, delete, select, union_all, update
 
 from .codec import Codec
-from .engine import fetch, insert
+from .engine import compiled, drive, fetch, insert
 from .rows import Typed
 from .run import Asked
 from .tables import checkpoints, digest, encode, journal
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
 PAUSE_SECONDS = 0.01
 """Before looking again whether the checkpoints that lead to a call are stored."""
-ENDED = select(journal.c.type, journal.c.data).where(
-    journal.c.thread == bindparam("thread"), journal.c.key == bindparam("key")
-)
+NAMED = (journal.c.thread == bindparam("thread"), journal.c.key == bindparam("key"))
+CALL = select(journal.c.type, journal.c.data).where(*NAMED)
+ENDED = update(journal).where(*NAMED).values(type=bindparam("kind"), data=bindparam("reply"))
+UNMADE = delete(journal).where(*NAMED)
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,11 @@ class CallJournal:
         With LangGraph's default durability a run is ahead of its checkpoints. One that is killed then does not come to
         the same step again, and would never look for what is written down here.
         """
-        mine = {"thread": digest(self.thread_id), "key": digest(key)}
-        row = {**mine, "root": encode(self.way[""]), "begun": time.time()}
+        named = self.named(key)
+        row = {**named, "root": encode(self.way[""]), "begun": time.time()}
 
         def work(connection: Connection) -> Typed | bool:
-            if found := fetch(connection, ENDED, mine):
+            if found := fetch(connection, CALL, named):
                 return Typed(*found[0])
             stored = self.stored(connection)
             if stored:
@@ -85,22 +86,29 @@ class CallJournal:
     async def finish(self, key: str, asked: Asked) -> None:
         """Write down how a call ended."""
         type_, data = self.codec.dump(asked)
-        await self.write(update(journal).where(self.named(key)).values(type=type_, data=data))
+        await self.write(ENDED, {**self.named(key), "kind": type_, "reply": data})
 
     async def forget(self, key: str) -> None:
         """Strike out a call that never reached the model: nothing was paid."""
-        await self.write(delete(journal).where(self.named(key)))
+        await self.write(UNMADE, self.named(key))
 
-    async def write(self, statement: Update | Delete) -> None:
+    async def write(self, statement: Update | Delete, given: Mapping[str, object]) -> None:
         """Have a statement committed, also where the caller is cancelled meanwhile: what was paid is to be kept.
 
         Even of a thread that was taken over: a call is its beginner's to end, and who runs the step again may use it.
         """
-        await asyncio.shield(self.writer.submit(lambda connection: connection.execute(statement)))
+        await asyncio.shield(self.writer.submit(lambda connection: change(connection, statement, given)))
 
-    def named(self, key: str) -> ColumnElement[bool]:
-        """Return the condition that names a call."""
-        return and_(journal.c.thread == digest(self.thread_id), journal.c.key == digest(key))
+    def named(self, key: str) -> dict[str, bytes]:
+        """Return the parameters that name a call."""
+        return {"thread": digest(self.thread_id), "key": digest(key)}
+
+
+def change(connection: Connection, statement: Update | Delete, given: Mapping[str, object]) -> None:
+    """Run a statement of the hot path, written once."""
+    text, names, constants = compiled(connection.dialect, statement)
+    values = {**constants, **given}
+    drive(connection, text, tuple(values[name] for name in names) if names else values)
 
 
 @lru_cache

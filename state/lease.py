@@ -32,14 +32,14 @@ async def hold(saver: SQLAlchemySaver, thread_id: str, *, seconds: float = LEASE
     term = Term(saver, thread_id, str(Owner.new()), seconds)
     begun = asyncio.get_running_loop().time()
     try:
-        await finished(saver.threaded(term.take))
+        await finished(saver.writer.submit(term.taking))
         saver.writer.held[thread_id] = term.owner
         async with renewed(term, begun):
             yield
     finally:
         try:
             with contextlib.suppress(StoreError):  # it expires by itself, and the outcome of the run matters more
-                await finished(saver.threaded(term.release))
+                await finished(saver.writer.submit(term.releasing))
         finally:
             if saver.writer.held.get(thread_id) == term.owner:
                 del saver.writer.held[thread_id]
@@ -74,7 +74,7 @@ async def renew(term: Term, begun: float, limit: asyncio.Timeout) -> None:
             try:
                 # A process that was suspended wakes late, and still has to ask whether somebody took over.
                 async with asyncio.timeout_at(max(over, tried + pause)):
-                    await term.store.threaded(term.extend)
+                    await term.store.writer.submit(term.extending)
                 good = tried
             except (StoreError, TimeoutError) as error:
                 pause = term.seconds / RETRIES

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Insert, case, delete, update
+from sqlalchemy import ColumnElement, Connection, Insert, case, delete, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from .errors import StoreError, ThreadBusy
@@ -27,33 +27,37 @@ class Term:
             ThreadBusy: somebody else holds it; says who, and until when.
 
         """
-        with self.store.writes() as connection:
-            before = holder(connection, self.thread_id)
-            gone = before.owner if before and before.owner.gone else ""
-            connection.execute(self.claim(connection, str(gone)))
-            now = holder(connection, self.thread_id, locked=True)
-            if now is None or str(now.owner) != self.owner:
-                raise ThreadBusy(f"thread {self.thread_id!r} is worked on by {now}: wait for it, or stop it first")
+        self.store.writer.run(self.taking)
 
-    def extend(self) -> None:
+    def taking(self, connection: Connection) -> None:
+        """Take the lease in a transaction that others may share, and with it the wait for the disk."""
+        connection.execute(self.claim(connection))
+        now = holder(connection, self.thread_id, locked=True)
+        if now is not None and now.owner.gone:
+            connection.execute(self.claim(connection, str(now.owner)))
+            now = holder(connection, self.thread_id, locked=True)
+        if now is None or str(now.owner) != self.owner:
+            raise ThreadBusy(f"thread {self.thread_id!r} is worked on by {now}: wait for it, or stop it first")
+
+    def extending(self, connection: Connection) -> None:
         """Extend the lease.
 
         Raises:
             ThreadBusy: it is no longer ours; says whose.
 
         """
-        mine = (leases.c.thread == digest(self.thread_id)) & (leases.c.owner == self.owner)
-        with self.store.writes() as connection:
-            until = clock(connection) + self.seconds
-            if connection.execute(update(leases).where(mine).values(until=until)).rowcount:
-                return
+        until = clock(connection) + self.seconds
+        if not connection.execute(update(leases).where(self.mine).values(until=until)).rowcount:
             raise lost(connection, self.thread_id)
 
-    def release(self) -> None:
+    def releasing(self, connection: Connection) -> None:
         """Give the lease back, where it is still ours."""
-        with self.store.writes() as connection:
-            mine = (leases.c.thread == digest(self.thread_id)) & (leases.c.owner == self.owner)
-            connection.execute(delete(leases).where(mine))
+        connection.execute(delete(leases).where(self.mine))
+
+    @property
+    def mine(self) -> ColumnElement[bool]:
+        """Return the condition that names our lease."""
+        return (leases.c.thread == digest(self.thread_id)) & (leases.c.owner == self.owner)
 
     def over(self) -> StoreError:
         """Say that the lease ended because it could not be renewed."""
@@ -62,7 +66,7 @@ class Term:
             "resume it when the store is back"
         )
 
-    def claim(self, connection: Connection, gone: str) -> Insert:
+    def claim(self, connection: Connection, gone: str = "") -> Insert:
         """Write ours over none, an expired one, or that of `gone`: one statement, so that of two at once one wins."""
         now = clock(connection)
         free = (leases.c.until <= now) | (leases.c.owner == gone)

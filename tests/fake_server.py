@@ -39,6 +39,7 @@ class FakeServer:
     def __init__(self, script: Callable[[dict[str, Any], int], Said] = lambda *_: Said()) -> None:
         self.script = script
         self.requests: list[dict[str, Any]] = []
+        self.authorized: list[str | None] = []
         self.answered = 0
         self.changed = threading.Condition()
         self.release = threading.Event()
@@ -77,6 +78,7 @@ class FakeServer:
         with self.changed:
             number = len(self.requests)
             self.requests.append(request)
+            self.authorized.append(handler.headers["authorization"])
             self.changed.notify_all()
         said = self.script(request, number)
         body = completion(said) if said.body is None else said.body

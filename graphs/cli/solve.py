@@ -22,6 +22,10 @@ Models = Annotated[
     typer.Option("--model", help="local, local:PATH.gguf, openai:NAME or provider:NAME; several are a pool."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+MaxCalls = Annotated[int | None, typer.Option(help="Most model calls, of every kind.")]
+MaxTokens = Annotated[int | None, typer.Option(help="Most tokens, input and output together.")]
+MaxUsd = Annotated[float | None, typer.Option(help="Most US dollars; prices come from PONDER_PRICES, see README.")]
+MaxSeconds = Annotated[float | None, typer.Option(help="Most seconds of work.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the answer and nothing else.")]
 
 NO_ANSWER = 3
@@ -37,12 +41,10 @@ def solve(
     ] = "adaptive",
     effort: Annotated[str, typer.Option(help="low, fast, balanced or thorough.")] = "balanced",
     assessor: Annotated[str, typer.Option(help="probe, ask or fixed:N (a difficulty, 0 to 10).")] = "probe",
-    max_calls: Annotated[int | None, typer.Option(help="Most model calls, of every kind.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Most tokens, input and output together.")] = None,
-    max_usd: Annotated[
-        float | None, typer.Option(help="Most US dollars; prices come from PONDER_PRICES, see README.")
-    ] = None,
-    max_seconds: Annotated[float | None, typer.Option(help="Most seconds of work.")] = None,
+    max_calls: MaxCalls = None,
+    max_tokens: MaxTokens = None,
+    max_usd: MaxUsd = None,
+    max_seconds: MaxSeconds = None,
     max_output: Annotated[int | None, typer.Option(min=1, help="Output tokens of one call; default: 512.")] = None,
     verify: Annotated[str | None, typer.Option(help="regex:PATTERN or py:MODULE:FUNCTION.")] = None,
     store: Store = None,
@@ -89,11 +91,18 @@ def resume(
     thread: Annotated[str | None, typer.Argument(help="The run to go on with.", show_default=False)] = None,
     store: Store = None,
     model: Models = None,
+    max_calls: MaxCalls = None,
+    max_tokens: MaxTokens = None,
+    max_usd: MaxUsd = None,
+    max_seconds: MaxSeconds = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
 ) -> None:
-    """Go on with a stopped run; a finished one prints its answer again. Without a thread, list what is unfinished."""
+    """Go on with a stopped run; a finished one prints its answer again, unless its budget ended it and is raised.
+
+    Without a thread, list what is unfinished.
+    """
     if thread is None:
         from .runs import list_unfinished
 
@@ -101,8 +110,9 @@ def resume(
         return
     from ..solver import resume as run
 
+    raised = {"max_calls": max_calls, "max_tokens": max_tokens, "max_usd": max_usd, "max_seconds": max_seconds}
     finish(
-        lambda on_event: run(thread, store=store, model=model or None, on_event=on_event),
+        lambda on_event: run(thread, store=store, model=model or None, budget=raised, on_event=on_event),
         resuming=resume_command(thread, store),
         title=f"thread {thread}",
         json=json,

@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
@@ -85,23 +86,25 @@ class LangChainModel:
 
     async def invoke(self, messages: Sequence[BaseMessage], request: Request) -> AIMessage:
         """Call the model, on the loop that its client belongs to."""
-        answering = self.configured(request).ainvoke(list(messages))
-        if self.on_background and asyncio.get_running_loop() is not background_loop():
+        if not self.on_background:
+            return await self.model.model_copy(update=self.configured(request)).ainvoke(list(messages))
+        # As keywords: LangChain writes a new copy of a model down in full, for tracers, before it is asked.
+        given = {name: value for name, value in self.configured(request).items() if value is not None}
+        answering = self.model.ainvoke(list(messages), **given)
+        if asyncio.get_running_loop() is not background_loop():
             return await asyncio.wrap_future(submit(answering))
         return await answering
 
-    def configured(self, request: Request) -> BaseChatModel:
-        """Return the model with the request's settings, as far as it has fields for them."""
-        wanted: Mapping[str, object] = {
+    def configured(self, request: Request) -> dict[str, Any]:
+        """Return the request's settings, as far as the model has fields for them and the server takes them."""
+        wanted: dict[str, Any] = {
             "temperature": request.temperature,
             "max_tokens": request.max_tokens,
             "seed": request.seed,
             "logprobs": True,
         }
         fields = type(self.model).model_fields
-        return self.model.model_copy(
-            update={key: value for key, value in wanted.items() if key in fields and key not in self.learned.refused}
-        )
+        return {key: value for key, value in wanted.items() if key in fields and key not in self.learned.refused}
 
 
 def read(message: AIMessage) -> Reply:

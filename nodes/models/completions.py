@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
+from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
 from langchain_openai import ChatOpenAI
 from langchain_openai.chat_models.base import BaseChatOpenAI
@@ -11,6 +13,9 @@ from pydantic import BaseModel
 from ...state.budget import Usage
 from .failures import ReportedError, Unreadable, in_short
 from .usage import reported
+
+SPECIAL = {"response_format", "extra_body", "extra_headers", "extra_query", "timeout"}
+"""What the client treats apart from the body."""
 
 
 def clean(response: object) -> dict[str, Any]:
@@ -78,15 +83,33 @@ def as_reported(usage: Usage) -> dict[str, Any]:
     }
 
 
-class Compatible(BaseChatOpenAI):
+class Posting(BaseChatOpenAI):
+    """Posts a request as it is: the client's typed method transforms it, parses the reply and checks both.
+
+    That, and LangChain's thread for reading each reply, takes as long as the HTTP does.
+    """
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        payload = self._get_request_payload(messages, stop=stop, **kwargs)
+        if SPECIAL & payload.keys() or self._use_responses_api(payload):
+            return await super()._agenerate(messages, stop, run_manager, **kwargs)
+        return self._create_chat_result(
+            await self.root_async_client.post("/chat/completions", body=payload, cast_to=object)
+        )
+
+    def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
+        return super()._create_chat_result(clean(response), generation_info)
+
+
+class Compatible(Posting):
     """Any server that speaks the chat API."""
 
-    def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
-        return super()._create_chat_result(clean(response), generation_info)
 
-
-class Official(ChatOpenAI):
+class Official(Posting, ChatOpenAI):
     """OpenAI's own, which wants `max_completion_tokens` where others may ignore it."""
-
-    def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
-        return super()._create_chat_result(clean(response), generation_info)

@@ -11,6 +11,7 @@ from typing import cast
 
 import httpx
 
+from ..deadline import waiting
 from ..loop import background_loop, submit
 
 MOST_CONNECTIONS = 512
@@ -60,7 +61,8 @@ class Connections(httpx.AsyncBaseTransport):
         self.context = httpx.create_ssl_context()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        await self.room.acquire()
+        with waiting():
+            await self.room.acquire()
         connection = self.idle.pop() if self.idle else self.open()
         self.busy.add(connection)
         try:

@@ -1,10 +1,12 @@
 """OpenAI, and any server that speaks its chat API: vLLM, Ollama, LM Studio, llama.cpp."""
 
+import base64
 import os
 
+import httpx
 from pydantic import SecretStr
 
-from ...state.errors import ModelUnreachable
+from ...state.errors import ModelUnreachable, UsageError
 from .chat import LangChainModel
 from .http import client_for
 
@@ -16,11 +18,12 @@ def openai_model(name: str, base_url: str | None = None, api_key: str | None = N
 
     Raises:
         ModelUnreachable: there is no key, and the server is OpenAI's own.
+        UsageError: the URL is none.
 
     """
     from .completions import Compatible, Official  # seconds to import
 
-    base_url = base_url or os.environ.get("OPENAI_BASE_URL") or OFFICIAL
+    base_url, headers = without_password(base_url or os.environ.get("OPENAI_BASE_URL") or OFFICIAL)
     key = api_key or os.environ.get("OPENAI_API_KEY")
     official = base_url.rstrip("/") == OFFICIAL
     if official and not key:
@@ -32,7 +35,20 @@ def openai_model(name: str, base_url: str | None = None, api_key: str | None = N
         model=name,
         base_url=base_url,
         api_key=SecretStr(key or "none"),
+        default_headers=headers,
         max_retries=0,
         http_async_client=client_for(base_url),
     )
     return LangChainModel(model, f"openai:{name}", on_background=True)
+
+
+def without_password(base_url: str) -> tuple[str, dict[str, str]]:
+    """Take user and password out of a URL, which httpx logs, and put them into the header that they are sent in."""
+    try:
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL as error:
+        raise UsageError(f"--base-url is not a URL ({error}): give one such as http://127.0.0.1:8000/v1") from None
+    if not url.userinfo:
+        return base_url, {}
+    sent = base64.b64encode(f"{url.username}:{url.password}".encode()).decode()
+    return str(url.copy_with(username=None, password=None)), {"Authorization": f"Basic {sent}"}

@@ -104,6 +104,15 @@ async def test_no_tokenizer_breaks_a_cap(problem: str, words: str, policy: str, 
     assert usd is None or (answer.spent.usd or 0) <= usd
 
 
+async def test_a_run_that_its_tokens_cut_short_says_so_also_where_a_shorter_prompt_still_fits() -> None:
+    reasons = set()
+    for tokens in range(220, 260, 4):
+        answer = await run(ScriptedModel(always("2")), policy="fixed", budget=Budget(max_tokens=tokens), max_tokens=64)
+        assert answer.spent.calls < 16
+        reasons.add((answer.route[0].stopped, answer.stopped_because))
+    assert reasons == {("max_tokens", "max_tokens")}
+
+
 async def test_a_wait_that_the_seconds_left_do_not_allow_is_not_begun() -> None:
     model = ScriptedModel(lambda *_: CallFailed("HTTP 429", retry_after=30))
     answer = await run(model, policy="direct", budget=Budget(max_seconds=5))

@@ -61,7 +61,7 @@ def test_a_tracer_sees_the_chain_and_the_model_s_runs_within_it(model: str, way:
     WAYS[way](create_ponder(MODELS[model](), policy="parallel"), {"callbacks": [tracer]})
     (root,) = tracer.roots
     assert (root.name, root.run_type, root.error) == ("ponder", "chain", None)
-    assert [child.name for child in root.child_runs] == ["begin", "route", "parallel", "select"]
+    assert [child.name for child in root.child_runs] == ["begin", "parallel", "select"]
     calls = asked(root)
     assert len(calls) == 4
     for call in calls:

@@ -108,7 +108,7 @@ def test_whichever_step_a_kill_followed_the_run_goes_on_to_its_answer_and_pays_n
             solve("2 + 2?", model=model, store=store, thread_id="t")
         assert resume("t", store=store, model=model) == answer
         assert model.calls == paid
-    assert stored > 5
+    assert stored > 4
 
 
 def test_a_run_that_was_killed_at_once_keeps_its_settings(store: str) -> None:
@@ -145,6 +145,54 @@ def test_a_run_that_an_outage_stopped_goes_on_when_the_server_is_back(store: str
         back = True
         answer = resume("t", store=store, model=model)
         assert (answer.answer, answer.spent.calls + answer.spent.lost) == ("2", 3)
+
+
+@pytest.mark.parametrize(
+    ("policy", "limit", "raised", "more"),
+    [
+        ("adaptive", {"max_calls": 6}, {"max_calls": 12}, 6),
+        ("fixed", {"max_calls": 3}, {"max_calls": 7}, 4),
+        ("fixed", {"max_calls": 9, "max_tokens": 260}, {"max_tokens": 4000}, None),
+        ("search", {"max_calls": 5}, {"max_calls": 8}, 3),
+        ("cumulative", {"max_calls": 9}, {"max_calls": 15}, None),
+    ],
+)
+def test_a_run_that_its_budget_ended_goes_on_with_a_larger_one(
+    store: str, policy: str, limit: dict[str, int], raised: dict[str, int], more: int | None
+) -> None:
+    model = ScriptedModel(lambda prompt, number: "Score: 3" if "Score:" in prompt else f"Answer: {number}")
+    options: dict[str, Any] = {"policy": policy, "max_tokens": 64, "max_compute_budget": 40, "assessor": "fixed:9"}
+    before = solve("1 + 1?", model=model, store=store, thread_id="t", budget=limit, **options)
+    assert before.stopped_because in {*limit, "complete"}
+    assert resume("t", store=store, model=model) == before
+    made = model.calls
+    after = resume("t", store=store, model=model, budget=raised)
+    assert after.spent.calls == model.calls
+    assert model.calls > made
+    assert more is None or model.calls == made + more
+    assert {item.id: item.text for item in after.candidates}.items() >= {
+        (item.id, item.text) for item in before.candidates
+    }
+    assert resume("t", store=store, model=model, budget=raised) == after
+    with pytest.raises(UsageError, match=r"max_calls=2 is no raise: it was \d+; start a new run for less"):
+        resume("t", store=store, model=model, budget={"max_calls": 2})
+
+
+def test_an_interrupted_run_goes_on_with_a_larger_budget_also_when_it_is_killed_again(store: str) -> None:
+    broken = True
+
+    def script(_: str, number: int) -> str | Exception:
+        return RuntimeError("cut") if broken and number in {2, 7} else f"Answer: {number}"
+
+    model = ScriptedModel(script)
+    with pytest.raises(RuntimeError, match="cut"):
+        solve("1 + 1?", model=model, store=store, thread_id="t", policy="fixed", budget={"max_calls": 5})
+    with pytest.raises(RuntimeError, match="cut"):
+        resume("t", store=store, model=model, budget={"max_calls": 9})
+    broken = False
+    answer = resume("t", store=store, model=model)
+    assert (answer.spent.calls + answer.spent.lost, answer.stopped_because) == (9, "max_calls")
+    assert len({item.text for item in answer.candidates if item.text}) == answer.spent.calls
 
 
 def test_resuming_needs_a_thread_that_is_there(store: str) -> None:

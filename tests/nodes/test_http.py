@@ -1,10 +1,12 @@
 """Connections to a server: used again, not too many, given back whatever happens, and through the user's proxy."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage
 
+from ponder.graphs import asolve
 from ponder.nodes.models.http import close_client
 from ponder.nodes.models.openai import openai_model
 from ponder.nodes.ports import Reply, Request
@@ -60,6 +62,34 @@ async def test_a_call_that_fails_or_is_cancelled_gives_its_connection_back(
         server.play.behaviour = Behaviour()
         async with asyncio.timeout(60):
             assert await ask(server, 3)
+
+
+@pytest.mark.parametrize(("most", "expected"), [(None, ("done", 1, 0)), (0.3, ("unmade", 0, 0))])
+async def test_a_call_that_waits_for_a_connection_is_not_late_before_it_is_sent(
+    most: float | None, expected: tuple[str, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ponder.nodes.models.http.MOST_CONNECTIONS", 1)
+    with FaultServer(Behaviour(rate=1, failures=("hang",))) as server:
+        hanging = asyncio.create_task(ask(server))
+        async with asyncio.timeout(60):
+            while not server.log:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        server.play.behaviour = Behaviour()
+        limits: dict[str, Any] = {"call_timeout": 1, "retries": 0, "budget": {"max_calls": 1, "max_seconds": most}}
+        model = openai_model("fault", server.url, "key")
+        admitted = asyncio.Event()
+        solve = asolve(
+            "2 + 2?", model=model, policy="fixed", store=":memory:", on_event=lambda _: admitted.set(), **limits
+        )
+        solving = asyncio.create_task(solve)
+        await admitted.wait()
+        await asyncio.wait([solving], timeout=1.7)
+        assert (len(server.log), solving.done()) == (1, most is not None)
+        hanging.cancel()
+        answer = await solving
+        await asyncio.gather(hanging, return_exceptions=True)
+    state = "unmade" if "before it could begin" in answer.candidates[0].error else "done"
+    assert (state, answer.spent.calls, answer.spent.lost) == expected
 
 
 async def test_the_users_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:

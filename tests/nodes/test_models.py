@@ -1,6 +1,8 @@
 """The OpenAI-compatible adapter against a loopback server that misbehaves."""
 
 import asyncio
+import base64
+import logging
 import socket
 from typing import Any
 
@@ -98,6 +100,17 @@ async def test_settings_are_sent_and_tokens_are_read() -> None:
         "cached_tokens": 4,
         "estimated": False,
     }
+
+
+async def test_a_password_in_the_url_is_sent_and_neither_logged_nor_told(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with FakeServer() as server:
+        await ask(server.url.replace("//", "//me:hunter%402@"))
+        assert server.authorized == ["Basic " + base64.b64encode(b"me:hunter@2").decode()]
+    assert "/v1/chat/completions" in caplog.text
+    assert "hunter" not in caplog.text
+    with pytest.raises(UsageError, match="--base-url is not a URL"):
+        await ask("http://me:hunter2@host:port/v1")
 
 
 @pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": -5, "completion_tokens": 2, "total_tokens": -3}])
