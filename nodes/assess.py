@@ -42,7 +42,7 @@ def plan(view: View) -> Wave | Done:
 
 def probes(view: View, turn: int) -> list[Call]:
     """Return the probes of a turn; the second turn, after truncation, may say twice as much."""
-    count = 1 if view.settings.effort == "low" else view.settings.probes
+    count = 1 if view.settings.effort == "low" else min(view.settings.probes, view.settings.sample_cap)
     calls = [view.call("probe", turn, index) for index in range(count)]
     return [call.model_copy(update={"max_tokens": call.max_tokens * (1 + turn)}) for call in calls]
 
@@ -90,10 +90,19 @@ def rated(view: View, difficulty: float, evidence: str) -> Assessment:
     budget = int(min(difficulty * 10, view.settings.max_compute_budget))
     reached: list[tuple[Level, str]] = [(level, name) for level, (floor, name) in LADDER.items() if budget >= floor]
     level, branch = reached[-1]
-    plan_: tuple[str, ...] = (branch,)
+    told = view.settings.assessor.startswith("fixed")
+    plan_: tuple[str, ...] = (branch if told or leads(view, branch) else "parallel",)
     if view.settings.policy == "cumulative":
         plan_ = tuple(name for _, name in reached[1:]) or plan_
     return Assessment(difficulty=difficulty, level=level, evidence=evidence, compute_budget=budget, plan=plan_)
+
+
+def leads(view: View, branch: str) -> bool:
+    """Say whether a branch leads anywhere: a model that judges itself alone makes as much worse as better.
+
+    Huang et al. 2023, arXiv:2310.01798. So only what a verifier says, or the caller's own word, leads beyond sampling.
+    """
+    return view.exact or branch in {"direct", "parallel"}
 
 
 def harder(view: View, assessment: Assessment, branch: str) -> Assessment:

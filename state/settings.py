@@ -10,13 +10,13 @@ from .errors import UsageError
 Effort = Literal["low", "fast", "balanced", "thorough"]
 Level = Literal["low", "medium", "high", "very_high"]
 
-PRESETS: dict[Effort, tuple[float, int]] = {
-    "low": (0.75, 4),
-    "fast": (0.80, 8),
-    "balanced": (0.90, 16),
-    "thorough": (0.95, 40),
+PRESETS: dict[Effort, tuple[float, int, float]] = {
+    "low": (0.75, 4, 1 / 3),
+    "fast": (0.80, 8, 1 / 3),
+    "balanced": (0.90, 16, 1 / 3),
+    "thorough": (0.95, 40, 0.0),
 }
-"""Effort -> the stop threshold of the vote, and the most samples."""
+"""Effort -> the stop threshold of the vote, the most samples, and the quorum."""
 
 
 class Settings(BaseModel):
@@ -27,7 +27,7 @@ class Settings(BaseModel):
     policy: str = "adaptive"
     """`adaptive`, `cumulative`, `fixed`, or the name of a branch."""
     effort: Effort = "balanced"
-    """Fills `threshold` and `max_samples` where they are not set."""
+    """Fills `threshold`, `max_samples` and `quorum` where they are not set."""
     assessor: str = Field(default="probe", pattern=r"^(probe|ask|fixed:([0-9]|10)(\.[0-9]+)?)$")
     """`probe`, `ask`, or `fixed:N` with the difficulty N from 0 to 10."""
     budget: Budget = Budget()
@@ -35,6 +35,8 @@ class Settings(BaseModel):
     """The vote has settled when its leader holds a true lead with this probability."""
     max_samples: PositiveInt | None = None
     """Most samples of the parallel branch, probes included."""
+    quorum: float | None = Field(default=None, ge=0, lt=1)
+    """Share of the candidates that the leader must exceed for sampling to go on; 0 is never to give up."""
     max_compute_budget: PositiveInt = 100
     """Upper end of difficulty x 10, in calls."""
     probes: PositiveInt = 3
@@ -69,6 +71,11 @@ class Settings(BaseModel):
     def sample_cap(self) -> int:
         """The most samples in force."""
         return self.max_samples if self.max_samples is not None else PRESETS[self.effort][1]
+
+    @property
+    def least_share(self) -> float:
+        """The quorum in force."""
+        return self.quorum if self.quorum is not None else PRESETS[self.effort][2]
 
 
 def parse_settings(**values: object) -> Settings:
