@@ -79,8 +79,9 @@ class Pessimist:
 
     Every reply is as long as it may be. After as many answers as a judge compares, or after probes, replies are cut off
     before theirs: each is one more text to work on. It opens with `doubts`, probes of which only two agree; `wavers`,
-    so that they agree in pairs; `scatters`, so that none agree; `stutters`, so that they are asked again before; has all of its samples cut off; or
-    says nothing until more is asked than samples, or `to the last` step: what finds no text begins with its own calls.
+    so that they agree in pairs; `scatters`, so that none agree; `stutters`, so that they are asked again
+    before; has all of its samples cut off; or says nothing until more is asked than samples, or `to the last` step:
+    what finds no text begins with its own calls.
     """
 
     problem: Problem

@@ -22,7 +22,7 @@ def pass_at_k(n: int, right: int, k: int) -> float:
 
 
 def calls_until_pass(n: int, right: int, cap: int) -> float:
-    """Estimate, from n samples, the mean calls of sampling until one is right, at most `cap` <= n: unbiased likewise."""
+    """Estimate, from n samples, the mean calls of sampling until one is right, at most `cap`: unbiased likewise."""
     return 1 + sum(1 - pass_at_k(n, right, drawn) for drawn in range(1, cap))
 
 

@@ -1,6 +1,6 @@
 """Replay recorded samples through the real machine: what does each policy reach, and for how many calls?
 
-`uv run python -m tests.benchmarks.replay --data FILE… --json OUT [--plot DIR] [--resamples 20] [--sweep] [--jobs 2]`
+`uv run python -m tests.benchmarks.replay [--data FILE…] [--laws agreeing…] [--json OUT] [--plot DIR] [--sweep]`
 
 Each run gets the problem's recorded samples in another order, none twice, the same order for every policy; the
 intervals are bootstrapped over questions, and comparisons are paired. A strategy's samples are not told apart, what was
@@ -18,6 +18,7 @@ import sys
 import time
 from pathlib import Path
 
+from tests.benchmarks.replay.laws import LAWS
 from tests.benchmarks.replay.recordings import load
 from tests.benchmarks.replay.study import DATA, study
 
@@ -25,7 +26,8 @@ from tests.benchmarks.replay.study import DATA, study
 def main() -> None:
     """Print a table for each file and one over all, and write what it is made of."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, nargs="+", default=[DATA / "smollm2_samples.jsonl.gz"])
+    parser.add_argument("--data", type=Path, nargs="+", default=[])
+    parser.add_argument("--laws", nargs="+", choices=LAWS, default=[], help="answers drawn from stated laws")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--resamples", type=int, default=20)
@@ -34,7 +36,8 @@ def main() -> None:
     parser.add_argument("--sweep", action="store_true", help="thresholds and caps against fixed self-consistency")
     asked = parser.parse_args()
     clock = time.perf_counter()
-    sets = {path.name: load(path) for path in asked.data}
+    files = asked.data or ([] if asked.laws else [DATA / "smollm2_samples.jsonl.gz"])
+    sets = {path.name: load(path) for path in files} | {name: LAWS[name](asked.seed) for name in asked.laws}
     found = study(sets, resamples=asked.resamples, jobs=asked.jobs, seed=asked.seed, sweep=asked.sweep)
     found["seconds"] = time.perf_counter() - clock
     if asked.json:

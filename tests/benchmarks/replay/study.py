@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from multiprocessing import get_context
@@ -67,11 +68,19 @@ def replayed(
 def ask(question: Question, policies: Sequence[Policy], resamples: int, seed: int) -> list[list[Run]]:
     """Run every policy on one question."""
 
+    unsure = any(sample.reply.mean_logprob is not None for sample in question.samples)
+
     async def runs() -> list[list[Run]]:
-        return [
-            [await play(question, policy, f"{seed}/{turn}") for turn in range(turns(question, policy, resamples))]
-            for policy in policies
-        ]
+        known: dict[Policy, list[Run]] = {}
+        found: list[list[Run]] = []
+        for policy in policies:
+            # Where nothing tells how sure the model was, policies that differ in that alone do not differ.
+            same = replace(policy, name="", plain=policy.plain or not unsure)
+            if same not in known:
+                times = range(turns(question, policy, resamples))
+                known[same] = [await play(question, same, f"{seed}/{turn}") for turn in times]
+            found.append(known[same])
+        return found
 
     with unwatched():
         return asyncio.run(runs())
