@@ -147,12 +147,7 @@ def openings(settings: Settings, *, exact: bool) -> Iterable[Opening]:
     if exact or settings.policy != "adaptive" or settings.assessor != "probe":
         return get_args(Opening)
     probes = 1 if settings.effort == "low" else settings.probes
-    return (
-        "doubts",
-        "scatters",
-        "to the last" if probes < INITIAL else "is cut off",
-        *(("wavers",) if probes > INITIAL else ()),
-    )
+    return ("doubts", "to the last" if probes < INITIAL else "is cut off", *(("wavers",) if probes > INITIAL else ()))
 
 
 def is_asked(settings: Settings) -> bool:

@@ -24,7 +24,7 @@ EARLY = ("assess", "direct", "parallel")
 
 Voice = Literal["agrees", "differs", "silent", "silent after assess", "silent after direct", "silent after parallel"]
 Appetite = Literal["little", "long replies", "all"]
-Opening = Literal["doubts", "wavers", "scatters", "is cut off", "stutters", "is silent", "to the last"]
+Opening = Literal["doubts", "wavers", "is cut off", "stutters", "is silent", "to the last"]
 
 
 def read_at_least(messages: Sequence[BaseMessage]) -> int:
@@ -81,9 +81,8 @@ class Pessimist:
 
     Every reply is as long as it may be. After as many answers as a judge compares, or after probes, replies are cut off
     before theirs: each is one more text to work on. It opens with `doubts`, probes of which only two agree; `wavers`,
-    so that they agree in pairs; `scatters`, so that none agree; `stutters`, so that they are asked again
-    before; has all of its samples cut off; or says nothing until more is asked than samples, or `to the last` step:
-    what finds no text begins with its own calls.
+    so that they agree in pairs; `stutters`, so that they are asked again before; has all of its samples cut off; or
+    says nothing until more is asked than samples, or `to the last` step: what finds no text begins with its own calls.
     """
 
     problem: Problem
@@ -99,8 +98,8 @@ class Pessimist:
         if said is None and self.is_silent(branch_of(request)):
             return Reply("", "length", usage)
         text = said or self.propose(request)
-        # A doubtful probe: where it is the only one, the problem passes for easy without; but it would break a tie.
-        sure = -3.0 if request.kind == "probe" and self.opening != "scatters" else None
+        # A doubtful probe: where it is the only one, the problem passes for easy without.
+        sure = -3.0 if request.kind == "probe" else None
         return Reply(text.rjust(request.max_tokens), "stop" if text else "length", usage, sure)
 
     def is_silent(self, branch: str) -> bool:
@@ -117,13 +116,11 @@ class Pessimist:
         return "" if self.probed or self.given > FINALISTS else answer(self.problem, self.given)
 
     def probe(self, request: Request) -> str:
-        """Return the next probe's answer, 1 1 2 3 4 and so on, or 1 1 2 2 3, or 1 2 3."""
+        """Return the next probe's answer, 1 1 2 3 4 and so on, or 1 1 2 2 3."""
         if self.opening == "stutters" and "-000-" in request.place:
             return ""
         self.probed = True
         self.given += 1
-        if self.opening == "scatters":
-            return answer(self.problem, self.given)
         return answer(self.problem, (self.given + 1) // 2 if self.opening == "wavers" else max(1, self.given - 1))
 
 
