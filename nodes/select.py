@@ -16,6 +16,7 @@ from langgraph.types import Command
 from ..state.budget import Limit, Spent
 from ..state.pricing import Price
 from ..state.run import Answer, Candidate, Rule, RunState, Selection, StopReason
+from .accounts import accounts
 from .assess import LADDER_BRANCHES, floor_of, harder, leads
 from .dispatch import Done, Wave
 from .events import Event, emit
@@ -196,5 +197,6 @@ def answer_of(view: View, selection: Selection, reason: StopReason, config: Runn
         route=view.state.get("visits") or [],
         candidates=candidates,
         spent=Spent.of(view.calls),
+        accounts=accounts(view, chosen),
         thread_id=str(config.get("configurable", {}).get("thread_id", "")),
     )

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, ValidationError
 
 from .budget import Budget
+from .calibration import Calibration
 from .errors import UsageError
 
 Effort = Literal["low", "fast", "balanced", "thorough"]
@@ -28,8 +29,14 @@ class Settings(BaseModel):
     """`adaptive`, `cumulative`, `fixed`, or the name of a branch."""
     effort: Effort = "balanced"
     """Fills `threshold`, `max_samples` and `quorum` where they are not set."""
-    assessor: str = Field(default="probe", pattern=r"^(probe|ask|fixed:([0-9]|10)(\.[0-9]+)?)$")
-    """`probe`, `ask`, or `fixed:N` with the difficulty N from 0 to 10."""
+    assessor: str = Field(default="probe", pattern=r"^(probe|ask|logprob|learned:.+|fixed:([0-9]|10)(\.[0-9]+)?)$")
+    """`probe`, `ask`, `logprob`, `learned:FILE`, or `fixed:N` with the difficulty N from 0 to 10."""
+    calibration: Calibration | None = None
+    """What `learned:FILE` has read from its file."""
+    sure: float = Field(default=0.9, gt=0, lt=1)
+    """`logprob` believes a first answer whose tokens had this probability, as a geometric mean."""
+    pool: Literal["deal", "cascade"] = "deal"
+    """How several models share the calls: in turn; or the first probes, and each window asks the next one up."""
     budget: Budget = Budget()
     threshold: float | None = Field(default=None, gt=0.5, lt=1)
     """The vote has settled when its leader holds a true lead with this probability."""
@@ -61,6 +68,11 @@ class Settings(BaseModel):
     """Likewise; a call counts at its worst case until it has ended."""
     seed: int | None = None
     """Makes a run repeatable where the model honours seeds."""
+
+    @property
+    def learned(self) -> Calibration | None:
+        """The calibration in force."""
+        return self.calibration if self.assessor.startswith("learned") else None
 
     @property
     def stop_threshold(self) -> float:
