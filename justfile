@@ -55,5 +55,9 @@ savers *arguments:
     uv run --group bench python -m tests.benchmarks.saver {{arguments}}
 
 # Recorded answers through the machine: did the preview tell the truth?
+foretold *arguments:
+    uv run python -m tests.benchmarks.foretold {{arguments}}
+
+# Recorded answers through the machine: accuracy against calls, of every policy.
 replay *arguments:
-    uv run python -m tests.benchmarks.replay {{arguments}}
+    uv run --group bench python -m tests.benchmarks.replay {{arguments}}

@@ -21,11 +21,12 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from ..nodes.call import Caller
 from ..nodes.deadline import waiting
 from ..nodes.ports import ChatModel, Reply, Request, Verifier
-from ..nodes.route import check_budget, check_policy
+from ..nodes.route import check_budget, check_policy, check_pool
 from ..nodes.verifiers.function import Check, Function
 from ..nodes.verifiers.regex import Regex
 from ..nodes.view import View
 from ..state.budget import Budget
+from ..state.calibration import load_calibration
 from ..state.errors import UsageError
 from ..state.pricing import load_prices
 from ..state.run import Problem, RunState
@@ -115,9 +116,16 @@ def prepare(
     model: ModelLike | None, *, verifier: VerifierLike | None = None, base_url: str | None = None, **settings: object
 ) -> Setup:
     """Turn names and values into objects; a setting that is None is not given."""
-    checked = parse_settings(**{name: value for name, value in settings.items() if value is not None})
+    checked = calibrated(parse_settings(**{name: value for name, value in settings.items() if value is not None}))
     check_policy(checked.policy, BRANCHES)
-    return Setup(Caller(as_model(model, base_url), load_prices()), as_verifier(verifier), checked)
+    check_pool(checked)
+    return Setup(Caller(as_model(model, base_url, checked.pool), load_prices()), as_verifier(verifier), checked)
+
+
+def calibrated(settings: Settings) -> Settings:
+    """Read the file that `learned:FILE` names; what it says goes with the run."""
+    kind, _, path = settings.assessor.partition(":")
+    return settings.model_copy(update={"calibration": load_calibration(path)}) if kind == "learned" else settings
 
 
 def create_ponder(
@@ -147,10 +155,10 @@ async def make_checkpointer() -> AsyncIterator[BaseCheckpointSaver[str]]:
         yield saver
 
 
-def as_model(model: ModelLike | None, base_url: str | None = None) -> ChatModel:
+def as_model(model: ModelLike | None, base_url: str | None = None, pool: str = "deal") -> ChatModel:
     """Return a model by its name, an object as a model, or several as a pool."""
     if isinstance(model, Sequence) and not isinstance(model, str):
-        return as_pool([as_model(member, base_url) for member in model])
+        return as_pool([as_model(member, base_url) for member in model], pool)
     if model is None or isinstance(model, str):
         name = model or os.environ.get("PONDER_MODEL") or "local"
         kind, _, rest = name.partition(":")
@@ -165,13 +173,15 @@ def as_model(model: ModelLike | None, base_url: str | None = None) -> ChatModel:
     return model
 
 
-def as_pool(members: list[ChatModel]) -> ChatModel:
+def as_pool(members: list[ChatModel], pool: str) -> ChatModel:
     """Return several models as one."""
-    from ..nodes.models.pool import Pool  # only where it is used
+    from ..nodes.models.cascade import Cascade  # only where it is used
+    from ..nodes.models.pool import Pool
 
     if not members:
         raise UsageError("the list of models is empty: give at least one")
-    return members[0] if len(members) == 1 else Pool(tuple(members))
+    several = Cascade if pool == "cascade" else Pool
+    return members[0] if len(members) == 1 else several(tuple(members))
 
 
 @dataclass(frozen=True)

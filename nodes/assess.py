@@ -1,7 +1,8 @@
-"""How hard is the problem? Three assessors, each a plan of calls and a reading of what came back.
+"""How hard is the problem? Assessors, each a plan of calls and a reading of what came back.
 
-`probe` samples a few times and looks at the agreement (the probes stay candidates and votes), `ask` lets the model
-rate the problem, `fixed:N` is told. With an exact verifier there is nothing to assess: sampling until one passes is.
+`probe` samples a few times and looks at the agreement (the probes stay candidates and votes), `learned` reads it with a
+calibration, `logprob` looks at how probable the first answer was, `ask` lets the model rate the problem, and `fixed:N`
+is told. With an exact verifier there is nothing to assess: sampling until one passes is.
 """
 
 from ..state.budget import Call
@@ -42,7 +43,9 @@ def plan(view: View) -> Wave | Done:
 
 def probes(view: View, turn: int) -> list[Call]:
     """Return the probes of a turn; the second turn, after truncation, may say twice as much."""
-    count = 1 if view.settings.effort == "low" else view.settings.probes
+    settings = view.settings
+    few = settings.effort == "low" or settings.assessor == "logprob"
+    count = 1 if few else min(settings.learned.probes if settings.learned else settings.probes, settings.sample_cap)
     calls = [view.call("probe", turn, index) for index in range(count)]
     return [call.model_copy(update={"max_tokens": call.max_tokens * (1 + turn)}) for call in calls]
 
@@ -66,7 +69,19 @@ def assess(view: View) -> Assessment:
         if found is None:
             return rated(view, MEDIUM, f"the model gave no difficulty: {reply[:80]!r}")
         return rated(view, found, f"the model rates it {found:g} of 10")
-    return agreement(view, [item for item in view.candidates if item.branch == view.branch])
+    probed = [item for item in view.candidates if item.branch == view.branch]
+    return likelihood(view, probed) if assessor == "logprob" else agreement(view, probed)
+
+
+def likelihood(view: View, probed: list[Candidate]) -> Assessment:
+    """Read the difficulty off how probable the model found its first answer."""
+    answered = next((item for item in probed if item.answer is not None), None)
+    if answered is None:
+        return rated(view, HARDEST, "no answer")
+    if answered.confidence is None:
+        return rated(view, MEDIUM, "the server gave no log-probabilities")
+    seen = f"tokens of probability {answered.confidence:.2f}, {view.settings.sure:g} asked for"
+    return rated(view, EASY if answered.confidence >= view.settings.sure else MEDIUM, seen)
 
 
 def agreement(view: View, probed: list[Candidate]) -> Assessment:
@@ -78,6 +93,9 @@ def agreement(view: View, probed: list[Candidate]) -> Assessment:
         sure = probed[0].confidence
         poor = sure is not None and sure < POOR
         return rated(view, MEDIUM if poor else EASY, f"one probe, {'poor' if poor else 'sufficient'} confidence")
+    if (learned := view.settings.learned) is not None:
+        # Probes that were cut off have been asked again, so that there may be more than were asked for.
+        return rated(view, learned.difficulties[min(top, learned.probes)], seen)
     if not votes:
         return rated(view, HARDEST, seen)
     if top == len(probed):
@@ -90,10 +108,19 @@ def rated(view: View, difficulty: float, evidence: str) -> Assessment:
     budget = int(min(difficulty * 10, view.settings.max_compute_budget))
     reached: list[tuple[Level, str]] = [(level, name) for level, (floor, name) in LADDER.items() if budget >= floor]
     level, branch = reached[-1]
-    plan_: tuple[str, ...] = (branch,)
+    told = view.settings.assessor.startswith("fixed")
+    plan_: tuple[str, ...] = (branch if told or leads(view, branch) else "parallel",)
     if view.settings.policy == "cumulative":
         plan_ = tuple(name for _, name in reached[1:]) or plan_
     return Assessment(difficulty=difficulty, level=level, evidence=evidence, compute_budget=budget, plan=plan_)
+
+
+def leads(view: View, branch: str) -> bool:
+    """Say whether a branch leads anywhere: a model that judges itself alone makes as much worse as better.
+
+    Huang et al. 2023, arXiv:2310.01798. So only what a verifier says, or the caller's own word, leads beyond sampling.
+    """
+    return view.exact or branch in {"direct", "parallel"}
 
 
 def harder(view: View, assessment: Assessment, branch: str) -> Assessment:

@@ -61,6 +61,10 @@ class Begin:
             chosen = {name: getattr(given, name) for name in given.model_fields_set}
             settings = settings.model_copy(update=chosen)
         check_policy(settings.policy, self.branches)
+        check_pool(settings)
+        learned = settings.assessor if settings.assessor.startswith("learned") else self.defaults.assessor
+        if (settings.pool, learned) != (self.defaults.pool, self.defaults.assessor):
+            raise UsageError("pool and learned:FILE are read when the graph is made: give them to create_ponder")
         return settings
 
 
@@ -82,6 +86,12 @@ def check_policy(policy: str, branches: Collection[str]) -> None:
     known = (*ASSESSED, "fixed", *branches)
     if policy not in known:
         raise UsageError(f"policy {policy!r} is unknown: choose one of {', '.join(known)}")
+
+
+def check_pool(settings: Settings) -> None:
+    """Refuse a cascade that nothing would send up."""
+    if settings.pool == "cascade" and settings.policy != "adaptive":
+        raise UsageError(f"pool 'cascade' needs policy 'adaptive', not {settings.policy!r}: that sends a problem up")
 
 
 def check_budget(view: View) -> None:

@@ -16,14 +16,16 @@ from langgraph.types import Command
 from ..state.budget import Limit, Spent
 from ..state.pricing import Price
 from ..state.run import Answer, Candidate, Rule, RunState, Selection, StopReason
-from .assess import LADDER_BRANCHES, floor_of, harder
+from .accounts import accounts
+from .assess import LADDER_BRANCHES, floor_of, harder, leads
 from .dispatch import Done, Wave
 from .events import Event, emit
 from .gate import limit_on, reserve
 from .judge import comparisons, favourite
 from .route import go
+from .stopping import settled
 from .view import View
-from .vote import lead_probability, support, tally, top_two
+from .vote import support, tally
 
 LIMITS: tuple[Limit, ...] = get_args(Limit)
 WEIGHTED_BELOW = 16
@@ -71,8 +73,7 @@ def choose(view: View) -> Selection:
         return Selection(candidate_id=None, confidence=0, decided_by="none", settled=False)
     rule, leader = lead(view, votes)
     counts = tally(votes)
-    first, second = top_two(counts)
-    sure = lead_probability(first, second) >= view.settings.stop_threshold and counts[leader] == first
+    sure = counts[leader] == max(counts.values()) and settled(view)
     refuted = any(item.verdict and item.verdict.passed is False and item.answer == leader for item in votes)
     return Selection(
         candidate_id=spokesman(votes, leader).id,
@@ -153,9 +154,10 @@ def cut_short(view: View) -> StopReason | None:
 
 
 def next_branch(view: View) -> str:
-    """Return the branch above those of this leg; empty at the top."""
+    """Return the branch above those of this leg; empty where none leads further."""
     highest = max(LADDER_BRANCHES.index(branch) for branch in view.leg.allowances)
-    return LADDER_BRANCHES[highest + 1] if highest + 1 < len(LADDER_BRANCHES) else ""
+    above = LADDER_BRANCHES[highest + 1 : highest + 2]
+    return above[0] if above and leads(view, above[0]) else ""
 
 
 def units_left(view: View) -> int:
@@ -198,5 +200,6 @@ def answer_of(view: View, selection: Selection, reason: StopReason, config: Runn
         route=view.state.get("visits") or [],
         candidates=candidates,
         spent=Spent.of(view.calls),
+        accounts=accounts(view, chosen),
         thread_id=str(config.get("configurable", {}).get("thread_id", "")),
     )

@@ -45,9 +45,17 @@ class View:
         return self.state.get("candidates") or []
 
     @property
+    def heard(self) -> list[Candidate]:
+        """The candidates that count: all; of a cascade those of the model that answered last, the highest one asked."""
+        answered = [candidate for candidate in self.candidates if candidate.answer is not None]
+        if self.settings.pool == "deal" or not answered:
+            return self.candidates
+        return [candidate for candidate in self.candidates if candidate.model == answered[-1].model]
+
+    @property
     def votes(self) -> list[Candidate]:
-        """Candidates that hold an answer."""
-        return [candidate for candidate in self.candidates if candidate.answer is not None]
+        """Those of them that hold an answer."""
+        return [candidate for candidate in self.heard if candidate.answer is not None]
 
     @property
     def calls(self) -> list[Call]:

@@ -1,9 +1,13 @@
 """Count votes, and say how sure a lead is."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from math import comb
 
 from ..state.run import Candidate
+
+ENDLESS = 400
+"""So many votes are as good as endlessly many."""
 
 
 def tally(candidates: Iterable[Candidate], *, weighted: bool = False) -> dict[str, float]:
@@ -23,6 +27,27 @@ def lead_probability(first: int, second: int) -> float:
     """
     total = first + second + 1
     return sum(comb(total, i) for i in range(first + 1)) / float(2**total)
+
+
+@lru_cache(maxsize=4096)
+def lead_kept(first: int, second: int, left: int) -> float:
+    """Return the probability that the leader is still ahead when `left` more votes have gone to either of the two.
+
+    Ties count half. That is stochastic curtailment (Lan, Simon & Halperin 1982) of the vote: the lead follows
+    BetaBinomial(left, first+1, second+1), so this is 1 where the lead cannot be caught, and `lead_probability` where
+    votes without end are left.
+    """
+    if first - second > left:
+        return 1.0
+    if left > ENDLESS:
+        return lead_probability(first, second)
+    ways, half = 0, 0
+    for gain in range(left + 1):
+        lead = 2 * gain - left + first - second
+        paths = comb(first + gain, gain) * comb(second + left - gain, left - gain)
+        ways += paths * (lead > 0)
+        half += paths * (lead == 0)
+    return (2 * ways + half) / (2 * comb(first + second + left + 1, left))
 
 
 def top_two(votes: dict[str, float]) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from .budget import Budget, Call, Limit, Spent, Usage
+from .calibration import Calibration
 from .settings import Level, Settings
 
 AnswerType = Literal["number", "choice", "code", "json", "text"]
@@ -156,6 +157,27 @@ class Selection(Frozen):
     """Further calls are not expected to change the choice."""
 
 
+By = Literal["strategy", "model"]
+
+
+class Account(Frozen):
+    """What one prompting strategy, or one model, brought to a run and cost it."""
+
+    by: By
+    name: str
+    """Empty: no strategy."""
+    candidates: int
+    answers: int
+    """Candidates that hold an answer."""
+    votes: int
+    """Candidates that hold the answer that was chosen."""
+    passed: int
+    """Candidates that passed the verifier."""
+    tokens: int
+    usd: float | None
+    """None: no price is known."""
+
+
 class Answer(Frozen):
     """The result of a run."""
 
@@ -171,6 +193,8 @@ class Answer(Frozen):
     route: list[Visit]
     candidates: list[Candidate]
     spent: Spent
+    accounts: list[Account] = []
+    """By strategy and by model."""
     thread_id: str = ""
 
 
@@ -245,7 +269,7 @@ RunUpdate = RunState
 """What a node returns: the keys it changes."""
 
 PERSISTED = (
-    *(Problem, Verdict, Candidate, Assessment, Leg, Visit, Selection, Answer),
-    *(Settings, Budget, Call, Spent, Usage, Reply, Asked),
+    *(Problem, Verdict, Candidate, Assessment, Leg, Visit, Selection, Account, Answer),
+    *(Settings, Calibration, Budget, Call, Spent, Usage, Reply, Asked),
 )
 """The classes that a checkpoint may hold, for serializers that ask which to trust."""

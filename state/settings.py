@@ -5,19 +5,20 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, ValidationError
 
 from .budget import Budget
+from .calibration import Calibration
 from .errors import UsageError
 
 Effort = Literal["low", "fast", "balanced", "thorough"]
 Search = Literal["best_first", "beam", "ab_mcts"]
 Level = Literal["low", "medium", "high", "very_high"]
 
-PRESETS: dict[Effort, tuple[float, int]] = {
-    "low": (0.75, 4),
-    "fast": (0.80, 8),
-    "balanced": (0.90, 16),
-    "thorough": (0.95, 40),
+PRESETS: dict[Effort, tuple[float, int, float]] = {
+    "low": (0.75, 4, 1 / 3),
+    "fast": (0.80, 8, 1 / 3),
+    "balanced": (0.90, 16, 1 / 3),
+    "thorough": (0.95, 40, 0.0),
 }
-"""Effort -> the stop threshold of the vote, and the most samples."""
+"""Effort -> the stop threshold of the vote, the most samples, and the quorum."""
 
 
 class Settings(BaseModel):
@@ -28,14 +29,22 @@ class Settings(BaseModel):
     policy: str = "adaptive"
     """`adaptive`, `cumulative`, `fixed`, or the name of a branch."""
     effort: Effort = "balanced"
-    """Fills `threshold` and `max_samples` where they are not set."""
-    assessor: str = Field(default="probe", pattern=r"^(probe|ask|fixed:([0-9]|10)(\.[0-9]+)?)$")
-    """`probe`, `ask`, or `fixed:N` with the difficulty N from 0 to 10."""
+    """Fills `threshold`, `max_samples` and `quorum` where they are not set."""
+    assessor: str = Field(default="probe", pattern=r"^(probe|ask|logprob|learned:.+|fixed:([0-9]|10)(\.[0-9]+)?)$")
+    """`probe`, `ask`, `logprob`, `learned:FILE`, or `fixed:N` with the difficulty N from 0 to 10."""
+    calibration: Calibration | None = None
+    """What `learned:FILE` has read from its file."""
+    sure: float = Field(default=0.9, gt=0, lt=1)
+    """`logprob` believes a first answer whose tokens had this probability, as a geometric mean."""
+    pool: Literal["deal", "cascade"] = "deal"
+    """How several models share the calls: in turn; or the first probes, and each window asks the next one up."""
     budget: Budget = Budget()
     threshold: float | None = Field(default=None, gt=0.5, lt=1)
     """The vote has settled when its leader holds a true lead with this probability."""
     max_samples: PositiveInt | None = None
     """Most samples of the parallel branch, probes included."""
+    quorum: float | None = Field(default=None, ge=0, lt=1)
+    """Share of the candidates that the leader must exceed for sampling to go on; 0 is never to give up."""
     max_compute_budget: PositiveInt = 100
     """Upper end of difficulty x 10, in calls."""
     probes: PositiveInt = 3
@@ -68,6 +77,11 @@ class Settings(BaseModel):
     """Makes a run repeatable where the model honours seeds."""
 
     @property
+    def learned(self) -> Calibration | None:
+        """The calibration in force."""
+        return self.calibration if self.assessor.startswith("learned") else None
+
+    @property
     def stop_threshold(self) -> float:
         """The threshold in force."""
         return self.threshold if self.threshold is not None else PRESETS[self.effort][0]
@@ -76,6 +90,11 @@ class Settings(BaseModel):
     def sample_cap(self) -> int:
         """The most samples in force."""
         return self.max_samples if self.max_samples is not None else PRESETS[self.effort][1]
+
+    @property
+    def least_share(self) -> float:
+        """The quorum in force."""
+        return self.quorum if self.quorum is not None else PRESETS[self.effort][2]
 
 
 def parse_settings(**values: object) -> Settings:

@@ -40,7 +40,8 @@ def solve(
         str, typer.Option(help="adaptive, cumulative, fixed, direct, parallel, refine or search.")
     ] = "adaptive",
     effort: Annotated[str, typer.Option(help="low, fast, balanced or thorough.")] = "balanced",
-    assessor: Annotated[str, typer.Option(help="probe, ask or fixed:N (a difficulty, 0 to 10).")] = "probe",
+    assessor: Annotated[str, typer.Option(help="probe, ask, logprob, learned:FILE or fixed:N (0 to 10).")] = "probe",
+    pool: Annotated[str, typer.Option(help="deal or cascade: several models in turn, or cheap first.")] = "deal",
     max_calls: MaxCalls = None,
     max_tokens: MaxTokens = None,
     max_usd: MaxUsd = None,
@@ -63,6 +64,7 @@ def solve(
         "policy": policy,
         "effort": effort,
         "assessor": assessor,
+        "pool": pool,
         "budget": {"max_calls": max_calls, "max_tokens": max_tokens, "max_usd": max_usd, "max_seconds": max_seconds},
         "verifier": verify,
         "seed": seed,

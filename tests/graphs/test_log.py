@@ -32,15 +32,16 @@ def lines(log: pytest.LogCaptureFixture, least: int = logging.INFO) -> list[str]
 
 async def test_the_turns_of_a_run_are_told_once_each(log: pytest.LogCaptureFixture) -> None:
     model = ScriptedModel(cycle("1", "2", "2", "3"))
-    await asolve(TEXT, model=model, store=":memory:", thread_id="t", budget=Budget(max_calls=9), effort="fast")
+    given: dict[str, Any] = {"budget": Budget(max_calls=9), "max_samples": 6, "verifier": lambda *_: 0.5}
+    await asolve(TEXT, model=model, store=":memory:", thread_id="t", **given)
     assert lines(log) == [
         "INFO t: run begins",
-        "INFO t: branch assess ended: complete",
+        "INFO t: branch assess ended: nothing to ask",
         "INFO t: assessed as medium, difficulty 2",
-        "INFO t: branch parallel ended: lead cannot be caught",
+        "INFO t: branch parallel ended: samples drawn",
         "INFO t: escalated to refine, up to 30 calls",
-        "INFO t: branch refine ended: max_calls",
-        "WARNING t: stopped: max_calls; decided by majority, confidence 0.44",
+        "INFO t: branch refine ended: rounds made",
+        "WARNING t: stopped: max_calls; decided by scores, confidence 0.40",
         "INFO t: run ended",
     ]
 

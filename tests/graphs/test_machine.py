@@ -36,19 +36,48 @@ async def test_probes_that_agree_are_the_answer_and_no_further_call_is_made() ->
 
 
 @pytest.mark.parametrize(
-    ("probes", "level", "first"),
+    ("probes", "level"),
     [
-        (["1", "1", "2"], "medium", "parallel"),
-        (["1", "2", "3"], "high", "refine"),
-        (["", "", ""], "very_high", "search"),
+        (["1", "1", "2"], "medium"),
+        (["1", "2", "3"], "high"),
+        (["", "", ""], "very_high"),
     ],
 )
-async def test_probes_that_disagree_lead_further_up(probes: list[str], level: str, first: str) -> None:
+async def test_probes_that_disagree_lead_to_more_samples(probes: list[str], level: str) -> None:
     model = ScriptedModel(lambda _, number: f"Answer: {(probes + ['7'] * 99)[number]}")
     answer = await run(model)
     assert answer.assessment is not None
-    assert answer.assessment.plan[0] == first
-    assert level in answer.assessment.level or len(answer.assessment.plan) > 1
+    assert (answer.assessment.level, taken(answer)) == (level, ["assess", "parallel"])
+    assert (answer.answer, answer.stopped_because) == ("7", "confident")
+
+
+async def test_a_model_that_nobody_checks_does_not_judge_itself_unless_asked_by_name() -> None:
+    model = ScriptedModel(cycle("1", "2", "3"))
+    answer = await run(model)
+    assert (set(model.kinds) - {"judge"}, answer.stopped_because) == ({"sample"}, "no branch left")
+    asked = ScriptedModel(cycle("1", "2", "3"))
+    await run(asked, policy="refine")
+    assert "critique" in asked.kinds
+
+
+async def test_sampling_ends_where_no_answer_has_a_third_of_the_votes_unless_thorough() -> None:
+    scattered = ScriptedModel(lambda _, number: f"Answer: {number}")
+    answer = await run(scattered)
+    assert (scattered.kinds.count("sample"), answer.route[1].stopped) == (7, "no quorum")
+    scattered = ScriptedModel(lambda _, number: f"Answer: {number}")
+    await run(scattered, effort="thorough")
+    assert scattered.kinds.count("sample") == 40
+
+
+async def test_probes_that_agree_are_believed_whatever_the_threshold() -> None:
+    answer = await run(ScriptedModel(always("2")), effort="thorough")
+    assert (answer.spent.calls, answer.stopped_because) == (3, "confident")
+
+
+async def test_no_more_probes_are_asked_than_samples_are_allowed() -> None:
+    model = ScriptedModel(cycle("1", "2"))
+    await run(model, max_samples=2)
+    assert model.kinds == ["sample"] * 2 + ["judge"] * 2
 
 
 async def test_probes_cut_off_by_the_token_limit_are_asked_again_with_twice_the_room() -> None:
@@ -88,9 +117,8 @@ async def test_a_difficulty_given_chooses_the_branch_at_10_30_and_50(difficulty:
 
 
 async def test_an_open_result_escalates_with_every_earlier_candidate_kept() -> None:
-    answer = await run(ScriptedModel(cycle("1", "2", "3")), max_samples=6)
-    assert taken(answer)[:2] == ["assess", "refine"]
-    assert taken(answer)[2] == "search"
+    answer = await run(ScriptedModel(cycle("1", "2", "3")), max_samples=6, verifier=lambda *_: 0.5)
+    assert taken(answer)[:4] == ["assess", "parallel", "refine", "search"]
     ids = [candidate.id for candidate in answer.candidates]
     assert len(ids) == len(set(ids))
     assert sum(visit.candidates for visit in answer.route) == len(ids)

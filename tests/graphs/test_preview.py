@@ -233,10 +233,11 @@ def test_of_several_models_the_cheapest_and_the_dearest_count(monkeypatch: pytes
 
 def test_the_upper_end_passes_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PONDER_PRICES", PRICES)
-    free = preview("1 + 1?", model=ScriptedModel())
-    held = preview("1 + 1?", model=ScriptedModel(), budget={"max_calls": 9, "max_tokens": 9000, "max_usd": 40})
-    assert free.calls.high > 60
-    assert (held.calls.high, held.input_tokens.high, held.usd and held.usd.high) == (9, 9000, 40)
+    free = preview("1 + 1?", model=ScriptedModel(), effort="thorough")
+    budget = {"max_calls": 9, "max_tokens": 5000, "max_usd": 40}
+    held = preview("1 + 1?", model=ScriptedModel(), effort="thorough", budget=budget)
+    assert free.calls.high > 40
+    assert (held.calls.high, held.input_tokens.high, held.usd and held.usd.high) == (9, 5000, 40)
     assert held.calls.low == free.calls.low == 3
 
 
@@ -264,7 +265,7 @@ def test_limits_of_time_and_rate_do_not_hold_a_preview_up() -> None:
         "call_timeout": 0.0001,
         "budget": {"max_seconds": 0.0001},
     }
-    assert preview("1 + 1?", model=ScriptedModel(), **slow).calls.high > 60
+    assert preview("1 + 1?", model=ScriptedModel(), effort="thorough", **slow).calls.high > 40
 
 
 def test_nobody_who_watches_the_process_hears_of_it(spans: Spans, caplog: pytest.LogCaptureFixture) -> None:

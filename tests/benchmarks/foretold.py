@@ -1,6 +1,6 @@
 """Replay recorded answers through the real machine: how often does a run fall into what `preview` told before it?
 
-`uv run python -m tests.benchmarks.replay [--count 60] [--rows adaptive/fast,parallel,…]`
+`uv run python -m tests.benchmarks.foretold [--count 60] [--rows adaptive/fast,parallel,…]`
 
 The model draws, for each place of a run, one of the 48 answers that SmolLM2-135M gave to the problem (the greedy one at
 temperature 0), with the tokens and the log-probability that were recorded. Critiques, judgements and ratings were not

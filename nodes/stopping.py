@@ -1,0 +1,53 @@
+"""When is a vote over? One rule for the branch that samples and for the selector that judges what it brought."""
+
+from .view import View
+from .vote import lead_kept, lead_probability, tally, top_two
+
+
+def samples_left(view: View) -> int:
+    """Return how many samples may still be asked for; the probes count."""
+    fixed = view.settings.policy == "fixed"
+    cap = (view.settings.budget.max_calls if fixed else None) or view.settings.sample_cap
+    made = [call for call in view.calls if call.branch in {"assess", "parallel"} and call.state != "unmade"]
+    return max(0, cap - len({call.candidate_id for call in made if call.kind != "rate"}))
+
+
+def reason_to_stop(view: View, left: int) -> str:
+    """Return why no further sample is needed, of `left` that may be asked for; empty where one is.
+
+    Adaptive-Consistency (Aggarwal et al. 2023, arXiv:2305.11860): the leader is ahead with the threshold's probability,
+    in the long run or when the samples that are left are drawn. And the opposite: where no answer has a quorum of the
+    candidates after the probes and a window, more of the same would hardly settle it.
+    """
+    if any(candidate.verdict and candidate.verdict.passed for candidate in view.candidates):
+        return "verified"
+    if view.exact:
+        return ""
+    first, second = top_two(tally(view.votes))
+    if lead_probability(first, second) >= view.settings.stop_threshold:
+        return "confident"
+    if first - second > left:
+        return "lead cannot be caught"
+    if lead_kept(first, second, left) >= view.settings.stop_threshold:
+        return "confident"
+    share = view.settings.least_share
+    heard = view.heard
+    enough = len(heard) >= view.settings.probes + view.settings.window
+    return "no quorum" if share and enough and first <= share * len(heard) else ""
+
+
+def settled(view: View) -> bool:
+    """Say whether further samples are not expected to change the leader."""
+    return reason_to_stop(view, samples_left(view)) == "confident" or believed(view)
+
+
+def believed(view: View) -> bool:
+    """Say whether there is nothing but what was probed and found easy, be the threshold what it may.
+
+    Of three probes that agree, 37 more samples improved the vote by 0.1 points (GPT-3.5, 500 questions).
+    """
+    assessment, assessor = view.state.get("assessment"), view.settings.assessor
+    if assessment is None or assessment.level != "low" or assessor.startswith("fixed"):
+        return False
+    least = 1 if assessor == "logprob" else 2
+    return len(view.votes) >= least and all(candidate.branch == "assess" for candidate in view.candidates)
