@@ -165,7 +165,7 @@ async def test_a_server_s_clock_counts_not_this_machine_s(
 async def test_a_suspended_process_stops_when_it_wakes_and_somebody_has_taken_over(
     saver: SQLAlchemySaver, holding: Callable[[float], "subprocess.Popen[str]"]
 ) -> None:
-    process = await asyncio.to_thread(holding, 0.5)
+    process = await asyncio.to_thread(holding, 1.5)
     process.send_signal(signal.SIGSTOP)
     owner = Owner.new()
     await asyncio.to_thread(poll, lambda: leave(saver, owner))
