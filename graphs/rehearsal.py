@@ -31,9 +31,10 @@ STEPS = ("assess", *BRANCHES, "select")
 """The steps that make calls, in the order of a run."""
 UNTIMED: dict[str, object] = {
     "call_timeout": 3600.0,
+    "on_tie": "judge",
     **dict.fromkeys(("concurrency", "requests_per_minute", "tokens_per_minute")),
 }
-"""Settings of a play: it waits for nobody, and nothing in it takes long."""
+"""Settings of a play: it waits for nobody, a person who would decide for a judge included, and takes not long."""
 DIFFICULTIES = (0.0, 2.0, 4.0, 10.0)
 """What a model that is asked may rate the problem, one for each level."""
 FARTHEST = {"adaptive": (0.0, 10.0), "cumulative": (0.0, 2.0, 10.0)}

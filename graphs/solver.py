@@ -11,13 +11,14 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.types import Command
 
 from ..nodes.events import Event
 from ..nodes.loop import submit
 from ..nodes.route import check_text
 from ..state.budget import Budget
-from ..state.errors import ThreadNotFound, UsageError
-from ..state.run import Answer, Problem, RunInput
+from ..state.errors import ChoiceNeeded, ThreadNotFound, UsageError
+from ..state.run import Answer, Problem, Question, RunInput
 from .app import ModelLike, VerifierLike, create_ponder, default_store, prepare
 from .machine import CompiledGraph
 
@@ -62,6 +63,7 @@ async def asolve(
 
     Raises:
         UsageError: a value cannot be used, or the thread holds an unfinished run.
+        ChoiceNeeded: with `on_tie="ask"`, answers are tied; `resume(thread_id, choice=NUMBER)` goes on.
         ThreadBusy: another process works on the thread.
         ModelUnreachable: no call can succeed now; what was paid is kept, and `resume(thread_id)` goes on.
         StoreError: the store cannot be used.
@@ -73,6 +75,8 @@ async def asolve(
     chosen = {"policy": policy, "effort": effort, "assessor": assessor, "budget": budget, "seed": seed, **settings}
     setup = prepare(model, verifier=verifier, base_url=base_url, **chosen)
     setup.check(problem)
+    if store == ":memory:" and setup.settings.on_tie == "ask":
+        raise UsageError("on_tie='ask' needs a store that is there when the choice is made: ':memory:' is not")
     settled = setup.settings.model_dump_json(exclude_unset=True)
     named = {MODEL: name_of(model), BASE_URL: base_url, VERIFIER: name_of(verifier), SETTINGS: settled}
     origin = {key: value for key, value in named.items() if value}
@@ -90,15 +94,19 @@ async def aresume(
     store: StoreLike | None = None,
     model: ModelLike | None = None,
     verifier: VerifierLike | None = None,
+    choice: int | None = None,
     on_event: OnEvent | None = None,
 ) -> Answer:
     """Go on with a stopped run; a finished one returns its answer without a call.
+
+    A run that waits for a choice between tied answers goes on with the number of one of its finalists.
 
     Model and verifier are those of the run, unless they were objects, which must be given again.
 
     Raises:
         ThreadNotFound: nothing is stored under that thread.
-        UsageError: the run had a model or verifier object and none is given.
+        UsageError: the run had a model or verifier object and none is given, or it does not wait for that choice.
+        ChoiceNeeded: it waits for a choice and none is given.
         ThreadBusy: another process works on the thread.
 
     """
@@ -120,7 +128,28 @@ async def aresume(
             state = await run.state()
             if "settings" not in state.values and not state.tasks:
                 raise UsageError(f"thread {thread_id!r} was not written by ponder: choose another one")
-            return await run.go(None) if state.tasks else cast("Answer", state.values["answer"])
+            check_choice(thread_id, asked_in(state), choice)
+            if not state.tasks:
+                return cast("Answer", state.values["answer"])
+            return await run.go(None if choice is None else Command(resume=choice))
+
+
+def asked_in(state: Any) -> Question | None:
+    """Return what a run waits to be told; None where it does not wait."""
+    waiting = [interrupt for task in state.tasks for interrupt in task.interrupts]
+    return Question.model_validate(waiting[0].value) if waiting else None
+
+
+def check_choice(thread_id: str, question: Question | None, choice: int | None) -> None:
+    """Refuse a choice that nobody waits for, and to go on without one that is waited for."""
+    if question is None:
+        if choice is not None:
+            raise UsageError(f"thread {thread_id!r} does not wait for a choice: resume it without one")
+        return
+    if choice is None:
+        raise ChoiceNeeded(thread_id, question)
+    if choice not in {item.number for item in question.finalists}:
+        raise UsageError(f"choice={choice} is none of the {len(question.finalists)} finalists: give a number from 1")
 
 
 def wait(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -178,7 +207,7 @@ class Run:
         """
         return await self.graph.aget_state(self.config)
 
-    async def go(self, given: RunInput | None) -> Answer:
+    async def go(self, given: RunInput | Command[Any] | None) -> Answer:
         """Run to the end, telling every event."""
         answer: Answer | None = None
         stream = self.graph.astream(
@@ -187,6 +216,8 @@ class Run:
         async for namespace, mode, data in cast("AsyncIterator[tuple[tuple[str, ...], str, Any]]", stream):
             if mode == "custom" and self.on_event:
                 self.on_event(Event.model_validate(data))
+            elif "__interrupt__" in data:
+                raise ChoiceNeeded(self.thread_id, Question.model_validate(data["__interrupt__"][0].value))
             elif mode == "updates" and not namespace:
                 answer = data.get("select", {}).get("answer", answer)
         if answer is None:

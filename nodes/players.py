@@ -13,8 +13,8 @@ from ..state.budget import Usage
 from ..state.run import AnswerType, Candidate, Problem, Verdict
 from .answers import infer_type
 from .gate import read_at_most
-from .judge import FINALISTS
 from .ports import Reply, Request
+from .selectors.judge import FINALISTS
 
 BYTES_PER_TOKEN = 16
 """Most bytes of a text that one token stands for, on average; English has about 4."""

@@ -15,6 +15,7 @@ from ..state.errors import UsageError
 from ..state.pricing import Price
 from ..state.run import Leg, Problem, RunState, RunUpdate
 from ..state.settings import Settings
+from .ask import check_asking
 from .assess import assess
 from .events import Event, emit
 from .gate import at_worst
@@ -35,7 +36,9 @@ class Begin:
     async def __call__(self, state: RunState, config: RunnableConfig) -> Command[Literal["assess", "route"]]:
         settings = self.settings()
         problem = problem_of(state).model_copy(update={"epoch": epoch_of(config)})
-        check_budget(View("begin", {"problem": problem, "settings": settings}, price=self.price))
+        view = View("begin", {"problem": problem, "settings": settings}, price=self.price)
+        check_budget(view)
+        check_asking(view, config)
         update = {
             "problem": problem,
             "settings": settings,

@@ -18,7 +18,19 @@ from .settings import Level, Settings
 AnswerType = Literal["number", "choice", "code", "json", "text"]
 Finish = Literal["stop", "length", "error", "other"]
 ConfidenceSource = Literal["vote", "logprob", "verifier", "self-rated"]
-Rule = Literal["verified", "scores", "confidence", "majority", "judge", "first", "none"]
+Rule = Literal[
+    "verified",
+    "agreement",
+    "scores",
+    "person",
+    "confidence",
+    "majority",
+    "judge",
+    "consistent",
+    "first",
+    "none",
+]
+"""What decided; `nodes/selectors/` has a file for each."""
 StopReason = Literal["verified", "confident", "complete", "no branch left", "patience", "compute budget"] | Limit
 """Why a run ended.
 
@@ -77,6 +89,8 @@ class Verdict(Frozen):
     feedback: str = ""
     """What to do better; it flows into a revision."""
     kind: Literal["exact", "weak"] = "exact"
+    outcomes: tuple[bool, ...] = ()
+    """Of each test whether it passed, where there are several; all candidates of a run have the same tests."""
 
 
 class Candidate(Frozen):
@@ -154,6 +168,29 @@ class Selection(Frozen):
     decided_by: Rule
     settled: bool
     """Further calls are not expected to change the choice."""
+    margin: float = Field(default=0, ge=0, le=1)
+    """How far ahead it is of the next one, of all that the rule counts: votes, weights, scores, comparisons."""
+
+
+class Finalist(Frozen):
+    """One of several answers that nothing tells apart."""
+
+    number: int
+    """From 1: what a person is to name."""
+    answer: str
+    votes: int
+    text: str
+    """The whole text of a candidate that gave the answer."""
+
+
+class Question(Frozen):
+    """What a run that waits for a person wants to know: LangGraph's interrupt carries it, as JSON."""
+
+    asks: Literal["Which answer is right? Name its number."] = "Which answer is right? Name its number."
+    problem: str
+    finalists: list[Finalist]
+    error: str = ""
+    """What was wrong with the last reply."""
 
 
 class Answer(Frozen):
@@ -246,6 +283,6 @@ RunUpdate = RunState
 
 PERSISTED = (
     *(Problem, Verdict, Candidate, Assessment, Leg, Visit, Selection, Answer),
-    *(Settings, Budget, Call, Spent, Usage, Reply, Asked),
+    *(Settings, Budget, Call, Spent, Usage, Reply, Asked, Finalist, Question),
 )
 """The classes that a checkpoint may hold, for serializers that ask which to trust."""

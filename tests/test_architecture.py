@@ -110,7 +110,15 @@ def test_the_public_names_are_these() -> None:
     ]
     assert set(ponder.state.__all__) == {
         *("Answer", "Assessment", "Budget", "Candidate", "Preview", "Problem", "Settings", "Spent", "Verdict"),
-        *("ModelUnreachable", "PonderError", "StoreError", "ThreadBusy", "ThreadNotFound", "UsageError"),
+        *(
+            "ChoiceNeeded",
+            "ModelUnreachable",
+            "PonderError",
+            "StoreError",
+            "ThreadBusy",
+            "ThreadNotFound",
+            "UsageError",
+        ),
         "SQLAlchemySaver",
     }
     for module in (ponder.graphs, ponder.state):

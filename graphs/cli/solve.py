@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...state.errors import ModelUnreachable, UsageError
+from ...state.errors import ChoiceNeeded, ModelUnreachable, UsageError
 from .log import Verbose, logged
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def solve(
     max_seconds: Annotated[float | None, typer.Option(help="Most seconds of work.")] = None,
     max_output: Annotated[int | None, typer.Option(min=1, help="Output tokens of one call; default: 512.")] = None,
     verify: Annotated[str | None, typer.Option(help="regex:PATTERN or py:MODULE:FUNCTION.")] = None,
+    on_tie: Annotated[str, typer.Option(help="Who decides on tied answers: judge, or ask you.")] = "judge",
     store: Store = None,
     thread: Annotated[str | None, typer.Option(help="Name the run; default: a new name.")] = None,
     seed: Annotated[int | None, typer.Option(help="Repeat a run, where the model honours seeds.")] = None,
@@ -65,6 +66,7 @@ def solve(
         "verifier": verify,
         "seed": seed,
         "max_tokens": max_output,
+        "on_tie": on_tie,
     }
     if dry_run:
         from .dry_run import tell
@@ -77,7 +79,8 @@ def solve(
     thread = thread or new_thread()
     finish(
         lambda on_event: run(text, store=store, thread_id=thread, on_event=on_event, **asked),
-        resuming=resume_command(thread, store),
+        thread=thread,
+        store=store,
         title=text,
         json=json,
         quiet=quiet,
@@ -89,6 +92,7 @@ def resume(
     thread: Annotated[str | None, typer.Argument(help="The run to go on with.", show_default=False)] = None,
     store: Store = None,
     model: Models = None,
+    choose: Annotated[int | None, typer.Option(min=1, help="Which of the tied answers is right.")] = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
@@ -102,8 +106,9 @@ def resume(
     from ..solver import resume as run
 
     finish(
-        lambda on_event: run(thread, store=store, model=model or None, on_event=on_event),
-        resuming=resume_command(thread, store),
+        lambda on_event: run(thread, store=store, model=model or None, choice=choose, on_event=on_event),
+        thread=thread,
+        store=store,
         title=f"thread {thread}",
         json=json,
         quiet=quiet,
@@ -114,19 +119,27 @@ def resume(
 def finish(
     run: "Callable[[Callable[[Event], None]], Answer]",
     *,
-    resuming: str,
+    thread: str,
+    store: str | None,
     title: str,
     json: bool,
     quiet: bool,
     verbose: int,
 ) -> None:
-    """Run, show, and print the outcome; a run that stops says how to go on."""
+    """Run, show, and print the outcome; a run that stops says how to go on, and one that is tied asks."""
     from .view import open_view
+
+    resuming = resume_command(thread, store)
 
     try:
         with open_view(title, silent=json or quiet) as view, logged(verbose):
             answer = run(view.show)
             view.close(answer)
+    except ChoiceNeeded as tie:
+        from .tie import choice
+
+        resume(thread, store, choose=choice(tie, resuming, json=json), json=json, quiet=quiet, verbose=verbose)
+        return
     except (ModelUnreachable, KeyboardInterrupt) as error:
         if isinstance(error, KeyboardInterrupt):
             typer.echo("interrupted: what was paid is saved", err=True)

@@ -36,7 +36,7 @@ def test_piped_the_answer_alone_is_on_standard_output_and_the_way_to_it_on_the_o
     lines = done.err.splitlines()
     assert lines[:3] == ["assess: 2"] * 3
     assert "assessed: low, 3 of 3 probes agree, up to 5 calls, direct" in lines
-    assert lines[-1].startswith("confidence 0.75 by majority, stopped: confident; 3 calls, 30 + 15 tokens")
+    assert lines[-1].startswith("confidence 0.71 by majority, stopped: confident; 3 calls, 30 + 15 tokens")
     assert lines[-1].endswith("thread t")
 
 
