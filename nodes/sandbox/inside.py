@@ -80,8 +80,8 @@ def view(spec: Spec, own_processes: bool) -> Path:
     mount("none", Path("/"), "", RECURSIVE | PRIVATE)
     root = Path(spec["folder"])
     mount("tmpfs", root, "tmpfs", NO_SUID | NO_DEVICES, f"size={spec['disk']},mode=755")
-    for name in dict.fromkeys(spec["visible"]):
-        show(root, Path(name))
+    for path in sorted(map(Path, spec["visible"]), key=lambda path: len(path.parts)):  # the outer ones first
+        show(root, path)
     for name in DEVICES:
         show(root, Path("/dev", name))
     for name in ("tmp", "dev/shm"):

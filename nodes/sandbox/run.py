@@ -92,7 +92,8 @@ async def run(
     """Run a program in a sandbox; `{folder}` in its words is its folder.
 
     `files` (relative name -> text) are written into that folder; `cwd` is another folder to start in, which is
-    `visible` then; `pipes` are descriptors that it inherits. Being cancelled ends the program.
+    `visible` then; `pipes` are descriptors that it inherits, and that are closed here.
+    Being cancelled ends the program.
 
     Raises:
         UsageError: this system has no sandbox.
@@ -190,6 +191,8 @@ class Job:
                 cwd="/",
                 env={},
             )
+            for pipe in self.pipes:
+                os.close(pipe)
             for name, (reading, writing) in ends.items():
                 os.close(writing)
                 ready.register(reading, selectors.EVENT_READ, name)
