@@ -12,12 +12,12 @@ from langgraph.runtime import get_runtime
 from langgraph.types import Command, Overwrite
 
 from ..state.errors import UsageError
-from ..state.pricing import Price
 from ..state.run import Leg, Problem, RunState, RunUpdate
 from ..state.settings import Settings
 from .assess import assess
 from .events import Event, emit
 from .gate import at_worst
+from .verify import Checks
 from .view import View
 
 ASSESSED = ("adaptive", "cumulative")
@@ -30,12 +30,12 @@ class Begin:
 
     defaults: Settings
     branches: Collection[str]
-    price: Price | None = None
+    checks: Checks
 
     async def __call__(self, state: RunState, config: RunnableConfig) -> Command[Literal["assess", "route"]]:
         settings = self.settings()
-        problem = problem_of(state).model_copy(update={"epoch": epoch_of(config)})
-        check_budget(View("begin", {"problem": problem, "settings": settings}, price=self.price))
+        problem = self.checks.typed(problem_of(state).model_copy(update={"epoch": epoch_of(config)}))
+        check_budget(self.checks.view("begin", {"problem": problem, "settings": settings}))
         update = {
             "problem": problem,
             "settings": settings,
@@ -134,10 +134,10 @@ def text_of(message: AnyMessage) -> str:
 class Route:
     """Assess, and send the run into its first branches."""
 
-    exact: bool
+    checks: Checks
 
     async def __call__(self, state: RunState) -> Command[str]:
-        view = View("assess", state, self.exact)
+        view = self.checks.view("assess", state)
         policy = view.settings.policy
         if policy not in ASSESSED:
             branch = "parallel" if policy == "fixed" else policy

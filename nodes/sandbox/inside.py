@@ -47,7 +47,7 @@ def system(name: str, *arguments: Any) -> None:
 
 
 def mount(source: str, target: Path, kind: str, flags: int, data: str = "") -> None:
-    """Mount, by mount(2)."""
+    """Put a file system into its place."""
     words = [os.fsencode(word) for word in (source, str(target), kind)]
     system("mount", *words, ctypes.c_ulong(flags), data.encode())
 
@@ -129,7 +129,7 @@ def furnish(spec: Spec, owner: int | None) -> None:
 
 
 def choose_user(spec: Spec) -> int | None:
-    """Return a user that nobody else is, for root to become: limits on processes count per user, and do not bind root."""
+    """Return a user that nobody else is, for root to become: limits on processes are per user, and do not bind root."""
     probe = Path(spec["folder"])
     probe.mkdir(parents=True, exist_ok=True)
     if os.geteuid() != 0:
@@ -171,7 +171,7 @@ def become(spec: Spec, user: int | None, up: list[str]) -> None:
     os.chdir(spec["cwd"] or spec["folder"])
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
-    os.execve(spec["program"][0], spec["program"], spec["environment"])
+    os.execve(spec["program"][0], spec["program"], spec["environment"])  # noqa: S606
 
 
 def threads_of(user: int) -> int:

@@ -219,7 +219,7 @@ class Job:
         }
 
     def read(self, ready: selectors.BaseSelector, deadline: float) -> Stopped:
-        """Read until all has ended; the report ends with the supervisor, and children that outlive it have little time."""
+        """Read until all has ended; the report ends with the supervisor, and what outlives it has little time."""
         open_ends = {"out", "err", "report"}
         while open_ends:
             found = ready.select(max(0.0, deadline - time.monotonic()))

@@ -20,10 +20,9 @@ ASKED: dict[str, Callable[..., object]] = {
     "__exit__": lambda manager, *_: type(manager).__exit__(manager, None, None, None),
 }
 """Special methods that a stand-in passes on: they are given no value of the tests to agree with."""
-PAIRED = {
-    f"__{name.strip('_')}__": getattr(operator, name)
-    for name in "eq ne lt le gt ge add sub mul truediv floordiv mod pow and_ or_ xor lshift rshift matmul".split()
-}
+COMPARED = ("eq", "ne", "lt", "le", "gt", "ge")
+COMBINED = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and_", "or_", "xor", "matmul")
+PAIRED = {f"__{name.strip('_')}__": getattr(operator, name) for name in (*COMPARED, *COMBINED)}
 """Those that it passes on only about two of the code's own objects."""
 
 
@@ -36,11 +35,13 @@ class Side:
 
     def __init__(self, reading: int, writing: int) -> None:
         sys.set_int_max_str_digits(0)
-        self.reading: BinaryIO = open(reading, "rb")  # noqa: SIM115, PTH123 - open for life
-        self.writing: BinaryIO = open(writing, "wb")  # noqa: SIM115, PTH123
+        self.reading: BinaryIO = open(reading, "rb")  # noqa: SIM115 - open for life
+        self.writing: BinaryIO = open(writing, "wb")  # noqa: SIM115
         self.objects: dict[int, object] = {}
         self.exceptions: dict[str, type[Exception]] = {}
         """Those that the other end defines, as this end knows them."""
+        self.last = ""
+        """What came of the last call."""
 
     def send(self, message: Mapping[str, object]) -> None:
         """Write a message."""
@@ -129,7 +130,9 @@ class Side:
 
     def special(self, number: int, name: str, *given: object) -> Any:
         """Call a special method of an object of the other end."""
-        return self.unpack(self.ask("special", of=number, name=name, given=[self.pack(value) for value in given])["value"])
+        return self.unpack(
+            self.ask("special", of=number, name=name, given=[self.pack(value) for value in given])["value"]
+        )
 
 
 class Remote:

@@ -25,7 +25,9 @@ class Solver(Side):
         try:
             exec(compile(code, "solution.py", "exec"), self.module.__dict__)  # noqa: S102 - what this process is for
         except BaseException as error:  # noqa: BLE001 - also where it leaves
-            where = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "solution.py"]
+            where = [
+                frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "solution.py"
+            ]
             line = f" in line {where[-1]}" if where else ""
             self.send({"broken": f"{type(error).__name__}: {error}"[:SHOWN] + line})
         else:

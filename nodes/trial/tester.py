@@ -26,7 +26,6 @@ class Tester(Side):
     def __init__(self, reading: int, writing: int) -> None:
         super().__init__(reading, writing)
         self.calls = 0
-        self.last = ""
 
     def call(self, number: int, given: Any, named: Any) -> object:
         """Call, and remember what came back."""
@@ -50,11 +49,13 @@ class Tester(Side):
             raise TypeError(f"a {type(value).__name__} of the tests cannot be passed to the code: pass plain values")
         return super().named(value)
 
-    def meet(self) -> dict[str, Any]:
-        """Return the code's names, as the tests see them."""
+    def meet(self, wanted: str) -> dict[str, Any]:
+        """Return the code's names, the one wanted among them, as the tests see them."""
         hello = self.receive()
         if "broken" in hello:
             raise ImportError(f"the code cannot be loaded: {hello['broken']}")
+        if wanted and wanted not in hello["names"]:
+            raise ImportError(f"the code defines no {wanted!r}")
         for name, mro in hello["exceptions"].items():
             known = type(self.exception(mro[1:], ""))
             self.exceptions[name] = type(name, (known,), {})
@@ -69,6 +70,7 @@ def of_cases(function: Remote, cases: list[dict[str, Any]]) -> Iterator[Check]:
         def check(given: list[Any] = given, expected: object = case["expected"]) -> None:
             shown = repr(given)[1:-1]
             found = function(*given)
+            function.ponder_side.last = ""  # the next line says it
             if not same(found, expected):
                 raise AssertionError(f"({shown}) gives {found!r}, not {expected!r}")
 
@@ -135,9 +137,7 @@ def main(reading: int, writing: int) -> None:
         report.flush()
 
     try:
-        names = side.meet()
-        if given["function"] and given["function"] not in names:
-            raise ImportError(f"the code defines no {given['function']!r}")
+        names = side.meet(given["function"])
     except Exception as error:  # noqa: BLE001 - told, like every failure
         tell(check="the code", failed=why(error, side))
         return

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from ...state.errors import UsageError
 from ...state.run import Candidate, Problem, Verdict
+from .. import trial
 from ..answers import extract
 from ..sandbox import Limits, Outcome, run, turn
 
@@ -76,7 +77,7 @@ class PythonTests:
 
     async def start(self, side: str, pipes: tuple[int, int], files: dict[str, str]) -> Outcome:
         """Run one side."""
-        package = resources.files(__package__.rpartition(".")[0] + ".trial")
+        package = resources.files(trial)
         inside = {f"trial/{name}": package.joinpath(name).read_text() for name in INSIDE}
         begin = f"import sys; sys.path.insert(0, '{{folder}}'); from trial.{side} import main; main{pipes}"
         program = [sys.executable, "-I", "-B", "-c", begin]
@@ -111,7 +112,7 @@ class PythonTests:
 
 def checks_in(code: str) -> list[ast.stmt]:
     """Return the statements at the top of tests that are checks."""
-    found = []
+    found: list[ast.stmt] = []
     for node in ast.parse(code).body:
         if isinstance(node, ast.FunctionDef):
             found += [node] if node.name.startswith("test") else []

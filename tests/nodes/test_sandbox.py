@@ -1,3 +1,4 @@
+# ruff: noqa: ASYNC110, ASYNC220, ASYNC240 - the test waits for processes, and nothing else runs in its loop
 """Each layer of the sandbox against a program that tries to get through it; each does bounded harm where it can."""
 
 import asyncio
@@ -69,7 +70,8 @@ import subprocess, sys
 started = 0
 for _ in range(200):
     try:
-        subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(30) # {mark}"], start_new_session=True)
+        sleeping = [sys.executable, "-I", "-S", "-c", "import time; time.sleep(30) # {mark}"]
+        subprocess.Popen(sleeping, start_new_session=True)
         started += 1
     except OSError:
         break
