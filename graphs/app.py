@@ -3,13 +3,10 @@
 import asyncio
 import importlib
 import os
-import re
-import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, cast
 
 import platformdirs
@@ -21,8 +18,8 @@ from ..nodes.call import Caller
 from ..nodes.ports import ChatModel, Reply, Request, Verifier
 from ..nodes.route import check_budget, check_policy
 from ..nodes.verifiers.function import Check, Function
-from ..nodes.verifiers.regex import Regex
-from ..nodes.view import View
+from ..nodes.verifiers.spec import Spec, parse_once, parse_verifier
+from ..nodes.verify import Checks
 from ..state.budget import Budget
 from ..state.errors import UsageError
 from ..state.pricing import load_prices
@@ -34,10 +31,10 @@ from .machine import CompiledGraph, Graph, build
 OneModel = str | BaseChatModel | ChatModel
 ModelLike = OneModel | Sequence[OneModel]
 """A name or an object; several are a pool, of which the next one stands in for one that fails."""
-VerifierLike = str | Check | Verifier
+VerifierLike = Spec | Check | Verifier
+"""A spec, as text or as JSON; a function; or an object with the port."""
 
 MODEL_FORMS = "local, local:PATH.gguf, openai:NAME or provider:NAME"
-VERIFIER_FORMS = "regex:PATTERN or py:MODULE:FUNCTION"
 
 
 def create_ponder_graph(
@@ -83,14 +80,18 @@ class Setup:
     verifier: Verifier | None
     settings: Settings
 
+    @property
+    def checks(self) -> Checks:
+        """The model and the verifier, as the steps ask them."""
+        return Checks(self.caller, self.verifier, parse_once)
+
     def graph(self) -> Graph:
         """Wire the machine."""
-        return build(self.caller, self.verifier, self.settings)
+        return build(self.checks, self.settings)
 
     def check(self, problem: Problem) -> None:
-        """Refuse a budget that no call on this problem fits, before anything is stored."""
-        given = RunState(problem=problem, settings=self.settings)
-        check_budget(View("begin", given, price=self.caller.price))
+        """Refuse a verifier's spec that is wrong and a budget that no call fits, before anything is stored."""
+        check_budget(self.checks.view("begin", RunState(problem=problem, settings=self.settings)))
 
 
 def prepare(
@@ -207,38 +208,12 @@ def provider_model(name: str) -> ChatModel:
 
 
 def as_verifier(verifier: VerifierLike | None) -> Verifier | None:
-    """Return a verifier by its spec, or a function or object as a verifier."""
+    """Return a verifier by its spec (see `nodes/verifiers/spec.py`), or a function or object as a verifier."""
     if verifier is None:
         return None
-    if isinstance(verifier, str):
+    if isinstance(verifier, str | Mapping):
         return parse_verifier(verifier)
     return Function(verifier) if callable(verifier) else verifier
-
-
-def parse_verifier(spec: str) -> Verifier:
-    """Read a spec, `regex:PATTERN` or `py:MODULE:FUNCTION`."""
-    kind, _, rest = spec.partition(":")
-    if kind == "regex" and rest:
-        try:
-            return Regex(re.compile(rest))
-        except re.error as error:
-            raise UsageError(f"verifier {spec!r} is not a regular expression: {error}") from error
-    if kind == "py" and rest:
-        return Function(import_function(spec, *rest.partition(":")[::2]))
-    raise UsageError(f"verifier {spec!r} is unknown: give {VERIFIER_FORMS}")
-
-
-def import_function(spec: str, module: str, name: str) -> Check:
-    """Import a function, also from the working directory."""
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(f"verifier {spec!r} cannot be imported ({error}): give py:MODULE:FUNCTION") from error
-    if not callable(found):
-        raise UsageError(f"verifier {spec!r} is not a function")
-    return cast("Check", found)
 
 
 def default_store() -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -231,7 +231,9 @@ def configured(thread_id: str) -> RunnableConfig:
 
 
 def name_of(given: object) -> str | None:
-    """Return a name as it is, names as a JSON list (metadata holds no lists), an object by the word for one."""
+    """Return a name as it is, a spec and a list of names as JSON (metadata holds no lists), an object by its word."""
+    if isinstance(given, Mapping):
+        return json.dumps(given)
     if isinstance(given, Sequence) and not isinstance(given, str):
         return json.dumps(list(given)) if all(isinstance(name, str) for name in given) else OBJECT
     return given if given is None or isinstance(given, str) else OBJECT

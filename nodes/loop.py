@@ -56,3 +56,10 @@ def settle(done: Future[T], task: asyncio.Task[T]) -> None:
             done.set_result(task.result())
         else:
             done.set_exception(error)
+
+
+async def background(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the background loop, from whichever loop this is."""
+    if asyncio.get_running_loop() is background_loop():
+        return await coroutine
+    return await asyncio.wrap_future(submit(coroutine))

@@ -7,12 +7,10 @@ from langchain_core.runnables import RunnableConfig
 
 from ..state.run import Asked, BranchOutput, Candidate
 from .answers import extract, infer_type
-from .call import Caller
 from .events import Event, emit
 from .flight import Enough
-from .ports import Verifier
 from .task import CallRef, task_of
-from .verify import verify
+from .verify import Checks, verify
 from .view import View
 
 LOST = "lost: the process that made the call ended before its reply was kept"
@@ -22,17 +20,17 @@ LOST = "lost: the process that made the call ended before its reply was kept"
 class Propose:
     """Ask the model for a candidate: a sample, a revision, a variation."""
 
-    caller: Caller
-    verifier: Verifier | None = None
+    checks: Checks
     enough: Enough | None = None
     """Whether the rest of its wave can be let go."""
 
     async def __call__(self, ref: CallRef, config: RunnableConfig) -> BranchOutput:
         task = task_of(ref, config, self.enough)
-        asked = await self.caller.ask(task)
-        candidate = read(asked, self.caller.model.name, task.view)
-        if self.verifier is not None and not candidate.error:
-            candidate = await verify(self.verifier, task.view.problem, candidate)
+        asked = await self.checks.caller.ask(task)
+        candidate = read(asked, self.checks.caller.model.name, task.view)
+        verifier = self.checks.of(task.view.problem)
+        if verifier is not None and not candidate.error:
+            candidate = await verify(verifier, task.view.problem, candidate)
         if task.flight is not None:
             task.flight.land(candidate)
         emit(Event(type="candidate", branch=task.call.branch, candidate=candidate))

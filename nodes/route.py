@@ -12,13 +12,13 @@ from langgraph.runtime import get_runtime
 from langgraph.types import Command, Overwrite
 
 from ..state.errors import UsageError
-from ..state.pricing import Price
 from ..state.run import Leg, Problem, RunState, RunUpdate
 from ..state.settings import Settings
 from .ask import check_asking
 from .assess import assess
 from .events import Event, emit
 from .gate import at_worst
+from .verify import Checks
 from .view import View
 
 ASSESSED = ("adaptive", "cumulative")
@@ -31,12 +31,12 @@ class Begin:
 
     defaults: Settings
     branches: Collection[str]
-    price: Price | None = None
+    checks: Checks
 
     async def __call__(self, state: RunState, config: RunnableConfig) -> Command[Literal["assess", "route"]]:
         settings = self.settings()
-        problem = problem_of(state).model_copy(update={"epoch": epoch_of(config)})
-        view = View("begin", {"problem": problem, "settings": settings}, price=self.price)
+        problem = self.checks.typed(problem_of(state).model_copy(update={"epoch": epoch_of(config)}))
+        view = self.checks.view("begin", {"problem": problem, "settings": settings})
         check_budget(view)
         check_asking(view, config)
         update = {
@@ -137,10 +137,10 @@ def text_of(message: AnyMessage) -> str:
 class Route:
     """Assess, and send the run into its first branches."""
 
-    exact: bool
+    checks: Checks
 
     async def __call__(self, state: RunState) -> Command[str]:
-        view = View("assess", state, self.exact)
+        view = self.checks.view("assess", state)
         policy = view.settings.policy
         if policy not in ASSESSED:
             branch = "parallel" if policy == "fixed" else policy

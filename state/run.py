@@ -40,6 +40,10 @@ budget`: the calls that the assessment or `max_compute_budget` allows are made; 
 """
 
 
+Kind = Literal["exact", "weak"]
+"""`exact`: what passes is right; `weak`: a model's opinion, which can be argued into anything by many candidates."""
+
+
 class Frozen(BaseModel):
     """A persisted value."""
 
@@ -54,6 +58,8 @@ class Problem(Frozen):
     """The chat before the problem, passed to the model untouched."""
     answer_type: AnswerType | None = None
     """None: read off the problem's text."""
+    verifier: str = ""
+    """The spec of the problem's own verifier, which goes before the graph's; empty: it has none."""
     epoch: str = ""
     """Set when a run starts on the problem; a new epoch is a new run."""
 
@@ -88,9 +94,11 @@ class Verdict(Frozen):
     """None: the verifier only scores."""
     feedback: str = ""
     """What to do better; it flows into a revision."""
-    kind: Literal["exact", "weak"] = "exact"
+    kind: Kind = "exact"
     outcomes: tuple[bool, ...] = ()
     """Of each test whether it passed, where there are several; all candidates of a run have the same tests."""
+    awaits: str = ""
+    """The rubric by which a model is still to grade the candidate; empty: this is the verdict."""
 
 
 class Candidate(Frozen):
@@ -115,9 +123,15 @@ class Candidate(Frozen):
     error: str = ""
 
     @property
-    def rank(self) -> tuple[bool, bool, str]:
+    def rank(self) -> tuple[bool, bool, bool, str]:
         """Of two candidates with one id the higher one is kept."""
-        return (not self.error, self.verdict is not None, self.text)
+        verdict = self.verdict
+        return (not self.error, verdict is not None, verdict is not None and not verdict.awaits, self.text)
+
+    @property
+    def verified(self) -> bool:
+        """An exact verifier has passed it."""
+        return self.verdict is not None and self.verdict.kind == "exact" and bool(self.verdict.passed)
 
 
 class Assessment(Frozen):

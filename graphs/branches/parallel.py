@@ -23,7 +23,7 @@ def plan(view: View) -> Wave | Done:
     if left <= 0:
         return Done("samples drawn", windows)
     size = min(left, WIDEST_WINDOW if fixed else view.settings.window)
-    names, asked = tuple(STRATEGIES), len({call.candidate_id for call in view.own})
+    names, asked = tuple(STRATEGIES), len({call.candidate_id for call in view.own if call.kind == "sample"})
     return Wave(
         [view.call("sample", windows, index, strategy=names[(asked + index) % len(names)]) for index in range(size)],
         windows,
@@ -35,12 +35,12 @@ def remaining(view: View) -> int:
     fixed = view.settings.policy == "fixed"
     cap = (view.settings.budget.max_calls if fixed else None) or view.settings.sample_cap
     made = [call for call in view.calls if call.branch in {"assess", "parallel"} and call.state != "unmade"]
-    return max(0, cap - len({call.candidate_id for call in made if call.kind != "rate"}))
+    return max(0, cap - len({call.candidate_id for call in made if call.kind in {"probe", "sample"}}))
 
 
 def settled(view: View, left: int) -> str:
     """Return why no further sample is needed; empty where one is."""
-    if any(candidate.verdict and candidate.verdict.passed for candidate in view.candidates):
+    if any(candidate.verified for candidate in view.candidates):
         return "verified"
     if view.exact:
         return ""

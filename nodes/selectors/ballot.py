@@ -77,8 +77,3 @@ def mean_score(votes: Sequence[Candidate], answer: str) -> float:
 def refutes(candidate: Candidate) -> bool:
     """Say whether an exact verifier refused a candidate."""
     return candidate.verdict is not None and candidate.verdict.passed is False and candidate.verdict.kind == "exact"
-
-
-def proven(candidate: Candidate) -> bool:
-    """Say whether an exact verifier passed a candidate."""
-    return candidate.verdict is not None and candidate.verdict.passed is True and candidate.verdict.kind == "exact"

@@ -17,7 +17,7 @@ MOST_BY_SCORE = 8
 def scores(view: View) -> Selection | None:
     """Choose the answer with the largest sum of scores; none where a candidate was not scored."""
     votes = view.votes
-    if not votes or any(item.verdict is None for item in votes):
+    if not votes or any(item.verdict is None or item.verdict.awaits for item in votes):
         return None
     sums = added(votes)
     weak = any(item.verdict and item.verdict.kind == "weak" for item in votes)
