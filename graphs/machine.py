@@ -17,6 +17,7 @@ from ..nodes.grade import Grade
 from ..nodes.propose import Propose
 from ..nodes.route import Begin, Route
 from ..nodes.select import Select, plan_judge
+from ..nodes.try_out import TryOut, plan_tests
 from ..nodes.verify import Checks
 from ..state.budget import CallKind
 from ..state.run import BranchOutput, RunInput, RunOutput, RunState
@@ -56,9 +57,13 @@ def build(checks: Checks, settings: Settings, *, tireless: bool = False) -> Grap
     for name, branch in BRANCHES.items():
         graph.add_node(name, loop(name, branch.plan, branch.kinds, branch.enough))
         graph.add_edge(name, "select")
-    ends = (*list(BRANCHES)[1:], "judge", END)
+    ends = (*list(BRANCHES)[1:], "tests", "judge", END)
     graph.add_node("select", Twin(Select(price=caller.price, tireless=tireless)), defer=True, destinations=ends)
     graph.add_node("judge", loop("select", plan_judge, ("judge",)))
+    graph.add_node("tests", loop("select", plan_tests, ("tests",)))
+    graph.add_node("try_out", Twin(TryOut(checks)))
+    graph.add_edge("tests", "try_out")
+    graph.add_edge("try_out", "select")
     graph.add_edge(START, "begin")
     graph.add_edge("assess", "route")
     graph.add_edge("judge", "select")

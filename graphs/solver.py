@@ -210,6 +210,7 @@ class Run:
     async def go(self, given: RunInput | Command[Any] | None) -> Answer:
         """Run to the end, telling every event."""
         answer: Answer | None = None
+        asked: Question | None = None
         stream = self.graph.astream(
             given, self.config, stream_mode=["custom", "updates"], subgraphs=True, durability="sync"
         )
@@ -217,9 +218,11 @@ class Run:
             if mode == "custom" and self.on_event:
                 self.on_event(Event.model_validate(data))
             elif "__interrupt__" in data:
-                raise ChoiceNeeded(self.thread_id, Question.model_validate(data["__interrupt__"][0].value))
+                asked = Question.model_validate(data["__interrupt__"][0].value)
             elif mode == "updates" and not namespace:
                 answer = data.get("select", {}).get("answer", answer)
+        if asked is not None:
+            raise ChoiceNeeded(self.thread_id, asked)
         if answer is None:
             raise UsageError(f"thread {self.thread_id!r} ended without an answer: it is not a ponder run")
         return answer

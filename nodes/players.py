@@ -61,7 +61,7 @@ class Optimist:
     """How many tokens it claims, where a limit on them could end the run earlier."""
 
     async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
-        said = {"rate": f"Difficulty: {self.difficulty}", "critique": "Score: 10", "grade": PASSES}
+        said = {"rate": f"Difficulty: {self.difficulty}", "critique": "Score: 10", "grade": PASSES, "tests": "None"}
         text = said.get(request.kind) or self.propose(request)
         read = read_at_most(messages) if self.appetite == "all" else read_at_least(messages)
         if self.appetite == "little":
@@ -96,7 +96,7 @@ class Pessimist:
     async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
         usage = Usage(input_tokens=read_at_most(messages), output_tokens=request.max_tokens)
         said = {"rate": f"Difficulty: {self.difficulty}", "critique": "Score: 5", "judge": "Neither"}.get(request.kind)
-        said = "Failed" if request.kind == "grade" else said
+        said = {"grade": "Failed", "tests": "None"}.get(request.kind, said)
         if said is None and self.is_silent(branch_of(request)):
             return Reply("", "length", usage)
         text = said or self.propose(request)

@@ -18,6 +18,7 @@ from .ask import check_asking
 from .assess import assess
 from .events import Event, emit
 from .gate import at_worst
+from .try_out import check_writing
 from .verify import Checks
 from .view import View
 
@@ -60,6 +61,7 @@ class Begin:
         if given is not None:
             chosen = {name: getattr(given, name) for name in given.model_fields_set}
             settings = settings.model_copy(update=chosen)
+            check_writing(settings, self.defaults)
         check_policy(settings.policy, self.branches)
         return settings
 

@@ -22,6 +22,7 @@ from .selectors import choose
 from .selectors.ballot import tied
 from .selectors.consistent import READ, readings
 from .selectors.judge import FINALISTS, comparisons
+from .try_out import wants_tests
 from .view import View
 from .vote import support, tally
 
@@ -47,6 +48,8 @@ class Select:
             emit(Event(type="escalated", branch=branch, assessment=raised, selection=selection))
             share = min(floor_of(branch), units_left(view))
             return go(view, [branch], {"assessment": raised, "selection": selection}, share)
+        if wants_tests(view):
+            return Command(goto="tests")
         if view.settings.on_tie == "ask" and is_tie(view):
             selection = ask(view)
         elif isinstance(plan_judge(view), Wave):

@@ -45,6 +45,9 @@ def solve(
     max_seconds: Annotated[float | None, typer.Option(help="Most seconds of work.")] = None,
     max_output: Annotated[int | None, typer.Option(min=1, help="Output tokens of one call; default: 512.")] = None,
     verify: Annotated[str | None, typer.Option(help="regex:PATTERN or py:MODULE:FUNCTION.")] = None,
+    write_tests: Annotated[
+        int, typer.Option(min=0, help="Calls that write tests for code; the programs are then run, in a sandbox.")
+    ] = 0,
     on_tie: Annotated[str, typer.Option(help="Who decides on tied answers: judge, or ask you.")] = "judge",
     store: Store = None,
     thread: Annotated[str | None, typer.Option(help="Name the run; default: a new name.")] = None,
@@ -66,6 +69,7 @@ def solve(
         "verifier": verify,
         "seed": seed,
         "max_tokens": max_output,
+        "write_tests": write_tests,
         "on_tie": on_tie,
     }
     if dry_run:

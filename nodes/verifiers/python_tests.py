@@ -95,15 +95,18 @@ class PythonTests:
             begun = [line["begun"] for line in said if "begun" in line]
             failures.append(f"{begun[-1] if begun else 'the code'}: the tests' process {tests.how}")
         passed = len(checks) - len([line for line in checks if "failed" in line])
+        outcomes = ["failed" not in line for line in checks]
         if not failures:
-            return Verdict(score=1, passed=True)
+            return Verdict(score=1, passed=True, outcomes=tuple(outcomes))
         whole = max(len(checks), self.count())
+        outcomes += [False] * (whole - len(checks))
         feedback = "\n".join(failures[:SHOWN_FAILURES])
         if len(failures) > SHOWN_FAILURES:
             feedback += f"\nand {len(failures) - SHOWN_FAILURES} more"
         if code is not None and any("ended its process" in failure for failure in failures):
             feedback += f"\nthe code's process {code.how}; {code.stderr.decode(errors='replace')[-300:]}"
-        return Verdict(score=min(passed, whole - 1) / whole, passed=False, feedback=f"{passed} of {whole}: {feedback}")
+        score, told = min(passed, whole - 1) / whole, f"{passed} of {whole}: {feedback}"
+        return Verdict(score=score, passed=False, feedback=told, outcomes=tuple(outcomes))
 
     def count(self) -> int:
         """Return how many checks there are at least."""
