@@ -44,7 +44,13 @@ def solve(
     ] = None,
     max_seconds: Annotated[float | None, typer.Option(help="Most seconds of work.")] = None,
     max_output: Annotated[int | None, typer.Option(min=1, help="Output tokens of one call; default: 512.")] = None,
-    verify: Annotated[str | None, typer.Option(help="regex:PATTERN or py:MODULE:FUNCTION.")] = None,
+    verify: Annotated[
+        str | None,
+        typer.Option(
+            help="python:TESTS.py, 'cmd:COMMAND {answer_file}', py:MODULE:FUNCTION, regex:PATTERN, schema:FILE.json, "
+            "choice:LETTER, math:CONDITIONS, judge:RUBRIC or reward:URL, see README."
+        ),
+    ] = None,
     store: Store = None,
     thread: Annotated[str | None, typer.Option(help="Name the run; default: a new name.")] = None,
     seed: Annotated[int | None, typer.Option(help="Repeat a run, where the model honours seeds.")] = None,
