@@ -17,8 +17,9 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from ..nodes.call import Caller
 from ..nodes.ports import ChatModel, Reply, Request, Verifier
 from ..nodes.route import check_budget, check_policy
+from ..nodes.verifiers.forms import Spec
 from ..nodes.verifiers.function import Check, Function
-from ..nodes.verifiers.spec import Spec, parse_once, parse_verifier
+from ..nodes.verifiers.spec import parse_once, parse_verifier
 from ..nodes.verify import Checks
 from ..state.budget import Budget
 from ..state.errors import UsageError

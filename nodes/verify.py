@@ -5,7 +5,7 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import ClassVar, cast
 
 from ..state.pricing import highest
 from ..state.run import AnswerType, Candidate, Kind, Problem, RunState, Verdict
@@ -62,7 +62,7 @@ class Settled:
     """A verdict that is known, where a verifier is wanted."""
 
     verdict: Verdict
-    bounded: bool = True
+    bounded: ClassVar[bool] = True
 
     async def verify(self, problem: Problem, candidate: Candidate) -> Verdict:
         return self.verdict

@@ -44,7 +44,13 @@ def solve(
     ] = None,
     max_seconds: Annotated[float | None, typer.Option(help="Most seconds of work.")] = None,
     max_output: Annotated[int | None, typer.Option(min=1, help="Output tokens of one call; default: 512.")] = None,
-    verify: Annotated[str | None, typer.Option(help="regex:PATTERN or py:MODULE:FUNCTION.")] = None,
+    verify: Annotated[
+        str | None,
+        typer.Option(
+            help="python:TESTS.py, 'cmd:COMMAND {answer_file}', py:MODULE:FUNCTION, regex:PATTERN, schema:FILE.json, "
+            "choice:LETTER, math:CONDITIONS, judge:RUBRIC or reward:URL, see README."
+        ),
+    ] = None,
     write_tests: Annotated[
         int, typer.Option(min=0, help="Calls that write tests for code; the programs are then run, in a sandbox.")
     ] = 0,

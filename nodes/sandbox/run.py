@@ -24,6 +24,11 @@ from ...state.errors import UsageError
 INSIDE = Path(__file__).with_name("inside.py")
 SEES = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/opt", "/nix/store", sys.prefix, sys.base_prefix)
 """What a program sees besides its own folder."""
+ALL_LAYERS = (
+    *("session", "limits", "user"),
+    *(f"{name} namespace" for name in ("pid", "network", "mount", "ipc")),
+)
+"""What may stand around a program; a user namespace stands in for the user where ponder is not root."""
 SEARCHED = "/usr/local/bin:/usr/bin:/bin"
 GRACE_SECONDS = 2.0
 """For the supervisor to end what it started, before it is ended itself."""

@@ -1,15 +1,12 @@
 """The caller's own function as a verifier."""
 
-import asyncio
 import inspect
 import math
-import threading
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from contextvars import copy_context
 from dataclasses import dataclass
 
 from ...state.run import Candidate, Problem, Verdict
+from ..loop import in_thread
 
 Judged = bool | float | Verdict
 Check = Callable[[Problem, Candidate], Judged | Awaitable[Judged]]
@@ -41,30 +38,3 @@ class Function:
         raise TypeError(
             f"the check returned {repr(judged)[:200]}: return True, False, a score from 0 to 1 or a Verdict"
         )
-
-
-async def in_thread(function: Callable[[], object]) -> object:
-    """Run a function in a thread of its own: one that hangs takes none of the pool's, and no process waits for it."""
-    loop, context = asyncio.get_running_loop(), copy_context()
-    done: asyncio.Future[object] = loop.create_future()
-
-    def settle(value: object, error: BaseException | None) -> None:
-        if done.done():  # nobody waits any more
-            return
-        if error is None:
-            done.set_result(value)
-        else:
-            done.set_exception(error if isinstance(error, Exception) else RuntimeError(f"{error!r} was raised"))
-
-    def work() -> None:
-        value: object = None
-        failure: BaseException | None = None
-        try:
-            value = context.run(function)
-        except BaseException as error:  # noqa: BLE001 - raised where it is awaited
-            failure = error
-        with suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(settle, value, failure)
-
-    threading.Thread(target=work, name="verifier", daemon=True).start()
-    return await done

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from ...state.errors import UsageError
 from ...state.run import AnswerType, Candidate, Problem, Verdict
 from ..answers import extract
+from ..loop import in_thread
 
 SHOWN_ERRORS = 3
 SECONDS = 1.0
@@ -56,7 +57,7 @@ class JsonSchema:
         if found is None:
             return Verdict(score=0, passed=False, feedback="the answer is not JSON")
         try:
-            errors = list(self.validator.iter_errors(json.loads(found.raw)))
+            errors = await in_thread(lambda: list(self.validator.iter_errors(json.loads(found.raw))))
         except (ValueError, RecursionError) as error:
             return Verdict(score=0, passed=False, feedback=f"the answer cannot be read as JSON: {error}")
         if not errors:
@@ -69,7 +70,7 @@ def pattern(_: Any, pattern: str, instance: object, __: Mapping[str, Any]) -> It
     """Check a string by a pattern, within its time."""
     from jsonschema import ValidationError
 
-    if isinstance(instance, str) and not regex.search(pattern, instance, timeout=SECONDS):
+    if isinstance(instance, str) and not regex.search(pattern, instance, timeout=SECONDS, concurrent=True):
         yield ValidationError(f"{instance[:200]!r} does not match {pattern!r}")
 
 
@@ -81,5 +82,5 @@ def pattern_properties(
         return
     for pattern, schema in patterns.items():
         for name, value in instance.items():
-            if regex.search(pattern, name, timeout=SECONDS):
+            if regex.search(pattern, name, timeout=SECONDS, concurrent=True):
                 yield from validator.descend(value, schema, path=name, schema_path=pattern)

@@ -2,7 +2,7 @@
 
 Conditions are joined by `and`:
 - a relation, such as `x**2 - 5*x + 6 = 0` or `3*a + b <= 10`: the answer gives the unknowns, as `x = 2` or, where there
-  is one unknown, as the number alone; of several numbers (`2, 3`) each has to hold, and that none is missing is not seen;
+  is one unknown, as the number alone; of several (`2, 3`) each has to hold, and that none is missing is not seen;
 - `uses 4, 7, 8, 8 once each`: the answer is made of these numbers, each as often as given, with + - * /;
 - `equals 24`: the answer is an expression of this value.
 """

@@ -8,11 +8,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
+from typing import ClassVar
 
 from pydantic import JsonValue
 
 from ...state.errors import UsageError
-from ...state.run import Candidate, Problem, Verdict
+from ...state.run import AnswerType, Candidate, Problem, Verdict
 from .. import trial
 from ..answers import extract
 from ..sandbox import Limits, Outcome, run, turn
@@ -44,7 +45,8 @@ class PythonTests:
     function: str = ""
     cases: Sequence[Case] = ()
     limits: Limits = field(default_factory=Limits)
-    bounded: bool = True
+    expects: ClassVar[AnswerType] = "code"
+    bounded: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.tests and not holds_checks(self.tests, self.function):

@@ -162,7 +162,7 @@ def test_several_models_are_a_pool_and_a_resumed_run_asks_them_again(ponder: Pon
         (["1 + 1?", "--policy", "magic"], "error: policy 'magic' is unknown: choose one of adaptive"),
         (["1 + 1?", "--effort", "huge"], "error: effort='huge' cannot be used"),
         (["1 + 1?", "--assessor", "fixed:99"], "error: assessor='fixed:99' cannot be used"),
-        (["1 + 1?", "--verify", "magic:1"], "error: verifier 'magic:1' is unknown: give regex:PATTERN"),
+        (["1 + 1?", "--verify", "magic:1"], "error: verifier 'magic:1' cannot be used: give python:TESTS.py"),
         (["1 + 1?", "--verify", "regex:("], "error: verifier 'regex:(' is not a regular expression"),
         (["1 + 1?", "--verify", "py:nope:nope"], "error: verifier 'py:nope:nope' cannot be imported"),
         (["1 + 1?", "--max-calls", "0"], "error: budget.max_calls=0 cannot be used: input should be greater than 0"),
