@@ -14,7 +14,7 @@ from ..state.run import AnswerType, Candidate, Kind, Problem, Verdict
 from .answers import infer_type
 from .gate import read_at_most
 from .ports import Asking, ChatModel, Reply, Request, Verifier
-from .selectors.judge import FINALISTS
+from .selectors import most_compared
 from .verify import Settled, asking_part, kind_of
 
 BYTES_PER_TOKEN = 16
@@ -25,7 +25,7 @@ LAST = "search"
 EARLY = ("assess", "direct", "parallel")
 """The branches that only sample."""
 
-Voice = Literal["agrees", "falls silent", "says nothing", "differs"]
+Voice = Literal["agrees", "differs", "silent", "silent after assess", "silent after direct", "silent after parallel"]
 Appetite = Literal["little", "long replies", "all"]
 Opening = Literal["doubts", "wavers", "is cut off", "stutters", "is silent", "to the last"]
 
@@ -50,8 +50,8 @@ def branch_of(request: Request) -> str:
 class Optimist:
     """A model with which a run is soon over: what it says is found perfect.
 
-    `agrees` gives one answer, `differs` others each time; `falls silent` once there is more to do than to sample, and
-    `says nothing` at all, are ends too.
+    `agrees` gives one answer, `differs` others each time; one that falls silent after a step leaves the later ones
+    without a text to work on, which is an end too.
     """
 
     problem: Problem
@@ -71,7 +71,9 @@ class Optimist:
 
     def propose(self, request: Request) -> str:
         """Answer, or say nothing."""
-        if self.voice == "says nothing" or (self.voice == "falls silent" and branch_of(request) not in EARLY):
+        silent, _, last = self.voice.partition(" after ")
+        spoken = EARLY[: EARLY.index(last) + 1] if last else ()
+        if silent == "silent" and branch_of(request) not in spoken:
             return ""
         return answer(self.problem, int(request.place[-3:]) if self.voice == "differs" else 0)
 
@@ -115,7 +117,7 @@ class Pessimist:
         if request.kind == "probe":
             return self.probe(request)
         self.given += 1
-        return "" if self.probed or self.given > FINALISTS else answer(self.problem, self.given)
+        return "" if self.probed or self.given > most_compared(self.problem) else answer(self.problem, self.given)
 
     def probe(self, request: Request) -> str:
         """Return the next probe's answer, 1 1 2 3 4 and so on, or 1 1 2 2 3."""

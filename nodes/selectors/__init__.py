@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-from ...state.run import Selection
+from ...state.run import Problem, Selection
 from ..view import View
 from .agreement import agreement
 from .ballot import elected, tied
 from .confidence import confidence
-from .consistent import consistent
-from .judge import judge
+from .consistent import READ, consistent
+from .judge import FINALISTS, judge
 from .majority import majority
 from .scores import scores
 from .verified import verified
@@ -30,3 +30,8 @@ def arrival(view: View) -> Selection:
     for candidate in tied(view):
         return elected(view, candidate, "first", 0)
     return Selection(candidate_id=None, confidence=0, decided_by="none", settled=False)
+
+
+def most_compared(problem: Problem) -> int:
+    """Return the most answers that a judge compares, or reads at once."""
+    return READ if problem.answer_type == "text" else FINALISTS
