@@ -1,5 +1,6 @@
 """Turn one call into one candidate: ask, read the answer off, verify."""
 
+import asyncio
 import math
 from dataclasses import dataclass
 
@@ -27,7 +28,8 @@ class Propose:
     async def __call__(self, ref: CallRef, config: RunnableConfig) -> BranchOutput:
         task = task_of(ref, config, self.enough)
         asked = await self.checks.caller.ask(task)
-        candidate = read(asked, self.checks.caller.model.name, task.view)
+        # Comparing formulas may wait for another process.
+        candidate = await asyncio.to_thread(read, asked, self.checks.caller.model.name, task.view)
         verifier = self.checks.of(task.view.problem)
         if verifier is not None and not candidate.error:
             candidate = await verify(verifier, task.view.problem, candidate)
@@ -52,13 +54,15 @@ def read(asked: Asked, model: str, view: View) -> Candidate:
         return candidate.model_copy(update={"finish": "error", "error": call.error or LOST})
     problem = view.problem
     whole = reply.finish in {"stop", "other"} and bool(reply.text.strip())
-    found = extract(reply.text, problem.answer_type or infer_type(problem.text)) if whole else None
+    kind = problem.answer_type or infer_type(problem.text)
+    found = extract(reply.text, kind, question=problem.text) if whole else None
     sure = None if reply.mean_logprob is None else math.exp(min(0.0, reply.mean_logprob))
     return candidate.model_copy(
         update={
             "text": reply.text,
             "raw": found and found.raw,
             "answer": found and found.canonical,
+            "aliases": found.aliases if found else (),
             "finish": reply.finish,
             "confidence": sure,
             "confidence_source": None if sure is None else "logprob",

@@ -15,7 +15,7 @@ from typing_extensions import TypedDict
 from .budget import Budget, Call, Limit, Spent, Usage
 from .settings import Level, Settings
 
-AnswerType = Literal["number", "choice", "code", "json", "text"]
+AnswerType = Literal["number", "math", "choice", "code", "json", "text"]
 Finish = Literal["stop", "length", "error", "other"]
 ConfidenceSource = Literal["vote", "logprob", "verifier", "self-rated"]
 Rule = Literal[
@@ -110,6 +110,8 @@ class Candidate(Frozen):
     """The answer as it stands in the text; None where none was found."""
     answer: str | None = None
     """Its canonical form: equal answers are equal strings. None never votes."""
+    aliases: tuple[str, ...] = ()
+    """Canonical forms that may mean the same: of `5 km` that of `5`."""
     branch: str = ""
     strategy: str = ""
     model: str = ""

@@ -18,7 +18,17 @@ SOURCES = sorted(path for layer in ORDER for path in (ROOT / layer).rglob("*.py"
 LONGEST_FILE = 300
 MODULES = 1700
 """Modules that `from ponder.graphs import solve` may load: LangGraph and pydantic bring most of them."""
-HEAVY = {"openai", "langchain_openai", "sqlalchemy", "typer", "sympy", "xllamacpp", "tiktoken"}
+HEAVY = {
+    "openai",
+    "langchain_openai",
+    "sqlalchemy",
+    "typer",
+    "sympy",
+    "latex2sympy2_extended",
+    "antlr4",
+    "xllamacpp",
+    "tiktoken",
+}
 
 
 def named(path: Path) -> str:
