@@ -168,8 +168,9 @@ def folded(short: Sequence[Play], long: Sequence[Play], tie: Play, budget: Budge
     steps = {name: [[usage for step, usage in play if step == name] for play in plays] for name in STEPS}
     if sum(max(map(len, step)) for name, step in steps.items() if name != "select") > 1:
         steps["select"].append([usage for _, usage in tie])
+    calls = {name: span(map(len, step), budget.max_calls) for name, step in steps.items()}
     # No play holds the least of each step: one that runs makes a call at least.
-    calls = {name: span([1, *map(len, step)], budget.max_calls) for name, step in steps.items()}
+    calls = {name: Range(low=min(1, step.low), high=step.high) for name, step in calls.items()}
     most = Usage(
         # Which calls a step is made of, no play has at its worst: each counts like the largest.
         input_tokens=sum(calls[name].high * largest(step) for name, step in steps.items()),

@@ -15,6 +15,7 @@ the limits. Without the namespaces it may read and write what its user may, reac
 as root, signal ponder itself. `ponder doctor` shows the layers that are up here. On Windows nothing is run.
 """
 
-from .run import ALL_LAYERS, SEES, Limits, Outcome, layers, run, turn
+from .outcome import Limits, Outcome
+from .run import ALL_LAYERS, SEES, layers, run, turn
 
 __all__ = ["ALL_LAYERS", "SEES", "Limits", "Outcome", "layers", "run", "turn"]
