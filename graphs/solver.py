@@ -18,7 +18,8 @@ from ..nodes.loop import submit
 from ..nodes.route import check_text
 from ..state.budget import Budget
 from ..state.errors import ChoiceNeeded, ThreadNotFound, UsageError
-from ..state.run import Answer, Problem, Question, RunInput
+from ..state.question import Question
+from ..state.run import Answer, Problem, RunInput
 from .app import ModelLike, VerifierLike, create_ponder, default_store, prepare
 from .machine import CompiledGraph
 

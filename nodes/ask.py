@@ -7,7 +7,8 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import interrupt
 
 from ..state.errors import UsageError
-from ..state.run import Candidate, Finalist, Question, Selection
+from ..state.question import Finalist, Question
+from ..state.run import Candidate, Selection
 from .selectors import EVIDENCE
 from .selectors.ballot import elected, tied
 from .selectors.judge import FINALISTS

@@ -12,7 +12,7 @@ PonderError
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .run import Question
+    from .question import Question
 
 
 class PonderError(Exception):

@@ -188,27 +188,6 @@ class Selection(Frozen):
     """How far ahead it is of the next one, of all that the rule counts: votes, weights, scores, comparisons."""
 
 
-class Finalist(Frozen):
-    """One of several answers that nothing tells apart."""
-
-    number: int
-    """From 1: what a person is to name."""
-    answer: str
-    votes: int
-    text: str
-    """The whole text of a candidate that gave the answer."""
-
-
-class Question(Frozen):
-    """What a run that waits for a person wants to know: LangGraph's interrupt carries it, as JSON."""
-
-    asks: Literal["Which answer is right? Name its number."] = "Which answer is right? Name its number."
-    problem: str
-    finalists: list[Finalist]
-    error: str = ""
-    """What was wrong with the last reply."""
-
-
 class Answer(Frozen):
     """The result of a run."""
 
@@ -299,6 +278,6 @@ RunUpdate = RunState
 
 PERSISTED = (
     *(Problem, Verdict, Candidate, Assessment, Leg, Visit, Selection, Answer),
-    *(Settings, Budget, Call, Spent, Usage, Reply, Asked, Finalist, Question),
+    *(Settings, Budget, Call, Spent, Usage, Reply, Asked),
 )
 """The classes that a checkpoint may hold, for serializers that ask which to trust."""

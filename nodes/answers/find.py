@@ -80,6 +80,8 @@ def percentage(key: str) -> set[str]:
 def shown(raw: str) -> str:
     """Return an answer without what decorates it."""
     raw = raw.strip()
+    if block := FENCE.fullmatch(raw):
+        return block[2].strip("\n").rstrip()
     while len(raw) > 1 and raw[0] == raw[-1] and raw[0] in "\"'*`$_":
         raw = raw[1:-1].strip()
     return raw.strip("*`“”").strip() or raw
