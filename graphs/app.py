@@ -3,14 +3,11 @@
 import asyncio
 import importlib
 import os
-import re
-import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, cast
 
 import platformdirs
@@ -22,9 +19,10 @@ from ..nodes.call import Caller
 from ..nodes.deadline import waiting
 from ..nodes.ports import ChatModel, Reply, Request, Verifier
 from ..nodes.route import check_budget, check_policy, check_pool
+from ..nodes.verifiers.forms import Spec
 from ..nodes.verifiers.function import Check, Function
-from ..nodes.verifiers.regex import Regex
-from ..nodes.view import View
+from ..nodes.verifiers.spec import parse_once, parse_verifier
+from ..nodes.verify import Checks
 from ..state.budget import Budget
 from ..state.calibration import load_calibration
 from ..state.errors import UsageError
@@ -38,10 +36,10 @@ from .machine import CompiledGraph, Graph, build
 OneModel = str | BaseChatModel | ChatModel
 ModelLike = OneModel | Sequence[OneModel]
 """A name or an object; several are a pool, of which the next one stands in for one that fails."""
-VerifierLike = str | Check | Verifier
+VerifierLike = Spec | Check | Verifier
+"""A spec, as text or as JSON; a function; or an object with the port."""
 
 MODEL_FORMS = "local, local:PATH.gguf, openai:NAME or provider:NAME"
-VERIFIER_FORMS = "regex:PATTERN or py:MODULE:FUNCTION"
 
 MACHINES: Kept[CompiledGraph] = Kept()
 ADAPTERS: Kept[ChatModel] = Kept()
@@ -91,9 +89,14 @@ class Setup:
     verifier: Verifier | None
     settings: Settings
 
+    @property
+    def checks(self) -> Checks:
+        """The model and the verifier, as the steps ask them."""
+        return Checks(self.caller, self.verifier, parse_once)
+
     def graph(self) -> Graph:
         """Wire the machine."""
-        return build(self.caller, self.verifier, self.settings)
+        return build(self.checks, self.settings)
 
     def machine(self, saver: BaseCheckpointSaver[Any]) -> CompiledGraph:
         """Return the machine on a store, without the settings: a run takes them as its context.
@@ -101,15 +104,14 @@ class Setup:
         It is wired and compiled once for all runs of a model and a verifier: that takes as long as several calls.
         """
         parts = (self.caller.model, self.verifier, tuple(sorted(self.caller.prices.items())))
-        wired = MACHINES.get(parts, lambda: build(self.caller, self.verifier, Settings()).compile(name="ponder"))
+        wired = MACHINES.get(parts, lambda: build(self.checks, Settings()).compile(name="ponder"))
         machine = copy(wired)
         machine.checkpointer = saver
         return machine
 
     def check(self, problem: Problem) -> None:
-        """Refuse a budget that no call on this problem fits, before anything is stored."""
-        given = RunState(problem=problem, settings=self.settings)
-        check_budget(View("begin", given, price=self.caller.price))
+        """Refuse a verifier's spec that is wrong and a budget that no call fits, before anything is stored."""
+        check_budget(self.checks.view("begin", RunState(problem=problem, settings=self.settings)))
 
 
 def prepare(
@@ -237,38 +239,12 @@ def provider_model(name: str) -> ChatModel:
 
 
 def as_verifier(verifier: VerifierLike | None) -> Verifier | None:
-    """Return a verifier by its spec, or a function or object as a verifier."""
+    """Return a verifier by its spec (see `nodes/verifiers/spec.py`), or a function or object as a verifier."""
     if verifier is None:
         return None
-    if isinstance(verifier, str):
+    if isinstance(verifier, str | Mapping):
         return parse_verifier(verifier)
     return Function(verifier) if callable(verifier) else verifier
-
-
-def parse_verifier(spec: str) -> Verifier:
-    """Read a spec, `regex:PATTERN` or `py:MODULE:FUNCTION`."""
-    kind, _, rest = spec.partition(":")
-    if kind == "regex" and rest:
-        try:
-            return Regex(re.compile(rest))
-        except re.error as error:
-            raise UsageError(f"verifier {spec!r} is not a regular expression: {error}") from error
-    if kind == "py" and rest:
-        return Function(import_function(spec, *rest.partition(":")[::2]))
-    raise UsageError(f"verifier {spec!r} is unknown: give {VERIFIER_FORMS}")
-
-
-def import_function(spec: str, module: str, name: str) -> Check:
-    """Import a function, also from the working directory."""
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(f"verifier {spec!r} cannot be imported ({error}): give py:MODULE:FUNCTION") from error
-    if not callable(found):
-        raise UsageError(f"verifier {spec!r} is not a function")
-    return cast("Check", found)
 
 
 def default_store() -> str:

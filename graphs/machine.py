@@ -12,13 +12,15 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from ..nodes.assess import plan as plan_assessment
-from ..nodes.call import Caller, Consult
+from ..nodes.call import Consult
 from ..nodes.dispatch import Dispatch, Plan
 from ..nodes.flight import Enough
-from ..nodes.ports import Verifier
+from ..nodes.grade import Grade
 from ..nodes.propose import Propose
 from ..nodes.route import Begin, Route
 from ..nodes.select import Select, plan_judge
+from ..nodes.try_out import TryOut, plan_tests
+from ..nodes.verify import Checks
 from ..state.budget import CallKind
 from ..state.run import BranchOutput, RunInput, RunOutput, RunState
 from ..state.settings import Settings
@@ -32,16 +34,18 @@ Loop = CompiledStateGraph[RunState, Settings, RunState, BranchOutput]
 Step = Callable[..., Awaitable[BranchOutput]]
 
 
-def build(caller: Caller, verifier: Verifier | None, settings: Settings, *, tireless: bool = False) -> Graph:
+def build(checks: Checks, settings: Settings, *, tireless: bool = False) -> Graph:
     """Wire the machine for a model and an optional verifier; `tireless` is never satisfied with an answer."""
-    exact, price = verifier is not None, caller.price
+    caller = checks.caller
     proposing: tuple[CallKind, ...] = ("probe", "sample", "revise", "expand", "step")
 
     def loop(name: str, plan: Plan, kinds: Iterable[CallKind], enough: Enough | None = None) -> Loop:
         graph = StateGraph(RunState, Settings, output_schema=BranchOutput)
-        graph.add_node("dispatch", Twin(Dispatch(name, plan, exact, price)), destinations=(*kinds, END))
+        graph.add_node("dispatch", Twin(Dispatch(name, plan, checks)), destinations=(*kinds, "grade", END))
+        graph.add_node("grade", Twin(Grade(checks)))
+        graph.add_edge("grade", "dispatch")
         for kind in kinds:
-            asking: Step = Propose(caller, verifier, enough) if kind in proposing else Consult(caller)
+            asking: Step = Propose(checks, enough) if kind in proposing else Consult(caller)
             graph.add_node(kind, Twin(asking))
             graph.add_edge(kind, "dispatch")
         graph.add_edge(START, "dispatch")
@@ -49,15 +53,19 @@ def build(caller: Caller, verifier: Verifier | None, settings: Settings, *, tire
 
     graph = Graph(RunState, Settings, input_schema=RunInput, output_schema=RunOutput)
     graph.model_name = caller.model.name
-    graph.add_node("begin", Twin(Begin(settings, BRANCHES, price)), destinations=("assess", *BRANCHES))
+    graph.add_node("begin", Twin(Begin(settings, BRANCHES, checks)), destinations=("assess", *BRANCHES))
     graph.add_node("assess", loop("assess", plan_assessment, ("probe", "rate")))
-    graph.add_node("route", Twin(Route(exact)), destinations=tuple(BRANCHES))
+    graph.add_node("route", Twin(Route(checks)), destinations=tuple(BRANCHES))
     for name, branch in BRANCHES.items():
         graph.add_node(name, loop(name, branch.plan, branch.kinds, branch.enough))
         graph.add_edge(name, "select")
-    ends = (*list(BRANCHES)[1:], "judge", END)
-    graph.add_node("select", Twin(Select(exact, price, tireless)), defer=True, destinations=ends)
+    ends = (*list(BRANCHES)[1:], "tests", "judge", END)
+    graph.add_node("select", Twin(Select(price=caller.price, tireless=tireless)), defer=True, destinations=ends)
     graph.add_node("judge", loop("select", plan_judge, ("judge",)))
+    graph.add_node("tests", loop("select", plan_tests, ("tests",)))
+    graph.add_node("try_out", Twin(TryOut(checks)))
+    graph.add_edge("tests", "try_out")
+    graph.add_edge("try_out", "select")
     graph.add_edge(START, "begin")
     graph.add_edge("assess", "route")
     graph.add_edge("judge", "select")

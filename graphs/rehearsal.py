@@ -11,11 +11,12 @@ from typing import Any, get_args
 from langchain_core.messages import BaseMessage
 
 from ..nodes.call import Caller
-from ..nodes.judge import FINALISTS
-from ..nodes.players import Always, Appetite, Opening, Optimist, Pessimist, Player, Voice, branch_of
+from ..nodes.players import Appetite, Opening, Optimist, Pessimist, Player, Voice, branch_of, stand_ins
 from ..nodes.ports import Reply, Request
 from ..nodes.route import ASSESSED
+from ..nodes.selectors import most_compared
 from ..nodes.telemetry import unwatched
+from ..nodes.verify import Checks, kind_of
 from ..state.budget import Budget, Usage
 from ..state.preview import N, Preview, Range
 from ..state.run import Problem
@@ -32,9 +33,10 @@ STEPS = ("assess", *BRANCHES, "select")
 """The steps that make calls, in the order of a run."""
 UNTIMED: dict[str, object] = {
     "call_timeout": 3600.0,
+    "on_tie": "judge",
     **dict.fromkeys(("concurrency", "requests_per_minute", "tokens_per_minute")),
 }
-"""Settings of a play: it waits for nobody, and nothing in it takes long."""
+"""Settings of a play: it waits for nobody, a person who would decide for a judge included, and takes not long."""
 DIFFICULTIES = (0.0, 2.0, 4.0, 10.0)
 """What a model that is asked may rate the problem, one for each level."""
 FARTHEST = {"adaptive": (0.0, 10.0), "cumulative": (0.0, 2.0, 10.0)}
@@ -71,6 +73,9 @@ def preview(
     given = Problem(text=problem) if isinstance(problem, str) else problem
     chosen = {"policy": policy, "effort": effort, "assessor": assessor, "budget": budget, "seed": seed, **settings}
     setup = prepare(model, verifier=verifier, base_url=base_url, **chosen)
+    # The problem's own verifier is played like one of the graph.
+    setup = replace(setup, verifier=setup.checks.of(given))
+    given = setup.checks.typed(given).model_copy(update={"verifier": ""})
     # In a context of its own: a graph around this call would take the plays for its own steps.
     return Context().run(wait, rehearse(setup, given))
 
@@ -95,33 +100,35 @@ async def rehearse(setup: Setup, problem: Problem) -> Preview:
     # The upper end is held to the limits afterwards; as `fixed` reads it, one of them is the number of samples.
     unlimited = Budget(max_calls=budget.max_calls if setup.settings.policy == "fixed" else None)
     with unwatched():
-        short = await play(setup, problem, optimists(setup, problem), budget)
-        long = await play(setup, problem, pessimists(setup, problem), unlimited, tireless=True)
-        (tie,) = await play(tied(setup), problem, [Pessimist(problem)], Budget(), tireless=True)
-    return folded(short, long, [call for call in tie if call[0] == "select"], budget, setup.caller)
+        short = await play(setup, problem, list(optimists(setup, problem)), budget)
+        long = await play(setup, problem, list(pessimists(setup, problem)), unlimited, tireless=True)
+        ties = await play(tied(setup, problem), problem, [Pessimist(problem)], Budget(), tireless=True)
+    judging = max(([call for call in tie if call[0] == "select"] for tie in ties), key=len)
+    return folded(short, long, judging, budget, setup.caller)
 
 
-def tied(setup: Setup) -> Setup:
+def tied(setup: Setup, problem: Problem) -> Setup:
     """Return a setup that ends before the judge with as many answers as it compares: any run of several may."""
-    few = {"policy": "parallel", "max_samples": FINALISTS, "window": FINALISTS}
+    most = most_compared(problem)
+    few = {"policy": "parallel", "max_samples": most, "window": most}
     return replace(setup, settings=setup.settings.model_copy(update=few))
 
 
 async def play(
-    setup: Setup, problem: Problem, players: Iterable[Player], budget: Budget, *, tireless: bool = False
+    setup: Setup, problem: Problem, players: Sequence[Player], budget: Budget, *, tireless: bool = False
 ) -> list[Play]:
     """Run the machine once with each player; the verifier is one of ours."""
     stage, price = Stage(Pessimist(problem)), setup.caller.price
     untimed = budget.model_copy(update={"max_seconds": None})
     settings = setup.settings.model_copy(update={**UNTIMED, "budget": untimed})
-    verifier = setup.verifier and Always(passed=not tireless)
     caller = Caller(stage, {} if price is None else {stage.name: price})
-    graph = build(caller, verifier, settings, tireless=tireless).compile()
     plays: list[Play] = []
-    for stage.player in players:
-        stage.log = []
-        await graph.ainvoke({"problem": problem})
-        plays.append(stage.log)
+    for verifier in stand_ins(setup.verifier, passes=not tireless):
+        graph = build(Checks(caller, verifier), settings, tireless=tireless).compile()
+        for stage.player in players:
+            stage.log = []
+            await graph.ainvoke({"problem": problem})
+            plays.append(stage.log)
     return plays
 
 
@@ -137,7 +144,7 @@ def optimists(setup: Setup, problem: Problem) -> Iterator[Optimist]:
 
 def pessimists(setup: Setup, problem: Problem) -> Iterator[Pessimist]:
     """Cast those with whom a run, or a step of it, goes as far as it may."""
-    for opening in openings(setup.settings, exact=setup.verifier is not None):
+    for opening in openings(setup.settings, exact=kind_of(setup.verifier) == "exact"):
         for difficulty in FARTHEST[setup.settings.policy] if is_asked(setup.settings) else (0.0,):
             yield Pessimist(problem, opening, difficulty)
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -17,7 +17,8 @@ from ..nodes.events import Event
 from ..nodes.loop import submit
 from ..nodes.route import check_text
 from ..state.budget import Budget
-from ..state.errors import ThreadNotFound, UsageError
+from ..state.errors import ChoiceNeeded, ThreadNotFound, UsageError
+from ..state.question import Question
 from ..state.run import Answer, Problem, RunInput
 from ..state.settings import Settings
 from .app import ModelLike, VerifierLike, create_ponder, default_store, prepare
@@ -65,6 +66,7 @@ async def asolve(
 
     Raises:
         UsageError: a value cannot be used, or the thread holds an unfinished run.
+        ChoiceNeeded: with `on_tie="ask"`, answers are tied; `resume(thread_id, choice=NUMBER)` goes on.
         ThreadBusy: another process works on the thread.
         ModelUnreachable: no call can succeed now; what was paid is kept, and `resume(thread_id)` goes on.
         StoreError: the store cannot be used.
@@ -76,6 +78,8 @@ async def asolve(
     chosen = {"policy": policy, "effort": effort, "assessor": assessor, "budget": budget, "seed": seed, **settings}
     setup = prepare(model, verifier=verifier, base_url=base_url, **chosen)
     setup.check(problem)
+    if store == ":memory:" and setup.settings.on_tie == "ask":
+        raise UsageError("on_tie='ask' needs a store that is there when the choice is made: ':memory:' is not")
     settled = setup.settings.model_dump_json(exclude_unset=True)
     named = {MODEL: name_of(model), BASE_URL: base_url, VERIFIER: name_of(verifier), SETTINGS: settled}
     origin = {key: value for key, value in named.items() if value}
@@ -94,16 +98,20 @@ async def aresume(
     model: ModelLike | None = None,
     verifier: VerifierLike | None = None,
     budget: Budget | dict[str, Any] | None = None,
+    choice: int | None = None,
     on_event: OnEvent | None = None,
 ) -> Answer:
     """Go on with a stopped run; a finished one returns its answer without a call.
 
     Model and verifier are those of the run, unless they were objects, which must be given again. A budget raises the
-    limits that it names: a run that its budget has ended, or ends now, goes on.
+    limits that it names: a run that its budget has ended, or ends now, goes on. A run that waits for a choice between
+    tied answers goes on with the number of one of its finalists.
 
     Raises:
         ThreadNotFound: nothing is stored under that thread.
-        UsageError: the run had a model or verifier object and none is given, or a limit is not raised.
+        UsageError: the run had a model or verifier object and none is given, a limit is not raised, or the run does not
+            wait for that choice.
+        ChoiceNeeded: it waits for a choice and none is given.
         ThreadBusy: another process works on the thread.
 
     """
@@ -125,8 +133,30 @@ async def aresume(
             state = await run.state()
             if "settings" not in state.values and not state.tasks:
                 raise UsageError(f"thread {thread_id!r} was not written by ponder: choose another one")
-            answer = await run.go(None) if unfinished(state) else cast("Answer", state.values["answer"])
+            check_choice(thread_id, asked_in(state), choice)
+            if not unfinished(state):
+                answer = cast("Answer", state.values["answer"])
+            else:
+                answer = await run.go(None if choice is None else Command(resume=choice))
             return answer if budget is None else await run.go_on(budget) or answer
+
+
+def asked_in(state: Any) -> Question | None:
+    """Return what a run waits to be told; None where it does not wait."""
+    waiting = [interrupt for task in state.tasks for interrupt in task.interrupts]
+    return Question.model_validate(waiting[0].value) if waiting else None
+
+
+def check_choice(thread_id: str, question: Question | None, choice: int | None) -> None:
+    """Refuse a choice that nobody waits for, and to go on without one that is waited for."""
+    if question is None:
+        if choice is not None:
+            raise UsageError(f"thread {thread_id!r} does not wait for a choice: resume it without one")
+        return
+    if choice is None:
+        raise ChoiceNeeded(thread_id, question)
+    if choice not in {item.number for item in question.finalists}:
+        raise UsageError(f"choice={choice} is none of the {len(question.finalists)} finalists: give a number from 1")
 
 
 def wait(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -200,6 +230,7 @@ class Run:
     async def go(self, given: RunInput | Command[Any] | None) -> Answer:
         """Run to the end, telling every event."""
         answer: Answer | None = None
+        asked: Question | None = None
         heard = self.on_event is not None  # to stream what nobody hears costs as well
         stream = self.graph.astream(
             given,
@@ -213,8 +244,12 @@ class Run:
             namespace, mode, data = part if heard else ((), *part)
             if mode == "custom" and self.on_event:
                 self.on_event(Event.model_validate(data))
+            elif "__interrupt__" in data:
+                asked = Question.model_validate(data["__interrupt__"][0].value)
             elif mode == "updates" and not namespace:
                 answer = data.get("select", {}).get("answer", answer)
+        if asked is not None:
+            raise ChoiceNeeded(self.thread_id, asked)
         if answer is None:
             raise UsageError(f"thread {self.thread_id!r} ended without an answer: it is not a ponder run")
         return answer
@@ -231,7 +266,9 @@ def configured(thread_id: str) -> RunnableConfig:
 
 
 def name_of(given: object) -> str | None:
-    """Return a name as it is, names as a JSON list (metadata holds no lists), an object by the word for one."""
+    """Return a name as it is, a spec and a list of names as JSON (metadata holds no lists), an object by its word."""
+    if isinstance(given, Mapping):
+        return json.dumps(given)
     if isinstance(given, Sequence) and not isinstance(given, str):
         return json.dumps(list(given)) if all(isinstance(name, str) for name in given) else OBJECT
     return given if given is None or isinstance(given, str) else OBJECT

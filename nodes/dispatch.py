@@ -7,10 +7,11 @@ from langgraph.graph import END
 from langgraph.types import Command, Send
 
 from ..state.budget import Call
-from ..state.pricing import Price
 from ..state.run import BranchOutput, RunState, Visit
 from .events import Event, emit
 from .gate import limit_on, reserve, sends
+from .grade import grades
+from .verify import Checks
 from .view import View
 
 
@@ -43,12 +44,13 @@ class Dispatch:
 
     branch: str
     plan: Plan
-    exact: bool = False
-    price: Price | None = None
+    checks: Checks
 
     async def __call__(self, state: RunState) -> Command[str]:
-        view = View(self.branch, state, self.exact, self.price)
+        view = self.checks.view(self.branch, state)
         step = self.plan(view)
+        if waiting := grades(view):  # what comes next may depend on them
+            step = Wave(waiting, step.iterations)
         again = view.retries
         if isinstance(step, Done) and not again:
             return self.end(view, step)

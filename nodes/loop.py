@@ -7,9 +7,10 @@ a client is bound to the loop it was first used on and callers come from many.
 import asyncio
 import contextvars
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from functools import cache
+from contextlib import suppress
+from functools import cache, partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -56,3 +57,33 @@ def settle(done: Future[T], task: asyncio.Task[T]) -> None:
             done.set_result(task.result())
         else:
             done.set_exception(error)
+
+
+async def background(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the background loop, from whichever loop this is."""
+    if asyncio.get_running_loop() is background_loop():
+        return await coroutine
+    return await asyncio.wrap_future(submit(coroutine))
+
+
+async def in_thread(function: Callable[[], T]) -> T:
+    """Run a function in a thread of its own: one that hangs takes none of the pool's, and no process waits for it."""
+    loop, context = asyncio.get_running_loop(), contextvars.copy_context()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def settle(finish: Callable[[], None]) -> None:
+        if not done.done():  # else nobody waits any more
+            finish()
+
+    def work() -> None:
+        finish: Callable[[], None]
+        try:
+            finish = partial(done.set_result, context.run(function))
+        except BaseException as error:  # noqa: BLE001 - raised where it is awaited
+            told = error if isinstance(error, Exception) else RuntimeError(f"{error!r} was raised")
+            finish = partial(done.set_exception, told)
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(settle, finish)
+
+    threading.Thread(target=work, name="ponder-verifier", daemon=True).start()
+    return await done

@@ -10,14 +10,17 @@ from typing import Literal
 from langchain_core.messages import BaseMessage
 
 from ..state.budget import Usage
-from ..state.run import AnswerType, Candidate, Problem, Verdict
+from ..state.run import AnswerType, Candidate, Kind, Problem, Verdict
 from .answers import infer_type
 from .gate import read_at_most
-from .judge import FINALISTS
-from .ports import Reply, Request
+from .ports import Asking, ChatModel, Reply, Request, Verifier
+from .selectors import most_compared
+from .verify import Settled, asking_part, kind_of
 
 BYTES_PER_TOKEN = 16
 """Most bytes of a text that one token stands for, on average; English has about 4."""
+PASSES = "Passed"
+"""An optimist's grade."""
 LAST = "search"
 EARLY = ("assess", "direct", "parallel")
 """The branches that only sample."""
@@ -58,7 +61,7 @@ class Optimist:
     """How many tokens it claims, where a limit on them could end the run earlier."""
 
     async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
-        said = {"rate": f"Difficulty: {self.difficulty}", "critique": "Score: 10"}
+        said = {"rate": f"Difficulty: {self.difficulty}", "critique": "Score: 10", "grade": PASSES, "tests": "None"}
         text = said.get(request.kind) or self.propose(request)
         read = read_at_most(messages) if self.appetite == "all" else read_at_least(messages)
         if self.appetite == "little":
@@ -95,6 +98,7 @@ class Pessimist:
     async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
         usage = Usage(input_tokens=read_at_most(messages), output_tokens=request.max_tokens)
         said = {"rate": f"Difficulty: {self.difficulty}", "critique": "Score: 5", "judge": "Neither"}.get(request.kind)
+        said = {"grade": "Failed", "tests": "None"}.get(request.kind, said)
         if said is None and self.is_silent(branch_of(request)):
             return Reply("", "length", usage)
         text = said or self.propose(request)
@@ -113,7 +117,7 @@ class Pessimist:
         if request.kind == "probe":
             return self.probe(request)
         self.given += 1
-        return "" if self.probed or self.given > FINALISTS else answer(self.problem, self.given)
+        return "" if self.probed or self.given > most_compared(self.problem) else answer(self.problem, self.given)
 
     def probe(self, request: Request) -> str:
         """Return the next probe's answer, 1 1 2 3 4 and so on, or 1 1 2 2 3."""
@@ -129,9 +133,45 @@ class Always:
     """A verifier that passes everything, or nothing."""
 
     passed: bool
+    kind: Kind = "exact"
 
     async def verify(self, problem: Problem, candidate: Candidate) -> Verdict:
-        return Verdict(score=float(self.passed), passed=self.passed)
+        return Verdict(score=float(self.passed), passed=self.passed, kind=self.kind)
+
+
+@dataclass(frozen=True)
+class Referring:
+    """A verifier that leaves every candidate to the model."""
+
+    awaits: str
+    model: ChatModel | None = None
+    kind: Kind = "weak"
+
+    @property
+    def asking(self) -> Asking:
+        """It asks the model."""
+        return self
+
+    async def verify(self, problem: Problem, candidate: Candidate) -> Verdict:
+        return Verdict(score=0, kind=self.kind, awaits=self.awaits)
+
+    def read(self, problem: Problem, candidate: Candidate, reply: str) -> Verdict:
+        """Take an optimist's word."""
+        passed = PASSES in reply
+        return Verdict(score=float(passed), passed=passed, kind=self.kind)
+
+    def settled(self, verdict: Verdict) -> Settled:
+        """Put the model's verdict in its place."""
+        return Settled(verdict)
+
+
+def stand_ins(verifier: Verifier | None, *, passes: bool) -> list[Verifier | None]:
+    """Return who may play a verifier: a model is asked always or, where other parts can decide alone, never."""
+    kind, asking = kind_of(verifier), asking_part(verifier)
+    if kind is None or verifier is None:
+        return [None]
+    alone: list[Verifier | None] = [Always(passes, kind)] if asking is None or hasattr(verifier, "parts") else []
+    return alone if asking is None else [*alone, Referring(asking.awaits)]
 
 
 Player = Optimist | Pessimist

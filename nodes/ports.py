@@ -9,7 +9,18 @@ from langchain_core.messages import BaseMessage
 from ..state.budget import CallKind, Usage
 from ..state.run import Asked, Candidate, Problem, Reply, Verdict
 
-__all__ = ["Asked", "CallFailed", "ChatModel", "Journal", "JournalKeeper", "ModelPool", "Reply", "Request", "Verifier"]
+__all__ = [
+    "Asked",
+    "Asking",
+    "CallFailed",
+    "ChatModel",
+    "Journal",
+    "JournalKeeper",
+    "ModelPool",
+    "Reply",
+    "Request",
+    "Verifier",
+]
 
 
 @dataclass(frozen=True)
@@ -92,6 +103,32 @@ class Verifier(Protocol):
 
     async def verify(self, problem: Problem, candidate: Candidate) -> Verdict:
         """Judge the candidate; an exception is a failed verdict."""
+        ...
+
+
+class Asking(Protocol):
+    """A verifier that asks a model, in a call of kind `grade` that passes the gate like any other.
+
+    It has itself as attribute `asking`. Its `verify` gives a verdict that awaits the model's; with that one in its
+    place, it is asked once more.
+    """
+
+    @property
+    def model(self) -> ChatModel | None:
+        """Who is asked; None is the run's own model."""
+        ...
+
+    @property
+    def awaits(self) -> str:
+        """What its verdict awaits: a judge's rubric, or the word for a reward model."""
+        ...
+
+    def read(self, problem: Problem, candidate: Candidate, reply: str) -> Verdict:
+        """Make a verdict of what the model said; nonsense is a failed one."""
+        ...
+
+    def settled(self, verdict: Verdict) -> Verifier:
+        """Return the verifier with the model's verdict in the model's place."""
         ...
 
 

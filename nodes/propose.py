@@ -1,5 +1,6 @@
 """Turn one call into one candidate: ask, read the answer off, verify."""
 
+import asyncio
 import math
 import re
 from dataclasses import dataclass
@@ -8,13 +9,11 @@ from langchain_core.runnables import RunnableConfig
 
 from ..state.run import Asked, BranchOutput, Candidate
 from .answers import extract, infer_type
-from .call import Caller
 from .critique import find
 from .events import Event, emit
 from .flight import Enough
-from .ports import Verifier
 from .task import CallRef, task_of
-from .verify import verify
+from .verify import Checks, verify
 from .view import View
 
 FINISHED = re.compile(r"\banswer(?: is\b|\s*:)|####|\\boxed|```", re.IGNORECASE)
@@ -26,17 +25,18 @@ LOST = "lost: the process that made the call ended before its reply was kept"
 class Propose:
     """Ask the model for a candidate: a sample, a revision, a variation."""
 
-    caller: Caller
-    verifier: Verifier | None = None
+    checks: Checks
     enough: Enough | None = None
     """Whether the rest of its wave can be let go."""
 
     async def __call__(self, ref: CallRef, config: RunnableConfig) -> BranchOutput:
         task = task_of(ref, config, self.enough)
-        asked = await self.caller.ask(task)
-        candidate = read(asked, self.caller.model.name, task.view)
-        if self.verifier is not None and not candidate.error:
-            candidate = await verify(self.verifier, task.view.problem, candidate)
+        asked = await self.checks.caller.ask(task)
+        # Comparing formulas may wait for another process.
+        candidate = await asyncio.to_thread(read, asked, self.checks.caller.model.name, task.view)
+        verifier = self.checks.of(task.view.problem)
+        if verifier is not None and not candidate.error:
+            candidate = await verify(verifier, task.view.problem, candidate)
         if task.flight is not None:
             task.flight.land(candidate)
         emit(Event(type="candidate", branch=task.call.branch, candidate=candidate))
@@ -62,13 +62,15 @@ def read(asked: Asked, model: str, view: View) -> Candidate:
         # It is written behind the steps before it; only one that says so is the last.
         whole = whole and FINISHED.search(text) is not None
         text = "\n".join([*(find(view, parent).text for parent in call.parents), text.strip()])
-    found = extract(text, problem.answer_type or infer_type(problem.text)) if whole else None
+    kind = problem.answer_type or infer_type(problem.text)
+    found = extract(text, kind, question=problem.text) if whole else None
     sure = None if reply.mean_logprob is None else math.exp(min(0.0, reply.mean_logprob))
     return candidate.model_copy(
         update={
             "text": text,
             "raw": found and found.raw,
             "answer": found and found.canonical,
+            "aliases": found.aliases if found else (),
             "finish": reply.finish,
             "confidence": sure,
             "confidence_source": None if sure is None else "logprob",

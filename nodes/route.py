@@ -12,12 +12,14 @@ from langgraph.runtime import get_runtime
 from langgraph.types import Command, Overwrite
 
 from ..state.errors import UsageError
-from ..state.pricing import Price
 from ..state.run import Leg, Problem, RunState, RunUpdate
 from ..state.settings import Settings
+from .ask import check_asking
 from .assess import assess
 from .events import Event, emit
 from .gate import at_worst
+from .try_out import check_writing
+from .verify import Checks
 from .view import View
 
 ASSESSED = ("adaptive", "cumulative")
@@ -30,13 +32,14 @@ class Begin:
 
     defaults: Settings
     branches: Collection[str]
-    price: Price | None = None
+    checks: Checks
 
     async def __call__(self, state: RunState, config: RunnableConfig) -> Command[str]:
         settings = self.settings()
-        problem = problem_of(state).model_copy(update={"epoch": epoch_of(config)})
-        view = View("begin", {"problem": problem, "settings": settings}, price=self.price)
+        problem = self.checks.typed(problem_of(state).model_copy(update={"epoch": epoch_of(config)}))
+        view = self.checks.view("begin", {"problem": problem, "settings": settings})
         check_budget(view)
+        check_asking(view, config)
         update = {
             "problem": problem,
             "settings": settings,
@@ -60,6 +63,7 @@ class Begin:
         if given is not None:
             chosen = {name: getattr(given, name) for name in given.model_fields_set}
             settings = settings.model_copy(update=chosen)
+            check_writing(settings, self.defaults)
         check_policy(settings.policy, self.branches)
         check_pool(settings)
         learned = settings.assessor if settings.assessor.startswith("learned") else self.defaults.assessor
@@ -147,10 +151,10 @@ def text_of(message: AnyMessage) -> str:
 class Route:
     """Assess, and send the run into its first branches."""
 
-    exact: bool
+    checks: Checks
 
     async def __call__(self, state: RunState) -> Command[str]:
-        view = View("assess", state, self.exact)
+        view = self.checks.view("assess", state)
         if view.settings.policy not in ASSESSED:  # a run that an earlier version began
             return go_at_once(view, {"assessment": None})
         assessment = assess(view)

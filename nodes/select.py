@@ -1,8 +1,4 @@
-"""Where all candidates meet: choose one, and either answer or go on to the next branch up.
-
-Verified pass -> vote weighted by the verifier's scores -> vote weighted by confidence -> majority -> two-order
-pairwise judge -> first.
-"""
+"""Where all candidates meet: choose one, and either answer, ask about a tie, or go on to the next branch up."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,21 +11,23 @@ from langgraph.types import Command
 
 from ..state.budget import Limit, Spent
 from ..state.pricing import Price
-from ..state.run import Answer, Candidate, Rule, RunState, Selection, StopReason
+from ..state.run import Answer, Candidate, RunState, Selection, StopReason
 from .accounts import accounts
+from .ask import ask, is_tie
 from .assess import LADDER_BRANCHES, floor_of, harder, leads
 from .dispatch import Done, Wave
 from .events import Event, emit
 from .gate import limit_on, reserve
-from .judge import comparisons, favourite
 from .route import go
-from .stopping import settled
+from .selectors import choose
+from .selectors.ballot import tied
+from .selectors.consistent import READ, readings
+from .selectors.judge import FINALISTS, comparisons
+from .try_out import wants_tests
 from .view import View
 from .vote import support, tally
 
 LIMITS: tuple[Limit, ...] = get_args(Limit)
-WEIGHTED_BELOW = 16
-"""Votes are weighted by log-probability up to here: on recorded answers that gains at 4 and 8 and loses at 32."""
 
 
 @dataclass(frozen=True)
@@ -53,58 +51,16 @@ class Select:
             emit(Event(type="escalated", branch=branch, assessment=raised, selection=selection))
             share = min(floor_of(branch), units_left(view))
             return go(view, [branch], {"assessment": raised, "selection": selection}, share)
-        judging = plan_judge(view)
-        # A pair is worth asking about in both orders or not at all.
-        if isinstance(judging, Wave) and len(reserve(view, judging.calls)) == len(judging.calls):
+        if wants_tests(view):
+            return Command(goto="tests")
+        if view.settings.on_tie == "ask" and is_tie(view):
+            selection = ask(view)
+        elif isinstance(plan_judge(view), Wave):
             return Command(update={"selection": selection}, goto="judge")
         answer = answer_of(view, selection, reason or "complete", config)
         emit(Event(type="selected", selection=selection, reason=answer.stopped_because))
         message = AIMessage(answer.text, id=f"ponder-{view.problem.epoch}")
         return Command(update={"selection": selection, "answer": answer, "messages": [message]}, goto=END)
-
-
-def choose(view: View) -> Selection:
-    """Apply the rules in their order; the first that singles out an answer decides."""
-    votes = view.votes
-    passed = [item for item in votes if item.verdict and item.verdict.passed]
-    if passed:
-        return Selection(candidate_id=passed[0].id, confidence=1, decided_by="verified", settled=True)
-    if not votes:
-        return Selection(candidate_id=None, confidence=0, decided_by="none", settled=False)
-    rule, leader = lead(view, votes)
-    counts = tally(votes)
-    sure = counts[leader] == max(counts.values()) and settled(view)
-    refuted = any(item.verdict and item.verdict.passed is False and item.answer == leader for item in votes)
-    return Selection(
-        candidate_id=spokesman(votes, leader).id,
-        confidence=0 if refuted else support(counts, leader),
-        decided_by=rule,
-        settled=sure and not refuted,
-    )
-
-
-def lead(view: View, votes: Sequence[Candidate]) -> tuple[Rule, str]:
-    """Return the leading answer and the rule that put it there."""
-    if all(item.verdict is not None for item in votes):
-        scores: dict[str, float] = {}
-        for item in votes:
-            assert item.answer is not None  # noqa: S101 - a vote holds an answer
-            scores[item.answer] = scores.get(item.answer, 0) + (item.verdict.score if item.verdict else 0)
-        if len(set(scores.values())) == len(scores):
-            return "scores", max(scores, key=lambda answer: scores[answer])
-    elif len(votes) < WEIGHTED_BELOW and all(item.confidence_source == "logprob" for item in votes):
-        return "confidence", next(iter(tally(votes, weighted=True)))
-    leaders = tied(view)
-    if len(leaders) == 1:
-        return "majority", str(leaders[0].answer)
-    liked = favourite(leaders, view.calls)
-    return ("judge", str(liked.answer)) if liked else ("first", str(votes[0].answer))
-
-
-def tied(view: View) -> list[Candidate]:
-    """Return one candidate for each of the answers with the most votes."""
-    counts = tally(view.votes)
-    return [spokesman(view.votes, answer) for answer, count in counts.items() if count == max(counts.values())]
 
 
 def written(votes: Sequence[Candidate]) -> dict[str, int]:
@@ -113,20 +69,17 @@ def written(votes: Sequence[Candidate]) -> dict[str, int]:
     return {first[answer]: int(count) for answer, count in tally(votes).items()}
 
 
-def spokesman(votes: Sequence[Candidate], answer: str) -> Candidate:
-    """Return the candidate that speaks for an answer: the best score, then the best confidence, then the first."""
-
-    def standing(candidate: Candidate) -> tuple[float, float]:
-        return (candidate.verdict.score if candidate.verdict else 0, candidate.confidence or 0)
-
-    return max((item for item in votes if item.answer == answer), key=standing)
-
-
 def plan_judge(view: View) -> Wave | Done:
-    """Compare the tied answers, once, where only a judge can tell them apart."""
+    """Have the tied answers compared, once, where nothing else tells them apart; as many as the budget admits."""
     if any(call.kind == "judge" for call in view.calls) or choose(view).decided_by != "first":
         return Done("complete", 1)
-    return Wave(comparisons(view, tied(view))) if len(tied(view)) > 1 else Done("nothing to compare")
+    finalists = tied(view)
+    if view.problem.answer_type == "text":
+        waves = [readings(view, finalists[:READ])] if len(finalists) > 1 else []
+    else:
+        waves = [comparisons(view, finalists[:count]) for count in range(min(FINALISTS, len(finalists)), 1, -1)]
+    # A pair is worth asking about in both orders or not at all.
+    return next((Wave(calls) for calls in waves if len(reserve(view, calls)) == len(calls)), Done("nothing to compare"))
 
 
 def stop_reason(view: View, selection: Selection, *, tireless: bool = False) -> StopReason | None:

@@ -9,7 +9,7 @@ def samples_left(view: View) -> int:
     fixed = view.settings.policy == "fixed"
     cap = (view.settings.budget.max_calls if fixed else None) or view.settings.sample_cap
     made = [call for call in view.calls if call.branch in {"assess", "parallel"} and call.state != "unmade"]
-    return max(0, cap - len({call.candidate_id for call in made if call.kind != "rate"}))
+    return max(0, cap - len({call.candidate_id for call in made if call.kind in {"probe", "sample"}}))
 
 
 def reason_to_stop(view: View, left: int) -> str:
@@ -19,7 +19,7 @@ def reason_to_stop(view: View, left: int) -> str:
     in the long run or when the samples that are left are drawn. And the opposite: where no answer has a quorum of the
     candidates after the probes and a window, more of the same would hardly settle it.
     """
-    if any(candidate.verdict and candidate.verdict.passed for candidate in view.candidates):
+    if any(candidate.verified for candidate in view.candidates):
         return "verified"
     if view.exact:
         return ""

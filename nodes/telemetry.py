@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
+from langgraph.errors import GraphBubbleUp
 from langsmith import tracing_context
 
 from ..state.budget import Call, Limit
@@ -70,7 +71,8 @@ def watch_run(model: str, config: RunnableConfig | None, bound: RunnableConfig |
         except BaseException as error:
             kind, level = type(error).__name__, level_of(error)
             of_runs.log(level, "%s: run stopped after %.2f s: %s", thread or "-", time.perf_counter() - began, kind)
-            if not isinstance(error, GeneratorExit):  # which is a reader who has seen enough
+            # The one is a reader who has seen enough, the other a run inside another graph that waits for a person.
+            if not isinstance(error, GeneratorExit | GraphBubbleUp):
                 mark(span, kind)
             raise
     of_runs.info("%s: run ended after %.2f s", thread or "-", time.perf_counter() - began)
@@ -214,8 +216,8 @@ def mark(span: "Span | None", kind: str) -> None:
 
 
 def level_of(error: BaseException) -> int:
-    """Return the level at which an ending is told: to be cancelled or left is no fault."""
-    return logging.WARNING if isinstance(error, Exception) else logging.INFO
+    """Return the level at which an ending is told: to be cancelled or left, or to wait for a person, is no fault."""
+    return logging.WARNING if isinstance(error, Exception) and not isinstance(error, GraphBubbleUp) else logging.INFO
 
 
 def kind_of(error: BaseException) -> str:

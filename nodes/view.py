@@ -10,6 +10,7 @@ from ..state.budget import Call, CallKind, Ledger, cost, cost_usd
 from ..state.pricing import Price
 from ..state.run import Candidate, Leg, Problem, RunState, merge
 from ..state.settings import Settings
+from .agree import agreed
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,10 @@ class View:
         """The stretch of the way that runs now."""
         return self.state.get("leg") or Leg()
 
-    @property
+    @cached_property
     def candidates(self) -> list[Candidate]:
-        """All candidates of the run, of every branch."""
-        return self.state.get("candidates") or []
+        """All candidates of the run, of every branch; those that mean the same have one answer."""
+        return agreed(self.state.get("candidates") or [])
 
     @property
     def heard(self) -> list[Candidate]:

@@ -1,22 +1,30 @@
-"""Count votes, and say how sure a lead is."""
+"""Count votes, say how sure a lead is, and how likely the leader is right."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from functools import lru_cache
 from math import comb
+from typing import TypeVar
 
 from ..state.run import Candidate
 
 ENDLESS = 400
 """So many votes are as good as endlessly many."""
 
+K = TypeVar("K", bound=Hashable)
 
-def tally(candidates: Iterable[Candidate], *, weighted: bool = False) -> dict[str, float]:
-    """Answer -> its votes, most first, ties in the order of arrival; weighted: its candidates' confidence."""
+DISCOUNT, CONCENTRATION = 0.5, 0.5
+"""Of the Pitman-Yor process; they make `support` the share of right answers on the recorded data.
+
+`tests/benchmarks/selection.py` fits them on one half and tests them on the other.
+"""
+
+
+def tally(candidates: Iterable[Candidate]) -> dict[str, float]:
+    """Answer -> its votes, most first, ties in the order of arrival."""
     votes: dict[str, float] = {}
     for candidate in candidates:
         if candidate.answer is not None:
-            weight = candidate.confidence if weighted and candidate.confidence is not None else 1.0
-            votes[candidate.answer] = votes.get(candidate.answer, 0.0) + weight
+            votes[candidate.answer] = votes.get(candidate.answer, 0.0) + 1
     return dict(sorted(votes.items(), key=lambda item: -item[1]))
 
 
@@ -50,12 +58,16 @@ def lead_kept(first: int, second: int, left: int) -> float:
     return (2 * ways + half) / (2 * comb(first + second + left + 1, left))
 
 
-def top_two(votes: dict[str, float]) -> tuple[int, int]:
+def top_two(votes: Mapping[str, float]) -> tuple[int, int]:
     """Return the counts of the two leading answers."""
     first, second, *_ = [*(int(count) for count in votes.values()), 0, 0]
     return first, second
 
 
-def support(votes: dict[str, float], answer: str) -> float:
-    """Return how far the votes support an answer: its count over all and one more; rises with each vote for it."""
-    return votes.get(answer, 0.0) / (sum(votes.values()) + 1)
+def support(votes: Mapping[K, float], answer: K) -> float:
+    """Return how likely an answer is right, by its votes: the chance that one more candidate would give it.
+
+    That is the predictive rule of the Pitman-Yor process (Pitman and Yor 1997), which leaves room for answers nobody
+    gave: (count - discount) / (all + concentration). It rises with each vote for the answer and falls with each other.
+    """
+    return max(0.0, votes.get(answer, 0.0) - DISCOUNT) / (sum(votes.values()) + CONCENTRATION)

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .budget import Budget, Spent
     from .checkpointer import SQLAlchemySaver
-    from .errors import ModelUnreachable, PonderError, StoreError, ThreadBusy, ThreadNotFound, UsageError
+    from .errors import (
+        ChoiceNeeded,
+        ModelUnreachable,
+        PonderError,
+        StoreError,
+        ThreadBusy,
+        ThreadNotFound,
+        UsageError,
+    )
     from .preview import Preview
     from .run import Answer, Assessment, Candidate, Problem, Verdict
     from .settings import Settings
@@ -14,7 +22,15 @@ if TYPE_CHECKING:
 MODULES = {
     "budget": ("Budget", "Spent"),
     "checkpointer": ("SQLAlchemySaver",),
-    "errors": ("ModelUnreachable", "PonderError", "StoreError", "ThreadBusy", "ThreadNotFound", "UsageError"),
+    "errors": (
+        "ChoiceNeeded",
+        "ModelUnreachable",
+        "PonderError",
+        "StoreError",
+        "ThreadBusy",
+        "ThreadNotFound",
+        "UsageError",
+    ),
     "preview": ("Preview",),
     "run": ("Answer", "Assessment", "Candidate", "Problem", "Verdict"),
     "settings": ("Settings",),
@@ -25,6 +41,7 @@ __all__ = [
     "Assessment",
     "Budget",
     "Candidate",
+    "ChoiceNeeded",
     "ModelUnreachable",
     "PonderError",
     "Preview",

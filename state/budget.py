@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat
 CallState = Literal["reserved", "unmade", "lost", "dropped", "failed", "done"]
 """`unmade`: time ran out before it began; `lost`: nobody knows how it ended; `dropped`: its vote was not awaited."""
 Limit = Literal["max_calls", "max_tokens", "max_usd", "max_seconds"]
-CallKind = Literal["rate", "probe", "sample", "critique", "revise", "expand", "step", "judge"]
+CallKind = Literal["rate", "probe", "sample", "critique", "revise", "expand", "step", "judge", "tests", "grade"]
+"""`judge` compares two candidates, `grade` is a verifier that asks a model about one."""
 
 
 class Budget(BaseModel):

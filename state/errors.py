@@ -4,9 +4,15 @@ PonderError
 ├── UsageError          a value the caller gave cannot be used
 │   └── ThreadNotFound  no run is stored under that thread
 ├── ModelUnreachable    no model answered, or it refused us
+├── ChoiceNeeded        a run waits for a person to choose
 ├── StoreError          the store cannot be opened, read or written
 └── ThreadBusy          another process works on that thread
 """
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .question import Question
 
 
 class PonderError(Exception):
@@ -23,6 +29,17 @@ class ThreadNotFound(UsageError):  # noqa: N818 - reads as the fact it states
 
 class ModelUnreachable(PonderError):  # noqa: N818
     """No model answered, or it refused us; the run is saved and can be resumed."""
+
+
+class ChoiceNeeded(PonderError):  # noqa: N818
+    """A run waits for a person to choose between answers that are tied; it is saved."""
+
+    def __init__(self, thread_id: str, question: "Question") -> None:
+        """Name the thread and the finalists."""
+        told = ", ".join(f"{item.number}: {item.answer[:60]!r}" for item in question.finalists)
+        super().__init__(f"thread {thread_id!r} waits for a choice between {told}: give resume(…, choice=NUMBER)")
+        self.thread_id = thread_id
+        self.question = question
 
 
 class StoreError(PonderError):

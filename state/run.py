@@ -16,10 +16,22 @@ from .budget import Budget, Call, Limit, Spent, Usage
 from .calibration import Calibration
 from .settings import Level, Settings
 
-AnswerType = Literal["number", "choice", "code", "json", "text"]
+AnswerType = Literal["number", "math", "choice", "code", "json", "text"]
 Finish = Literal["stop", "length", "error", "other"]
 ConfidenceSource = Literal["vote", "logprob", "verifier", "self-rated"]
-Rule = Literal["verified", "scores", "confidence", "majority", "judge", "first", "none"]
+Rule = Literal[
+    "verified",
+    "agreement",
+    "scores",
+    "person",
+    "confidence",
+    "majority",
+    "judge",
+    "consistent",
+    "first",
+    "none",
+]
+"""What decided; `nodes/selectors/` has a file for each."""
 StopReason = Literal["verified", "confident", "complete", "no branch left", "patience", "compute budget"] | Limit
 """Why a run ended.
 
@@ -27,6 +39,10 @@ StopReason = Literal["verified", "confident", "complete", "no branch left", "pat
 calls; `no branch left`: the highest branch left it open; `patience`: a whole branch brought nothing better; `compute
 budget`: the calls that the assessment or `max_compute_budget` allows are made; else the limit of the budget reached.
 """
+
+
+Kind = Literal["exact", "weak"]
+"""`exact`: what passes is right; `weak`: a model's opinion, which can be argued into anything by many candidates."""
 
 
 class Frozen(BaseModel):
@@ -43,6 +59,8 @@ class Problem(Frozen):
     """The chat before the problem, passed to the model untouched."""
     answer_type: AnswerType | None = None
     """None: read off the problem's text."""
+    verifier: str = ""
+    """The spec of the problem's own verifier, which goes before the graph's; empty: it has none."""
     epoch: str = ""
     """Set when a run starts on the problem; a new epoch is a new run."""
 
@@ -77,7 +95,11 @@ class Verdict(Frozen):
     """None: the verifier only scores."""
     feedback: str = ""
     """What to do better; it flows into a revision."""
-    kind: Literal["exact", "weak"] = "exact"
+    kind: Kind = "exact"
+    outcomes: tuple[bool, ...] = ()
+    """Of each test whether it passed, where there are several; all candidates of a run have the same tests."""
+    awaits: str = ""
+    """The rubric by which a model is still to grade the candidate; empty: this is the verdict."""
 
 
 class Candidate(Frozen):
@@ -89,6 +111,8 @@ class Candidate(Frozen):
     """The answer as it stands in the text; None where none was found."""
     answer: str | None = None
     """Its canonical form: equal answers are equal strings. None never votes."""
+    aliases: tuple[str, ...] = ()
+    """Canonical forms that may mean the same: of `5 km` that of `5`."""
     branch: str = ""
     strategy: str = ""
     model: str = ""
@@ -102,9 +126,15 @@ class Candidate(Frozen):
     error: str = ""
 
     @property
-    def rank(self) -> tuple[bool, bool, str]:
+    def rank(self) -> tuple[bool, bool, bool, str]:
         """Of two candidates with one id the higher one is kept."""
-        return (not self.error, self.verdict is not None, self.text)
+        verdict = self.verdict
+        return (not self.error, verdict is not None, verdict is not None and not verdict.awaits, self.text)
+
+    @property
+    def verified(self) -> bool:
+        """An exact verifier has passed it."""
+        return self.verdict is not None and self.verdict.kind == "exact" and bool(self.verdict.passed)
 
 
 class Assessment(Frozen):
@@ -155,6 +185,8 @@ class Selection(Frozen):
     decided_by: Rule
     settled: bool
     """Further calls are not expected to change the choice."""
+    margin: float = Field(default=0, ge=0, le=1)
+    """How far ahead it is of the next one, of all that the rule counts: votes, weights, scores, comparisons."""
 
 
 By = Literal["strategy", "model"]

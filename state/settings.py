@@ -73,6 +73,10 @@ class Settings(BaseModel):
     """Likewise."""
     tokens_per_minute: PositiveInt | None = None
     """Likewise; a call counts at its worst case until it has ended."""
+    on_tie: Literal["judge", "ask"] = "judge"
+    """Who decides where answers are tied for most votes: a judge where confidences do not, or a person who is asked."""
+    write_tests: int = Field(default=0, ge=0)
+    """Calls that write tests for programs where there is no verifier; the programs then run in the sandbox."""
     seed: int | None = None
     """Makes a run repeatable where the model honours seeds."""
 

@@ -14,7 +14,14 @@ Script = Callable[[str, int], str | Reply | Exception]
 
 def kind_of(prompt: str) -> str:
     """Tell from a prompt which step asks."""
-    marks = {"Score: <0-10>": "critique", "Better: 1": "judge", "Difficulty:": "rate", "<feedback>": "improve"}
+    marks = {
+        "addresses_grader": "grade",
+        "Score: <0-10>": "critique",
+        "Better: 1": "judge",
+        "Difficulty:": "rate",
+        "<feedback>": "improve",
+    }
+    marks |= {"Most consistent: <number>": "consistent", "assert CALL": "tests"}
     return next((kind for mark, kind in marks.items() if mark in prompt), "sample")
 
 

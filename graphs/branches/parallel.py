@@ -24,7 +24,7 @@ def plan(view: View) -> Wave | Done:
     if left <= 0:
         return Done("samples drawn", windows)
     size = min(left, WIDEST_WINDOW if fixed else view.settings.window)
-    names, asked = tuple(STRATEGIES), len({call.candidate_id for call in view.own})
+    names, asked = tuple(STRATEGIES), len({call.candidate_id for call in view.own if call.kind == "sample"})
     return Wave(
         [view.call("sample", windows, index, strategy=names[(asked + index) % len(names)]) for index in range(size)],
         windows,

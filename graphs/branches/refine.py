@@ -29,7 +29,7 @@ def plan(view: View) -> Wave | Done:
     rounds = max((made(view, chain) for chain in chains), default=0)
     if not current:
         return Done("no draft")
-    if any(version.verdict and version.verdict.passed for version in current.values()):
+    if any(version.verified for version in current.values()):
         return Done("verified", rounds)
     steps = [work(view, chain, version) for chain, version in current.items()]
     calls = [step for step in steps if isinstance(step, Call)]
@@ -51,7 +51,7 @@ def work(view: View, chain: int, version: Candidate) -> Call | str:
 def starts(view: View) -> list[Candidate]:
     """Return what chains begin with: earlier candidates, the best verdict first, else one of the leading answer."""
     earlier = [item for item in view.candidates if item.text and not item.error and not item.id.startswith(view.place)]
-    if view.exact:
+    if any(item.verdict for item in earlier):
         unlike = {item.answer or item.text: item for item in reversed(earlier)}
         return sorted(unlike.values(), key=lambda item: (-score(item), item.id))
     votes = tally(earlier)
@@ -71,8 +71,8 @@ def newest(view: View, chain: int, earlier: list[Candidate]) -> Candidate | None
     own = {call.candidate_id for call in view.own if chain_of(call) == chain}
     versions = [*earlier[chain : chain + 1], *(item for item in view.candidates if item.id in own)]
     usable = [item for item in versions if item.text and not item.error]
-    if view.exact:
-        return max(usable, key=score, default=None)
+    if any(item.verdict for item in usable):
+        return max(usable, key=score)
     return usable[-1] if usable else None
 
 

@@ -24,12 +24,13 @@ def doctor(
     store: Store = None,
     json: Json = False,
 ) -> None:
-    """Check the installation, the model (one short call) and the store."""
+    """Check the installation, the model (one short call), the store and the sandbox."""
     checks: dict[str, Check] = {
         "installed": installed,
         "settings": configured,
         "model": lambda: model_answers(model, base_url),
         "store": lambda: store_writes(store),
+        "sandbox": sandboxed,
     }
     results = asyncio.run(examine(checks))
     if json:
@@ -90,6 +91,15 @@ async def model_answers(name: str | None, base_url: str | None) -> str:
     counts = "reports tokens" if reply.usage else "reports no tokens (they are estimated)"
     logprobs = "gives log-probabilities" if reply.mean_logprob is not None else "gives no log-probabilities"
     return f"{model.name} answers, {counts}, {logprobs}"
+
+
+async def sandboxed() -> str:
+    """Name the layers that stand around code here, and those that do not."""
+    from ...nodes.sandbox import ALL_LAYERS, layers
+
+    up = await layers()
+    missing = [layer for layer in ALL_LAYERS if layer not in up]
+    return f"{', '.join(up)}{'; missing: ' if missing else ''}{', '.join(missing)}"
 
 
 async def store_writes(url: str | None) -> str:

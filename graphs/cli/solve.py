@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...state.errors import ModelUnreachable, UsageError
+from ...state.errors import ChoiceNeeded, ModelUnreachable, UsageError
 from .log import Verbose, logged
 
 if TYPE_CHECKING:
@@ -47,7 +47,17 @@ def solve(
     max_usd: MaxUsd = None,
     max_seconds: MaxSeconds = None,
     max_output: Annotated[int | None, typer.Option(min=1, help="Output tokens of one call; default: 512.")] = None,
-    verify: Annotated[str | None, typer.Option(help="regex:PATTERN or py:MODULE:FUNCTION.")] = None,
+    verify: Annotated[
+        str | None,
+        typer.Option(
+            help="python:TESTS.py, 'cmd:COMMAND {answer_file}', py:MODULE:FUNCTION, regex:PATTERN, schema:FILE.json, "
+            "choice:LETTER, math:CONDITIONS, judge:RUBRIC or reward:URL, see README."
+        ),
+    ] = None,
+    write_tests: Annotated[
+        int, typer.Option(min=0, help="Calls that write tests for code; the programs are then run, in a sandbox.")
+    ] = 0,
+    on_tie: Annotated[str, typer.Option(help="Who decides on tied answers: judge, or ask you.")] = "judge",
     store: Store = None,
     thread: Annotated[str | None, typer.Option(help="Name the run; default: a new name.")] = None,
     seed: Annotated[int | None, typer.Option(help="Repeat a run, where the model honours seeds.")] = None,
@@ -69,6 +79,8 @@ def solve(
         "verifier": verify,
         "seed": seed,
         "max_tokens": max_output,
+        "write_tests": write_tests,
+        "on_tie": on_tie,
     }
     if dry_run:
         from .dry_run import tell
@@ -81,7 +93,8 @@ def solve(
     thread = thread or new_thread()
     finish(
         lambda on_event: run(text, store=store, thread_id=thread, on_event=on_event, **asked),
-        resuming=resume_command(thread, store),
+        thread=thread,
+        store=store,
         title=text,
         json=json,
         quiet=quiet,
@@ -97,6 +110,7 @@ def resume(
     max_tokens: MaxTokens = None,
     max_usd: MaxUsd = None,
     max_seconds: MaxSeconds = None,
+    choose: Annotated[int | None, typer.Option(min=1, help="Which of the tied answers is right.")] = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
@@ -114,8 +128,9 @@ def resume(
 
     raised = {"max_calls": max_calls, "max_tokens": max_tokens, "max_usd": max_usd, "max_seconds": max_seconds}
     finish(
-        lambda on_event: run(thread, store=store, model=model or None, budget=raised, on_event=on_event),
-        resuming=resume_command(thread, store),
+        lambda on_event: run(thread, store=store, model=model or None, budget=raised, choice=choose, on_event=on_event),
+        thread=thread,
+        store=store,
         title=f"thread {thread}",
         json=json,
         quiet=quiet,
@@ -126,19 +141,27 @@ def resume(
 def finish(
     run: "Callable[[Callable[[Event], None]], Answer]",
     *,
-    resuming: str,
+    thread: str,
+    store: str | None,
     title: str,
     json: bool,
     quiet: bool,
     verbose: int,
 ) -> None:
-    """Run, show, and print the outcome; a run that stops says how to go on."""
+    """Run, show, and print the outcome; a run that stops says how to go on, and one that is tied asks."""
     from .view import open_view
+
+    resuming = resume_command(thread, store)
 
     try:
         with open_view(title, silent=json or quiet) as view, logged(verbose):
             answer = run(view.show)
             view.close(answer)
+    except ChoiceNeeded as tie:
+        from .tie import choice
+
+        resume(thread, store, choose=choice(tie, resuming, json=json), json=json, quiet=quiet, verbose=verbose)
+        return
     except (ModelUnreachable, KeyboardInterrupt) as error:
         if isinstance(error, KeyboardInterrupt):
             typer.echo("interrupted: what was paid is saved", err=True)

@@ -1,11 +1,12 @@
 """The caller's own function as a verifier."""
 
-import asyncio
 import inspect
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from ...state.run import Candidate, Problem, Verdict
+from ..loop import in_thread
 
 Judged = bool | float | Verdict
 Check = Callable[[Problem, Candidate], Judged | Awaitable[Judged]]
@@ -16,7 +17,7 @@ class Function:
     """Call `check(problem, candidate)`.
 
     It returns True or False, a score from 0 to 1 (it ranks, and nothing passes or fails by it), or a whole Verdict.
-    A plain function runs in a thread, so that it may block.
+    A plain function runs in a thread of its own, so that it may block; one that hangs is left there.
     """
 
     check: Check
@@ -25,11 +26,15 @@ class Function:
         if inspect.iscoroutinefunction(self.check):
             judged = await self.check(problem, candidate)
         else:
-            judged = await asyncio.to_thread(self.check, problem, candidate)
+            judged = await in_thread(lambda: self.check(problem, candidate))
+        if inspect.isawaitable(judged):
+            judged = await judged
         if isinstance(judged, Verdict):
             return judged
         if isinstance(judged, bool):
             return Verdict(score=float(judged), passed=judged, feedback="" if judged else "the check refused it")
-        if isinstance(judged, int | float):
+        if isinstance(judged, int | float) and math.isfinite(judged) and 0 <= judged <= 1:
             return Verdict(score=judged, kind="weak")
-        raise TypeError(f"the check returned {judged!r}: return True, False, a score from 0 to 1 or a Verdict")
+        raise TypeError(
+            f"the check returned {repr(judged)[:200]}: return True, False, a score from 0 to 1 or a Verdict"
+        )

@@ -14,7 +14,7 @@ from typing import Any
 from langgraph.checkpoint.memory import InMemorySaver
 
 from ponder.graphs import solve
-from ponder.nodes.answers import canonical, infer_type
+from ponder.nodes.answers import equal, infer_type
 from ponder.state.run import PERSISTED
 
 DATA = Path(__file__).parent.parent / "data" / "smollm2_samples.jsonl.gz"
@@ -35,8 +35,8 @@ def problems(count: int) -> list[dict[str, Any]]:
 
 def right(problem: dict[str, Any], answer: str | None) -> bool:
     """Compare with the gold answer."""
-    kind = infer_type(problem["question"])
-    return answer is not None and canonical(answer, kind) == canonical(problem["answer"], kind)
+    question = problem["question"]
+    return answer is not None and equal(answer, problem["answer"], infer_type(question), question=question)
 
 
 def main() -> None:

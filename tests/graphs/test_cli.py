@@ -36,7 +36,7 @@ def test_piped_the_answer_alone_is_on_standard_output_and_the_way_to_it_on_the_o
     lines = done.err.splitlines()
     assert lines[:3] == ["assess: 2"] * 3
     assert "assessed: low, 3 of 3 probes agree, up to 5 calls, direct" in lines
-    assert lines[-1].startswith("confidence 0.75 by majority, stopped: confident; 3 calls, 30 + 15 tokens")
+    assert lines[-1].startswith("confidence 0.71 by majority, stopped: confident; 3 calls, 30 + 15 tokens")
     assert lines[-1].endswith("thread t")
 
 
@@ -162,9 +162,15 @@ def test_several_models_are_a_pool_and_a_resumed_run_asks_them_again(ponder: Pon
         (["1 + 1?", "--policy", "magic"], "error: policy 'magic' is unknown: choose one of adaptive"),
         (["1 + 1?", "--effort", "huge"], "error: effort='huge' cannot be used"),
         (["1 + 1?", "--assessor", "fixed:99"], "error: assessor='fixed:99' cannot be used"),
-        (["1 + 1?", "--verify", "magic:1"], "error: verifier 'magic:1' is unknown: give regex:PATTERN"),
-        (["1 + 1?", "--verify", "regex:("], "error: verifier 'regex:(' is not a regular expression"),
-        (["1 + 1?", "--verify", "py:nope:nope"], "error: verifier 'py:nope:nope' cannot be imported"),
+        (["1 + 1?", "--verify", "magic:1"], "error: verifier 'magic:1' cannot be used: give python:TESTS.py"),
+        (
+            ["1 + 1?", "--verify", "regex:("],
+            "error: verifier 'regex:(' cannot be used: '(' is not a regular expression",
+        ),
+        (
+            ["1 + 1?", "--verify", "py:nope:nope"],
+            "error: verifier 'py:nope:nope' cannot be used: 'nope:nope' cannot be imported",
+        ),
         (["1 + 1?", "--max-calls", "0"], "error: budget.max_calls=0 cannot be used: input should be greater than 0"),
         (["1 + 1?", "--max-calls", "-2"], "error: budget.max_calls=-2 cannot be used"),
         (["1 + 1?", "--max-calls", "many"], "error: Invalid value for '--max-calls': Input should be a valid integer"),
@@ -252,11 +258,12 @@ def test_doctor_says_what_works_and_what_does_not(ponder: Ponder, server: FakeSe
         ["ok", "settings"],
         ["ok", "model"],
         ["ok", "store"],
+        ["ok", "sandbox"],
     ]
     assert "key" not in done.out.replace("OPENAI_API_KEY", "")
     server.script = lambda *_: Said(status=404, body={})
     done = ponder("doctor", *on(server), "--store", "sqlite:////no/x.db", "--json")
-    assert (done.code, [check["ok"] for check in json.loads(done.out)]) == (1, [True, True, False, False])
+    assert (done.code, [check["ok"] for check in json.loads(done.out)]) == (1, [True, True, False, False, True])
 
 
 def test_help_says_what_the_exit_codes_mean(ponder: Ponder) -> None:

@@ -129,7 +129,7 @@ def test_an_export_is_one_object_with_everything(ponder: Ponder, saver: SQLAlche
         *("messages", "settings", "calls", "first_call", "checkpoints"),
     ]
     assert list(two) == list(one)
-    assert (one["answer"], one["confidence"], one["settings"]["effort"]) == ("2", 0.75, "balanced")
+    assert (one["answer"], one["confidence"], one["settings"]["effort"]) == ("2", pytest.approx(2.5 / 3.5), "balanced")
     assert (len(one["calls"]), one["spent"]["calls"], len(one["candidates"])) == (3, 3, 3)
     assert one["first_call"] <= one["updated"]
     assert (two["answer"], two["spent"]["calls"], len(two["calls"])) == (None, 4, 5)

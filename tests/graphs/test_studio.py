@@ -88,6 +88,19 @@ async def test_the_branches_are_drawn_and_the_knobs_are_described(studio: str) -
     assert {"policy", "effort", "budget"} <= set(schemas["context_schema"]["properties"])
 
 
+async def test_a_tie_is_shown_as_an_interrupt_and_goes_on_with_the_choice(studio: str) -> None:
+    context: Any = {"policy": "fixed", "budget": {"max_calls": 2}, "max_tokens": 96, "seed": 4, "on_tie": "ask"}
+    context |= {"temperature": 0.8}  # as recorded: 34 and 28
+    async with get_client(url=studio) as client:
+        thread = (await client.threads.create())["thread_id"]
+        asked: Any = await client.runs.wait(thread, "ponder", input={"problem": "What is 4 times 7?"}, context=context)
+        finalists = asked["__interrupt__"][0]["value"]["finalists"]
+        assert [item["number"] for item in finalists] == [1, 2]
+        chosen: Any = await client.runs.wait(thread, "ponder", command={"resume": 2}, context=context)
+    assert (chosen["answer"]["decided_by"], chosen["answer"]["spent"]["calls"]) == ("person", 2)
+    assert chosen["answer"]["answer"] == finalists[1]["answer"]
+
+
 async def test_a_problem_and_a_chat_are_solved_on_one_thread_in_our_store(studio: str, store: str) -> None:
     context: Any = {"policy": "direct", "max_tokens": 48}
     async with get_client(url=studio) as client:

@@ -11,21 +11,44 @@ from ponder.state.run import AnswerType
 @pytest.mark.parametrize(
     ("text", "kind", "answer"),
     [
-        (r"so \boxed{\frac{1}{2}} it is", None, r"\frac{1}{2}"),
+        (r"so \boxed{\frac{1}{2}} it is", None, "1/2"),
+        (r"\boxed{3} or rather \boxed{\text{Paris}}", None, "paris"),
+        (r"so \boxed{12", None, None),
+        ("the answer is 5 <think>", "number", None),
+        ("<think>Answer: 3</think>Answer: 4", "number", "4"),
+        ("<answer>7</answer> and 8", "number", "7"),
+        ("Answer: <answer>", None, None),
+        ("**Final Answer**\n\n42", "number", "42"),
+        ("Answer:\n42", "number", "42"),
+        ("The answer is Paris. It is the capital.", None, "paris"),
+        ("The answer is J. Smith.", None, "j. smith"),
+        ("Final Answer: The final answer is $5$. I hope it is correct.", "math", "5"),
+        ("80 - 35", "number", "35"),
+        ("it is -35", "number", "-35"),
+        ("The answer is 22, which is the sum of 11 and 98.", "number", "22"),
+        ("98 - 49 is 18.", "number", "18"),
+        ("The answer is 5 apples in 2 bags", "number", "5"),
+        ("The answer is 5 km.", "number", "5000 m"),
+        ("The answer is five.", "number", "5"),
+        (r"thus $x=\frac{3}{4}$", "math", "x = 3/4"),
         ("Answer: 12", "number", "12"),
         ("Answer: 3\nNo wait.\nAnswer: **4**", "number", "4"),
-        ("The answer is: 1,234.50 dollars", "number", "2469/2"),
+        ("The answer is: 1,234.50 dollars", "number", "2469/2 USD"),
         ("the answer is 8 * 2 = 16 pens", "number", "16"),
         ("steps 1, 2\n#### 42", "number", "42"),
         ("33 + 97 = 130", "number", "130"),
         ("no idea", "number", None),
         ("The answer is (C).", "choice", "C"),
         ("I would say B", "choice", "B"),
+        ("A cat is an animal, so I choose (b).", "choice", "B"),
+        ("**B**", "choice", "B"),
         ('The last letter is "n".', None, "n"),
         ("Answer: Tuesday.", None, "tuesday"),
-        ("a poem\nof two lines", "text", "a poem of two lines"),
+        ("a poem\nof two lines", "text", "poem of two lines"),
         ('```json\n{"b": 1, "a": 2}\n```', "json", '{"a": 2, "b": 1}'),
         ("{broken", "json", None),
+        ('It is {"a": [1, 2.0]} then.', "json", '{"a": [1, 2]}'),
+        ("```python\ndef f(:\n```", "code", None),
         ("```python\nprint(1)\n```", "code", "print(1)"),
         ("", None, None),
     ],
@@ -33,6 +56,27 @@ from ponder.state.run import AnswerType
 def test_extracts(text: str, kind: AnswerType | None, answer: str | None) -> None:
     found = extract(text, kind)
     assert (found and found.canonical) == answer
+
+
+QUESTION = "What is the capital of France?\nA) London\nB) Paris\nC) Rome"
+
+
+@pytest.mark.parametrize("text", ["Answer: Paris", "Answer: B", "Answer: b) Paris", "It is Paris.\nParis", "(B)"])
+def test_a_choice_is_read_by_its_letter_or_by_the_text_of_the_option(text: str) -> None:
+    found = extract(text, "choice", question=QUESTION)
+    assert found is not None
+    assert found.canonical == "B"
+
+
+def test_a_choice_that_is_not_offered_is_no_answer() -> None:
+    assert extract("Answer: Berlin", "choice", question=QUESTION) is None
+    assert extract("Answer: E", "choice", question=QUESTION) is None
+
+
+def test_where_a_percentage_is_asked_for_the_sign_may_be_left_out() -> None:
+    found = extract("Answer: 50%", "number", question="What percentage is red?")
+    assert found is not None
+    assert (found.canonical, found.aliases) == ("1/2", ("50",))
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,12 @@ def test_a_vote_more_makes_surer(a: int, b: int) -> None:
     assert support(some | {"x": a + 1.0}, "x") > support(some, "x")
 
 
+def test_support_leaves_room_for_answers_that_nobody_gave() -> None:
+    assert support({"x": 1.0}, "x") == pytest.approx(1 / 3)
+    assert support({"x": 3.0}, "x") == pytest.approx(2.5 / 3.5)
+    assert (support({"x": 3.0}, "y"), support({}, "x")) == (0, 0)
+
+
 def test_what_holds_no_answer_does_not_vote() -> None:
     assert tally(votes("1", None, "2", "1")) == {"1": 2, "2": 1}
     assert top_two(tally(votes(None))) == (0, 0)

@@ -1,0 +1,103 @@
+"""The normal form of an answer of each type."""
+
+import re
+from functools import lru_cache
+
+from ...state.run import AnswerType
+from .choices import choice, lettered, options_of
+from .data import json_value
+from .dates import moment
+from .form import LONGEST, Form
+from .maths import Maths, mathematical
+from .numerals import MAGNITUDE
+from .programs import parsed, program
+from .prose import prose
+from .quantities import quantity
+from .symbolic import symbolic
+from .tidy import TooDeepError, plain, tidy
+
+WHOLE = re.compile(r"\s*(-?)0*([0-9]{1,300})\s*")
+FENCED = re.compile(r"\s*```([\w+-]*)\n(.*?)\n?\s*(?:```)?\s*", re.DOTALL)
+CODE = re.compile(r"^(?:def|class|import|from|async def|@\w+) ?\w*", re.MULTILINE)
+SYMBOLIC = Maths(symbolic)
+SOLUTIONS = Maths(symbolic, loose=True)
+
+
+def canonical(raw: str, answer_type: AnswerType | None = None, *, question: str = "") -> str | None:
+    """Return the key that equal answers share; None where the answer is not of that type."""
+    found = form_of(raw, answer_type, question=question)
+    return None if found is None else found.key
+
+
+@lru_cache(maxsize=8192)
+def form_of(raw: str, answer_type: AnswerType | None = None, *, question: str = "") -> Form | None:
+    """Return the normal form of an answer, for choices with the options that the question lists."""
+    if answer_type in {None, "number", "math", "text"} and (whole := WHOLE.fullmatch(raw)):
+        return Form("0" if whole[2] == "0" else whole[1] + whole[2])
+    if answer_type == "code":
+        fenced = FENCED.fullmatch(raw)
+        return keyed(program(fenced[2], fenced[1]) if fenced else program(raw))
+    if answer_type == "json":
+        fenced = FENCED.fullmatch(raw)
+        return keyed(json_value(fenced[2] if fenced else raw))
+    try:
+        return typed(raw, answer_type, question)
+    except TooDeepError:
+        return None if answer_type in {"number", "choice"} else keyed(prose(raw))
+
+
+def keyed(key: str | None) -> Form | None:
+    """Return the form with a key, if there is one."""
+    return None if key is None else Form(key)
+
+
+def typed(raw: str, answer_type: AnswerType | None, question: str) -> Form | None:
+    """Return the form of an answer that is not code or JSON."""
+    if answer_type == "choice":
+        return choice(raw[:LONGEST], options_of(question))
+    if len(raw) > LONGEST:
+        return None if answer_type == "number" else keyed(prose(raw))
+    clean = tidy(raw)
+    line = plain(clean)
+    if answer_type == "number":
+        return SYMBOLIC.simple(line, 0) or numeric(line)
+    if answer_type == "math":
+        return SOLUTIONS.form(line) or words(line, clean)
+    return inferred(raw, clean, line) if answer_type is None else words(line, clean)
+
+
+def numeric(line: str) -> Form | None:
+    """Return the form of the value in an equation, or of the one number in a text; symbolic where it has none."""
+    _, equals, right = line.rpartition("=")
+    if equals and (found := SYMBOLIC.simple(right, 0)):
+        return found
+    if mathematical(line) and (found := SYMBOLIC.form(line)):
+        return found
+    first = MAGNITUDE.search(line)
+    return quantity(signed(line, first)) if first else None
+
+
+def signed(line: str, found: re.Match[str]) -> str:
+    """Return a number with the minus before it."""
+    minus = re.search(r"(?<![\w)])-\s?$", line[: found.start()])
+    return ("-" if minus else "") + found[0]
+
+
+def words(line: str, clean: str) -> Form | None:
+    """Return the form of a number, a date, or words."""
+    return moment(clean) or quantity(line) or keyed(prose(line if "\\" in clean else clean))
+
+
+def inferred(raw: str, clean: str, line: str) -> Form | None:
+    """Return the form of an answer whose shape says what it is."""
+    if raw.lstrip()[:1] in {"{", "["} and '"' in raw and (value := json_value(raw.strip())):
+        return Form(value)
+    if fenced := FENCED.fullmatch(raw):
+        return keyed(program(fenced[2], fenced[1]))
+    if "\n" in raw and CODE.search(raw) and parsed(raw):
+        return keyed(program(raw))
+    if found := moment(clean) or quantity(line) or lettered(clean):
+        return found
+    if mathematical(line) and (found := SYMBOLIC.form(line)):
+        return found
+    return keyed(prose(line if "\\" in clean else clean))

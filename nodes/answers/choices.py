@@ -1,0 +1,76 @@
+"""Choices: by letter, by the text of the option, or by both."""
+
+import re
+from collections.abc import Mapping
+
+from .form import Form
+from .prose import prose
+from .tidy import plain, tidy
+
+Options = Mapping[str, str]
+"""Letter -> the text of the option."""
+
+OPTION = re.compile(r"(?:^|\n|(?<=\s))\s*[*_]*\(?([A-J])[).:][*_]*\s+(.+?)(?=\s+[*_]*\(?[A-J][).:][*_]*\s|\n|$)")
+LONE = re.compile(
+    r"(?:(?:the\s+)?(?:option|choice|answer|letter)\s*)?[*_(\[]*\s*([A-Za-z])\s*[)\].:*_]*", re.IGNORECASE
+)
+LETTERED = re.compile(
+    r"(?:(?:the\s+)?(?:option|choice|answer)\s+)?[*_(\[]*([A-Ja-j])(?:[*_]*[)\].:][*_]*\s*|\s+[-–—:]\s+)(\S.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+SEVERAL = re.compile(r"\(?[A-J]\)?(?:\s*(?:,|and|&|,\s*and)\s*\(?[A-J]\)?)+", re.IGNORECASE)
+MARKED = re.compile(r"\b([A-J])\b(?![’'])")
+
+
+def options_of(question: str) -> dict[str, str]:
+    """Return the options that a question lists as A), B) and so on; none where there are not at least two from A on."""
+    found = {letter: text.strip() for letter, text in OPTION.findall(question)}
+    letters = sorted(found)
+    return found if len(letters) > 1 and letters == [chr(ord("A") + index) for index in range(len(letters))] else {}
+
+
+def choice(raw: str, options: Options) -> Form | None:
+    """Return the form of a choice; None where there is none.
+
+    With the question's options a text is its letter; without, `B. Paris` is `B` and may be `Paris`.
+    """
+    text = plain(tidy(raw))
+    if lone := LONE.fullmatch(text):
+        letter = lone[1].upper()
+        return Form(letter) if not options or letter in options else None
+    if several := SEVERAL.fullmatch(text.upper()):
+        return Form(",".join(sorted(set(MARKED.findall(several[0])))))
+    lettered = LETTERED.fullmatch(text)
+    if lettered and (not options or lettered[1].upper() in options):
+        said = prose(lettered[2])
+        return Form(lettered[1].upper(), frozenset({said} if said and not options else ()))
+    return by_text(text, options) or mentioned(text, options)
+
+
+def by_text(text: str, options: Options) -> Form | None:
+    """Return the letter of the one option with this text; without options the text itself."""
+    said = prose(text)
+    if not options:
+        return Form(said) if said and not MARKED.search(text) else None
+    letters = [letter for letter, option in options.items() if prose(option) == said]
+    return Form(letters[0]) if len(letters) == 1 else None
+
+
+def mentioned(text: str, options: Options) -> Form | None:
+    """Return the letter that stands alone in a text."""
+    letters = set(MARKED.findall(text)) & set(options or MARKED.findall(text))
+    if len(letters) > 1 and re.search(r"\bA [a-z]|\bI\b", text):
+        letters -= {"A", "I"}
+    return Form(letters.pop()) if len(letters) == 1 else None
+
+
+def lettered(text: str) -> Form | None:
+    """Read a lone letter or a lettered text where nothing says that it is a choice."""
+    if (lone := LONE.fullmatch(text)) and lone[1]:
+        return Form(lone[1].casefold())
+    found = LETTERED.fullmatch(text)
+    if found is None or (not found[1].isupper() and not re.match(r"\(?[a-j]\)", text)):
+        return None
+    said = prose(found[2])
+    letter = found[1].casefold()
+    return Form(f"{letter}. {said}", frozenset({letter, said})) if said else None

@@ -1,0 +1,261 @@
+"""Find where in a text the answer stands."""
+
+import re
+from fractions import Fraction
+
+from ...state.run import AnswerType
+from .canon import form_of
+from .choices import options_of
+from .data import find_json
+from .form import Extracted
+from .numerals import MAGNITUDE
+from .tidy import TooDeepError, closing
+from .units import CURRENCIES, read_unit
+
+LONGEST_TAIL = 20_000
+"""Characters of a text in which an answer is looked for, from its end."""
+MARKER = re.compile(
+    r"####[ \t]*"
+    r"|<answer>"
+    r"|(?:^|\n)[#*_ ]{0,9}(?:final\s+)?(?:answer|result)[*_]*[ \t]*\n"
+    r"|\b(?:answer|ans)(?:\s*\([^()\n]{0,40}\))?[*_]*"
+    r"(?:(?:\s+(?:to|for)\s[^\n.:?\"“]{1,80}?)?\s+(?:is|are|(?:would|should|must)\s+be)\b[*_]*\s*:?[*_]*"
+    r"|[ \t]*[:=][*_]*)[ \t]*",
+    re.IGNORECASE,
+)
+PLACEHOLDER = re.compile(r"\W*<[\w ]+>\W*")
+"""What a model repeats of the prompt's form."""
+LEFT_OPEN = re.compile(r"\b(?:answer|is)\W{0,9}<[\w ]{1,40}>\W*$", re.IGNORECASE)
+QUOTED = re.compile(r"\bis:?\s+[\"“'‘*]+([^\"“”'‘’*\n]{1,80})[\"”'’*]")
+FENCE = re.compile(r"```([\w+-]*)[^\S\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
+THOUGHT = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL)
+THINKING = re.compile(r"<think(?:ing)?>(?!.*</think)", re.DOTALL)
+SENTENCE = re.compile(
+    r"(?<!\b[A-Z])(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bMrs)(?<!\bvs)[.!?][*_\"')\]]*\s+(?=[A-Z$(\[\\\"'*])"
+)
+ASKS_PERCENT = re.compile(r"\bwhat percent|\bpercentage\b|how many percent", re.IGNORECASE)
+EQUALS = re.compile(r"=|\bis\b|\bequals\b|\bare\b")
+SIGNED = re.compile(
+    r"(?:(?:^|[^\w\s)\]]\s?|[A-Za-z]\s)([-−+])|(?:^|[=:(]\s?)([-−+])\s)?((?:US\\?\$|\\?[$€£¥₹])?(?:(?<![\w\s)])[-−+])?)$"
+)
+BEGINS = re.compile(rf"[\s$€£¥₹*(\"'“+−-]*(?:(?:about|approximately|exactly|just|only)\s+)?{MAGNITUDE.pattern}")
+COMPUTES = re.compile(r"[^.\n]{0,60}?(?:=|\bis\b|\bequals\b)\s*[$(]*[-−]?\d|\s*(?:[-+*/×÷^]|x\s*\d)")
+AROUND = 24
+"""Characters before and behind a number that may belong to it."""
+UNIT = re.compile(
+    r"\s?(%|°\s?[CF]?\b|percent\b|million\b|billion\b|thousand\b|[A-Za-zμΩ°]+(?:\s?/\s?[A-Za-z]+)?(?:\s?\^\s?\{?[23]\}?)?)"
+)
+CHOSEN = re.compile(
+    r"\b(?:option|choice|answer)\s+\(?([A-J])\b|\(([A-Ja-j])\)|\b([B-HJ]|A(?!\s+[a-z])|I(?!\s|['’]))\b(?![’'])",
+)
+
+
+def extract(text: str, answer_type: AnswerType | None = None, *, question: str = "") -> Extracted | None:
+    r"""Return the answer that a text ends with, or None where it holds none of that type.
+
+    A text that breaks off, in its thoughts or inside `\boxed{`, holds none. `question`: lists the options of a choice.
+    """
+    percent = answer_type in {None, "number"} and ASKS_PERCENT.search(question)
+    question = question if answer_type == "choice" else ""
+    said = THOUGHT.sub("", text, count=1)
+    if THINKING.search(said):
+        return None
+    said = said[-LONGEST_TAIL:]
+    marked = find_marked(said)
+    if marked == "":
+        return None
+    for raw in candidates(said, marked, answer_type, question):
+        form = form_of(raw, answer_type, question=question)
+        if form is not None:
+            aliases = form.aliases | (percentage(form.key) if percent and "%" in raw else set())
+            return Extracted(shown(raw), form.key, answer_type or "text", tuple(sorted(aliases)))
+    return None
+
+
+def percentage(key: str) -> set[str]:
+    """Return what 50% may also be written as where a percentage is asked for: 50."""
+    return {str(100 * Fraction(key))} if re.fullmatch(r"-?\d+(?:/\d+)?", key) else set()
+
+
+def shown(raw: str) -> str:
+    """Return an answer without what decorates it."""
+    raw = raw.strip()
+    if block := FENCE.fullmatch(raw):
+        return block[2].strip("\n").rstrip()
+    while len(raw) > 1 and raw[0] == raw[-1] and raw[0] in "\"'*`$_":
+        raw = raw[1:-1].strip()
+    return raw.strip("*`“”").strip() or raw
+
+
+def candidates(text: str, marked: str | None, answer_type: AnswerType | None, question: str) -> list[str]:
+    """Return what may be the answer, the likeliest first."""
+    if answer_type == "code":
+        return find_code(text)
+    if answer_type == "json":
+        blocks = find_code(text)
+        found = find_json(text)
+        return [*(blocks if "```" in text else []), *([found] if found else []), text]
+    if answer_type == "number":
+        return find_number(text, marked)
+    if answer_type == "choice":
+        return find_choice(text, marked, question)
+    if answer_type == "math" and marked is None:
+        return [*find_maths(text), *find_number(text, marked)]
+    return find_text(text, marked)
+
+
+def find_marked(text: str) -> str | None:
+    r"""Find what stands in the last \boxed{} or behind the last 'Answer:', '####' or 'the answer is'.
+
+    None: nothing is marked. Empty: the mark is there, and the text breaks off in it.
+    """
+    boxed = find_boxed(text)
+    if boxed is not None:
+        return boxed
+    for found in reversed(list(MARKER.finditer(text))):
+        rest = text[found.end() :]
+        if found[0].lower() == "<answer>":
+            if inner := rest.partition("</answer>")[0].strip():
+                return inner
+            continue
+        lines = [line.strip() for line in rest.split("\n", 4)[:4] if line.strip(" \t\r.*\"'“”_:")]
+        if not rest.partition("\n")[0].strip(" \t\r.*\"'“”_:") and found[0].rstrip()[-1:] not in {
+            ":",
+            "*",
+            "#",
+            "r",
+            "s",
+            "t",
+        }:
+            continue
+        if lines and not PLACEHOLDER.fullmatch(lines[0]):
+            line = "\n".join(lines) if lines[0].startswith(("\\[", "$$")) else lines[0]
+            if line.startswith("```"):
+                return rest.strip()
+            return line
+    return None
+
+
+def find_boxed(text: str) -> str | None:
+    r"""Return the content of the last \boxed{…}, braces balanced; empty where it is not closed."""
+    at = max(text.rfind("\\boxed"), text.rfind("\\fbox"))
+    if at < 0:
+        return None
+    opening = text.find("{", at)
+    if opening < 0 or text[at:opening].strip() not in {"\\boxed", "\\fbox"}:
+        return re.split(r"[\s$]", text[at:].partition(" ")[2] or "", maxsplit=1)[0]
+    try:
+        return text[opening + 1 : closing(text, opening)].strip()
+    except TooDeepError:
+        return ""
+
+
+def sentence(marked: str) -> str:
+    """Return the first sentence of a line."""
+    return SENTENCE.split(marked, maxsplit=1)[0].strip()
+
+
+def find_number(text: str, marked: str | None) -> list[str]:
+    """Return the marked number (of an equation its right side), else the last one."""
+    last = numbers(text)[-1:]
+    if marked is None:
+        return last
+    first = sentence(marked)
+    if begins_with_number(first):
+        return value_of(first)
+    for right in reversed([part.strip(" .,!?'\"*") for part in EQUALS.split(first)]):
+        if begins_with_number(right) or (right and form_of(right, "number") and not numbers(right)):
+            return value_of(right)
+    return ([first] if "\\" in first else []) + (numbers(first)[-1:] or last)
+
+
+def value_of(said: str) -> list[str]:
+    """Return the whole of what is said where it is a value with a unit or none, else its first number."""
+    rest = BEGINS.sub("", said, count=1).strip(" .*)$!\"'")
+    counted = rest and rest[0].isalpha() and read_unit(rest) is None and "\\" not in said
+    return numbers(said)[:1] or [said] if counted or rest[:1] == "," else [said.strip(" .!\"'"), *numbers(said)[:1]]
+
+
+def begins_with_number(said: str) -> bool:
+    """Say whether a number stands at the start, and no computation whose result comes behind it."""
+    begun = BEGINS.match(said)
+    return begun is not None and COMPUTES.match(said, begun.end()) is None
+
+
+def numbers(text: str) -> list[str]:
+    """Return the numbers of a text, each with its sign, currency and unit."""
+    found = []
+    for number in MAGNITUDE.finditer(text):
+        before = text[max(0, number.start() - AROUND) : number.start()]
+        after = text[number.end() : number.end() + AROUND]
+        signs = SIGNED.search(before)
+        sign = "".join(filter(None, signs.groups())) if signs else ""
+        unit = UNIT.match(after)
+        known = unit and (unit[1] in PLAIN_UNITS or (unit[1] not in AMBIGUOUS and read_unit(unit[1])))
+        found.append((sign + number[0] + (unit[0] if unit and known else "")).strip().rstrip("."))
+    return found
+
+
+PLAIN_UNITS = {"%", "percent", "million", "billion", "thousand"}
+AMBIGUOUS = {
+    "in",
+    "A",
+    "s",
+    "m",
+    "h",
+    "a",
+    "d",
+    "g",
+    "K",
+    "N",
+    "V",
+    "W",
+    "J",
+    "L",
+    "B",
+    "l",
+    "min",
+    "cal",
+    "bar",
+    "mi",
+    "mole",
+    "bit",
+    *CURRENCIES,
+}
+"""Units that in running text are often words or names."""
+
+
+def find_choice(text: str, marked: str | None, question: str) -> list[str]:
+    """Return the marked choice, else the last letter that stands for one, else the text itself."""
+    found = [] if marked is None else [sentence(marked), marked, *letters(marked)[:1]]
+    options = options_of(question)
+    said = [letter for letter in letters(text) if not options or letter in options]
+    lines = [line for line in text.splitlines() if line.strip()]
+    return [*found, *said[-1:], *(lines[-1:] if options else []), *([text] if len(text) < 200 else [])]
+
+
+def letters(text: str) -> list[str]:
+    """Return the letters that stand for a choice."""
+    return [next(filter(None, found.groups())).upper() for found in CHOSEN.finditer(text)]
+
+
+def find_code(text: str) -> list[str]:
+    """Return the last fenced block, else the whole text."""
+    blocks = list(FENCE.finditer(text))
+    return [f"```{blocks[-1][1]}\n{blocks[-1][2]}```"] if blocks else [text]
+
+
+def find_maths(text: str) -> list[str]:
+    """Return the last formula that is set apart."""
+    found = re.findall(r"\$\$?([^$\n]+)\$\$?|\\\[(.+?)\\\]|\\\((.+?)\\\)", text, re.DOTALL)
+    return ["".join(found[-1])] if found else []
+
+
+def find_text(text: str, marked: str | None) -> list[str]:
+    """Return the marked answer, else what the text quotes behind its last 'is', else the whole text."""
+    if marked is not None:
+        return [*QUOTED.findall("is " + marked)[-1:], sentence(marked), marked]
+    if LEFT_OPEN.search(text):
+        return []
+    quoted = QUOTED.findall(text)
+    return [quoted[-1] if quoted else text.strip()]

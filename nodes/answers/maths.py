@@ -1,0 +1,229 @@
+"""Mathematics: equations, sets, intervals, tuples, lists and matrices of expressions."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .arithmetic import TooLargeError, evaluate
+from .form import Form
+from .numerals import written
+from .quantities import quantity
+from .symbolic import Symbolic
+
+LONGEST = 1200
+"""Characters of what is read as mathematics."""
+LONGEST_LIST = 256
+DEEPEST = 6
+"""Levels of lists in lists."""
+PAIRS = {"(": ")", "[": "]", "{": "}"}
+CLOSERS = {")", "]", "}"}
+NAME = r"(?:[A-Za-z](?:_\{?\w+\}?)?(?:\s?\(\s?[a-z]\s?\))?|\\[a-z]+|[α-ω])"
+LABELLED = re.compile(rf"({NAME})\s*(?:=|∈|:=)\s*([^=<>≤≥]+)")
+REACHED = re.compile(rf"({NAME})\s*(<|>|≤|≥)\s*([^=<>≤≥]+)")
+SPAN = re.compile(rf"([^=<>≤≥]+?)\s*(<|≤)\s*({NAME})\s*(<|≤)\s*([^=<>≤≥]+)")
+EITHER = re.compile(r"(?:,?\s+(?:and|or)\s+|\s*\\(?:land|lor|vee|wedge|text)\b\s*)")
+EMPTY = {"∅", "{}", "{ }"}
+INFINITE = re.compile(r"([-+]?)\s*(?:∞|\+?inf(?:inity|inite)?|oo)", re.IGNORECASE)
+WORD = re.compile(r"[A-Za-z]+")
+FUNCTIONS = set(
+    (
+        "sqrt sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln lg exp min max gcd lcm abs "
+        "mod det dim inf oo pi alpha beta gamma delta theta lambda mu sigma phi omega and or frac binom int "
+        "sum lim infty cup"
+    ).split()
+)
+SHORT_WORDS = set(
+    (
+        "am an as at be by do go he hi if in is it me my no of ok on or so to up us we and the for not yes you are"
+    ).split()
+)
+
+
+@dataclass(frozen=True)
+class Maths:
+    """Reads mathematics in plain notation."""
+
+    symbolic: Symbolic
+    """Returns the key of an expression."""
+    loose: bool = False
+    """A bare list is a set of solutions, whatever its order."""
+
+    def form(self, text: str, depth: int = 0) -> Form | None:
+        """Return the form of an expression; None where it has none."""
+        text = text.strip()
+        if not text or len(text) > LONGEST or depth > DEEPEST:
+            return None
+        readers: tuple[Callable[[str, int], Form | None], ...] = (
+            *(self.simple, self.enclosed, self.union, self.listed, self.bounds, self.labelled, self.either_sign),
+        )
+        for read in readers:
+            if found := read(text, depth):
+                return found
+        key = self.symbolic(text)
+        return None if key is None else Form(key)
+
+    def simple(self, text: str, _depth: int) -> Form | None:
+        """Read a number, a measure, or infinity."""
+        if text in EMPTY:
+            return Form("{}")
+        if infinite := INFINITE.fullmatch(text):
+            return Form("-oo" if infinite[1] == "-" else "oo")
+        if found := quantity(text, algebra=True):
+            return found
+        try:
+            value = evaluate(text)
+        except TooLargeError:
+            return Form("".join(text.split()))
+        return None if value is None else Form(written(value))
+
+    def enclosed(self, text: str, depth: int) -> Form | None:
+        """Read a set, a tuple, an interval, a list, or an expression in brackets."""
+        opener, closer = text[0], text[-1]
+        paired = opener in PAIRS and closer in CLOSERS and (closer == "}") == (opener == "{")
+        pieces = split(text[1:-1])
+        if not paired or end_of(text) != len(text) - 1 or len(pieces) > LONGEST_LIST:
+            return None
+        if len(pieces) == 1 and (opener, closer) == ("(", ")"):
+            return self.form(text[1:-1], depth + 1)
+        keys = self.keys(pieces, depth)
+        if keys is None:
+            return None
+        if opener == "{":
+            return Form("{" + ", ".join(sorted(set(keys))) + "}")
+        if len(keys) == 2:
+            opener = "(" if keys[0] == "-oo" else opener
+            closer = ")" if keys[1] == "oo" else closer
+        return Form(f"{opener}{', '.join(keys)}{closer}")
+
+    def keys(self, pieces: list[str], depth: int) -> list[str] | None:
+        """Return the keys of the members of a list; None where one has none."""
+        forms = [self.form(piece, depth + 1) for piece in pieces]
+        return None if any(form is None for form in forms) else [form.key for form in forms if form]
+
+    def union(self, text: str, depth: int) -> Form | None:
+        """Read a union of sets or intervals."""
+        pieces = (
+            split(text, "∪") if "∪" in text else split(text, "U") if re.search(r"[)\]}]\s*U\s*[(\[{]", text) else []
+        )
+        if not 1 < len(pieces) <= LONGEST_LIST or not all(piece.strip()[:1] in PAIRS for piece in pieces):
+            return None
+        keys = self.keys(pieces, depth)
+        return None if keys is None else Form(" ∪ ".join(sorted(set(keys))))
+
+    def listed(self, text: str, depth: int) -> Form | None:
+        """Read a bare list: solutions one after another."""
+        unordered = bool(EITHER.search(text)) or self.loose
+        pieces = split(EITHER.sub(",", text))
+        if not 1 < len(pieces) <= LONGEST_LIST or depth or not all(piece.strip() for piece in pieces):
+            return None
+        labels = [found[1] if (found := LABELLED.fullmatch(piece.strip())) else "" for piece in pieces]
+        if all(labels) and len(set(labels)) > 1:
+            return self.assigned(pieces, labels, depth)
+        name = labels[0]
+        if name:
+            pieces = [found[2] if (found := LABELLED.fullmatch(piece.strip())) else piece for piece in pieces]
+        keys = self.keys(pieces, depth)
+        if keys is None:
+            return None
+        as_set, in_order = "{" + ", ".join(sorted(set(keys))) + "}", ", ".join(keys)
+        if name:
+            return Form(f"{name} ∈ {as_set}", frozenset({as_set, in_order, ", ".join(sorted(keys))}))
+        if unordered:
+            return Form(as_set, frozenset({in_order, f"({in_order})"}))
+        return Form(in_order, frozenset({as_set, f"({in_order})"}))
+
+    def assigned(self, pieces: list[str], labels: list[str], depth: int) -> Form | None:
+        """Read values of several variables: x = 1, y = 2 is also (1, 2)."""
+        values = [found[2] for piece in pieces if (found := LABELLED.fullmatch(piece.strip()))]
+        keys = self.keys(values, depth)
+        if keys is None or len(set(labels)) < len(labels):
+            return None
+        pairs = sorted(zip(labels, keys, strict=True))
+        return Form(", ".join(f"{label} = {key}" for label, key in pairs), frozenset({f"({', '.join(keys)})"}))
+
+    def bounds(self, text: str, depth: int) -> Form | None:
+        """Read an inequality on one variable, which is also an interval."""
+        if spanned := SPAN.fullmatch(text):
+            low, first, name, second, high = spanned.groups()
+            interval = f"{'(' if first == '<' else '['}{low},{high}{')' if second == '<' else ']'}"
+        elif reached := REACHED.fullmatch(text):
+            name, sign, end = reached.groups()
+            closes = "()" if sign in "<>" else "[]"
+            interval = f"(-∞,{end}{closes[1]}" if sign in "<≤" else f"{closes[0]}{end},∞)"
+        elif reached := re.fullmatch(rf"([^=<>≤≥]+?)\s*(<|>|≤|≥)\s*({NAME})", text):
+            end, sign, name = reached.groups()
+            return (
+                self.bounds(f"{name} {dict(zip('<>≤≥', '><≥≤', strict=True))[sign]} {end}", depth + 1)
+                if depth < DEEPEST
+                else None
+            )
+        else:
+            return None
+        if not constant(interval):
+            return None
+        form = self.form(interval, depth + 1)
+        return form and form.named(f"{''.join(name.split())} ∈ {form.key}")
+
+    def labelled(self, text: str, depth: int) -> Form | None:
+        """Read `x = 5`, which is also 5."""
+        found = LABELLED.fullmatch(text)
+        if found is None:
+            return None
+        form = self.form(found[2], depth + 1)
+        if form is None:
+            return None
+        key = self.symbolic(text) if "(" not in found[1] and not constant(found[2]) and "∈" not in text else None
+        return form.named(key or f"{''.join(found[1].split())} = {form.key}")
+
+    def either_sign(self, text: str, depth: int) -> Form | None:
+        """Read a ± b as the set of both."""
+        if text.count("±") != 1:
+            return None
+        left, _, right = text.partition("±")
+        keys = self.keys([f"{left}+{right}" if left.strip() else right, f"{left}-{right}"], depth)
+        if keys is None:
+            return None
+        as_set, in_order = "{" + ", ".join(sorted(set(keys))) + "}", ", ".join(keys)
+        return Form(as_set, frozenset({in_order, ", ".join(reversed(keys))}))
+
+
+def constant(text: str) -> bool:
+    """Say whether an expression has no variable in it."""
+    return all(word in FUNCTIONS or word in {"e", "i"} for word in WORD.findall(text)) and not re.search(
+        "[α-οσ-ω]", text
+    )
+
+
+def split(text: str, sign: str = ",") -> list[str]:
+    """Split at a sign that stands in no brackets."""
+    pieces, depth, start = [], 0, 0
+    for at, char in enumerate(text):
+        depth += (char in PAIRS) - (char in CLOSERS)
+        if char == sign and depth == 0:
+            pieces.append(text[start:at])
+            start = at + 1
+    return [*pieces, text[start:]]
+
+
+def end_of(text: str) -> int:
+    """Return where the bracket that opens the text is closed, by whichever bracket; -1 where it is not."""
+    depth = 0
+    for at, char in enumerate(text):
+        depth += (char in PAIRS) - (char in CLOSERS)
+        if depth == 0:
+            return at
+    return -1
+
+
+def mathematical(text: str) -> bool:
+    """Say whether a text in plain notation reads as mathematics, not as words."""
+    if len(text) > LONGEST or re.search(r"[A-Za-z]\d", text) or '"' in text:
+        return False
+    for word in WORD.findall(text.replace("\\", " ")):
+        if (
+            len(word) > 1
+            and word.lower() not in FUNCTIONS
+            and (len(word) > 3 or not word.islower() or word in SHORT_WORDS)
+        ):
+            return False
+    return bool(re.search(r"[\d=^∞π±∅∪√\\<>≤≥(\[{|]|[a-z]\s*[-+*]\s*[a-z]|^inf", text))

@@ -1,0 +1,128 @@
+"""Quantities: a number with its sign, percent, currency, unit or the noun that is counted."""
+
+import re
+from fractions import Fraction
+
+from .arithmetic import TooLargeError, evaluate
+from .form import Form
+from .numerals import MAGNITUDE, read_magnitude, written
+from .units import CURRENCIES, TEMPERATURES, read_unit
+from .words import SCALES, read_words
+
+SIGN = re.compile(r"([-+]?)\s?(US\$|[$€£¥₹])?\s?([-+]?)\s?")
+PERCENT = re.compile(r"\s?(?:%|per\s?cent\b|percent\b)(?:age points?)?(.*)", re.DOTALL)
+SCALE = re.compile(r"\s?(thousand|million|billion|trillion)\b", re.IGNORECASE)
+SHORT_SCALE = re.compile(r"\s?(k|K|m|M|mn|bn|B|b)\b\.?$")
+SHORT_SCALES = {"k": 10**3, "m": 10**6, "mn": 10**6, "b": 10**9, "bn": 10**9}
+NOUN = re.compile(r"[A-Za-z][a-z'-]*(?: [A-Za-z][a-z'-]*){0,2}")
+NO_NOUN = re.compile(
+    r"\b(?:or|and|to|of|plus|minus|times|over|by|if|is|are|was|the|out|in|on|at|for|with|mod|a|an|not|than|x|am|pm|st|nd|rd|th)\b",
+    re.IGNORECASE,
+)
+NEXT = re.compile(r"\s*(?:,\s*)?(?:and\s+)?(?=\d)")
+PART = re.compile(r"[A-Za-z]+")
+AMOUNT = re.compile(r"(.*[\d)])\s*([A-Za-z°μΩ¢][^,=<>]{0,40})", re.DOTALL)
+
+
+def quantity(text: str, *, algebra: bool = False) -> Form | None:
+    """Read a text that is a number, with or without what it counts; None for other text.
+
+    `algebra`: a letter that touches the number is a variable, not a unit.
+    """
+    begun = SIGN.match(text)
+    assert begun is not None  # noqa: S101 - every part is optional
+    number = magnitude(text[begun.end() :])
+    if number is None:
+        return computed(text) if not begun[2] and not algebra else None
+    value, rest = number
+    if begun[1] == "-" or begun[3] == "-":
+        value = -value
+    currency = CURRENCIES[begun[2][-1]] if begun[2] else ""
+    if scale := SCALE.match(rest):
+        value, rest = value * SCALES[scale[1].lower()], rest[scale.end() :]
+    elif currency and (short := SHORT_SCALE.fullmatch(rest)):
+        value, rest = value * SHORT_SCALES[short[1].lower()], ""
+    if percent := PERCENT.fullmatch(rest):
+        noun = percent[1].strip(" .")
+        return Form(written(value / 100)) if not noun or noun.startswith("of ") else None
+    if currency:
+        named = read_unit(rest.strip(" .")) if rest.strip(" .") else (currency, Fraction(1))
+        return measured(value, *named, value) if named and named[0] == currency else None
+    if algebra and rest[:1].isalpha():
+        return None
+    return counted(value, rest)
+
+
+def magnitude(text: str) -> tuple[Fraction, str] | None:
+    """Return the number that a text begins with, and the rest."""
+    if found := MAGNITUDE.match(text):
+        value = read_magnitude(found)
+        rest = text[found.end() :]
+        # 2x3, 1.2.3, 3/4/5, 5-6 and 1,5 are no numbers with a unit.
+        if value is None or re.match(r"[\d.,/:^*+(\[{!=<>-]|\s*[-+*/^=<>:]|\s*[([{]", rest):
+            return None
+        return value, rest
+    return read_words(text)
+
+
+def counted(value: Fraction, rest: str) -> Form | None:
+    """Return the form of a number and what follows it: nothing, a unit, or a noun."""
+    name = rest.strip(" .")
+    if not name:
+        return Form(written(value))
+    if name.lower() in TEMPERATURES:
+        factor, zero = TEMPERATURES[name.lower()]
+        return measured(value * factor + zero, "K", Fraction(1), value)
+    if known := read_unit(name):
+        return measured(value * known[1], known[0], Fraction(1), value)
+    if total := compound(value, rest):
+        return total
+    if NOUN.fullmatch(name) and rest[:1] in {" ", "-"} and not NO_NOUN.search(name):
+        return Form(f"{written(value)} {singular(name.lower())}", frozenset({written(value)}))
+    return None
+
+
+def measured(value: Fraction, base: str, worth: Fraction, said: Fraction) -> Form:
+    """Return the form of a measure, which may stand without its unit as it was written."""
+    return Form(f"{written(value * worth)} {base}".strip(), frozenset({written(said)}))
+
+
+def compound(value: Fraction, rest: str) -> Form | None:
+    """Return the form of a measure in several units: 1 hour 30 minutes."""
+    total, base = Fraction(0), ""
+    for _ in range(4):
+        name = PART.match(rest.lstrip())
+        known = read_unit(name[0]) if name else None
+        if name is None or known is None or base not in {"", known[0]}:
+            return None
+        base, total = known[0], total + value * known[1]
+        rest = rest.lstrip()[name.end() :]
+        if not rest.strip():
+            return Form(f"{written(total)} {base}")
+        gap = NEXT.match(rest)
+        more = magnitude(rest[gap.end() :]) if gap else None
+        if more is None:
+            return None
+        value, rest = more
+    return None
+
+
+def computed(text: str) -> Form | None:
+    """Return the form of a computation with a known unit: 2^(10) bytes."""
+    found = AMOUNT.fullmatch(text)
+    known = read_unit(found[2]) if found else None
+    if found is None or known is None:
+        return None
+    try:
+        value = evaluate(found[1])
+    except TooLargeError:
+        return None
+    return None if value is None else measured(value * known[1], known[0], Fraction(1), value)
+
+
+def singular(noun: str) -> str:
+    """Return a noun without its plural, roughly: the same for both is enough."""
+    for end, short in (("ies", "y"), ("ches", "ch"), ("shes", "sh"), ("xes", "x"), ("sses", "ss"), ("oes", "o")):
+        if noun.endswith(end) and len(noun) > len(end) + 1:
+            return noun.removesuffix(end) + short
+    return noun[:-1] if noun.endswith("s") and not noun.endswith("ss") and len(noun) > 3 else noun

@@ -1,0 +1,63 @@
+"""Let a model grade a candidate whose verdict awaits it: the second half of a verifier that asks a model."""
+
+from dataclasses import dataclass
+
+from langchain_core.runnables import RunnableConfig
+
+from ..state.budget import Call
+from ..state.run import BranchOutput, Candidate, Verdict
+from .critique import find
+from .events import Event, emit
+from .prompts import SCORED
+from .task import CallRef, Task, task_of
+from .verify import Checks, asking_part, verify
+from .view import View
+
+
+def grades(view: View) -> list[Call]:
+    """Return the calls that this branch's candidates await, each under the id of its candidate."""
+    made = {call.id for call in view.own}
+    waiting = [item for item in view.candidates if item.id.startswith(view.place) and awaits(item)]
+    calls = [
+        view.call("grade", 0, parents=(item.id,), temperature=0.0).model_copy(update={"id": f"{item.id}-grade"})
+        for item in waiting
+        if f"{item.id}-grade" not in made
+    ]
+    scored = {item.id for item in waiting if awaits(item) == SCORED}
+    return [call.model_copy(update={"max_tokens": 1}) if call.parents[0] in scored else call for call in calls]
+
+
+def awaits(candidate: Candidate) -> str:
+    """Return what a model is still to be asked about a candidate."""
+    return candidate.verdict.awaits if candidate.verdict else ""
+
+
+@dataclass(frozen=True)
+class Grade:
+    """Ask the model, and finish the verdict."""
+
+    checks: Checks
+
+    async def __call__(self, ref: CallRef, config: RunnableConfig) -> BranchOutput:
+        task = task_of(ref, config)
+        problem, candidate = task.view.problem, find(task.view, task.call.parents[0])
+        verifier = asking_part(self.checks.of(problem))
+        if verifier is None:
+            raise TypeError(f"candidate {candidate.id} awaits a model that its verifier does not ask")
+        asked = await self.checks.grader(problem).ask(task)
+        call = asked.call.model_copy(update={"reply": asked.reply.text if asked.reply else ""})
+        if asked.reply is not None:
+            verdict = verifier.read(problem, candidate, asked.reply.text)
+        elif is_last(task, call):
+            verdict = Verdict(score=0, passed=False, feedback=f"the model did not grade it: {call.error}", kind="weak")
+        else:
+            return {"calls": [call]}
+        graded = await verify(verifier.settled(verdict), problem, candidate)
+        emit(Event(type="candidate", branch=task.call.branch, candidate=graded))
+        return {"calls": [call], "candidates": [graded]}
+
+
+def is_last(task: Task, call: Call) -> bool:
+    """Say whether a call that came to nothing will not be tried again."""
+    passing = call.state == "lost" or call.retry_after is not None
+    return bool(call.error) and (not passing or task.view.failures(call) + 1 > task.view.settings.retries)

@@ -1,0 +1,79 @@
+"""What the selectors share: the leaders of a count, who speaks for an answer, and how a choice is put."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from statistics import fmean
+from typing import TypeVar
+
+from ...state.run import Candidate, Rule, Selection
+from ..stopping import settled
+from ..view import View
+from ..vote import support, tally
+
+K = TypeVar("K", bound=Hashable)
+
+CLOSE = 1e-9
+"""Sums of weights that differ by less, of the largest, are equal: they depend on the order in which they are added."""
+
+
+def leaders(weights: Mapping[K, float]) -> list[K]:
+    """Return the answers with the most weight, in their order."""
+    most = max(weights.values(), default=0.0)
+    return [answer for answer, weight in weights.items() if weight >= most - CLOSE * abs(most)]
+
+
+def margin(weights: Mapping[K, float]) -> float:
+    """Return how far the first answer is ahead of the second, of all weight there is."""
+    first, second, *_ = [*sorted(weights.values(), reverse=True), 0.0, 0.0]
+    return (first - second) / sum(weights.values()) if first > 0 else 0.0
+
+
+def spokesman(votes: Sequence[Candidate], answer: str) -> Candidate:
+    """Return the candidate that speaks for an answer: the best score, then the best confidence, then the first."""
+
+    def standing(candidate: Candidate) -> tuple[float, float]:
+        return (candidate.verdict.score if candidate.verdict else 0, candidate.confidence or 0)
+
+    return max((item for item in votes if item.answer == answer), key=standing)
+
+
+def tied(view: View) -> list[Candidate]:
+    """Return one candidate for each of the answers with the most votes, in the order of arrival."""
+    return [spokesman(view.votes, answer) for answer in leaders(tally(view.votes))]
+
+
+def elected(
+    view: View,
+    chosen: str | Candidate,
+    rule: Rule,
+    ahead: float,
+    *,
+    confidence: float | None = None,
+) -> Selection:
+    """Put a choice: an answer, or a candidate that gave it.
+
+    Its confidence, unless given, is that of its votes, times its mean score where a verifier scored all candidates.
+    """
+    votes, counts = view.votes, tally(view.votes)
+    candidate = spokesman(votes, chosen) if isinstance(chosen, str) else chosen
+    answer = candidate.answer or ""
+    sure = counts.get(answer) == max(counts.values()) and settled(view)
+    refuted = any(refutes(item) and item.answer == answer for item in votes)
+    likely = support(counts, answer) * mean_score(votes, answer) if confidence is None else confidence
+    return Selection(
+        candidate_id=candidate.id,
+        confidence=0 if refuted else likely,
+        decided_by=rule,
+        settled=sure and not refuted,
+        margin=ahead,
+    )
+
+
+def mean_score(votes: Sequence[Candidate], answer: str) -> float:
+    """Return what a verifier thinks of an answer; 1 where it was not asked about every candidate."""
+    scores = [item.verdict.score for item in votes if item.verdict and item.answer == answer]
+    return fmean(scores) if scores and all(item.verdict for item in votes) else 1.0
+
+
+def refutes(candidate: Candidate) -> bool:
+    """Say whether an exact verifier refused a candidate."""
+    return candidate.verdict is not None and candidate.verdict.passed is False and candidate.verdict.kind == "exact"

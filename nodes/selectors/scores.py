@@ -1,0 +1,36 @@
+"""The vote weighted by the verifier's scores (Li et al. 2023; Snell et al. 2024, arXiv:2408.03314).
+
+Each answer gets the sum of its candidates' scores. Where every answer was given once that is the plain best of n, which
+a weak verifier is led astray by the more candidates there are: it then looks at the first few alone.
+"""
+
+from collections.abc import Iterable
+
+from ...state.run import Candidate, Selection
+from ..view import View
+from .ballot import elected, leaders, margin
+
+MOST_BY_SCORE = 8
+"""Candidates among which a weak verifier may choose by its score alone."""
+
+
+def scores(view: View) -> Selection | None:
+    """Choose the answer with the largest sum of scores; none where a candidate was not scored."""
+    votes = view.votes
+    if not votes or any(item.verdict is None or item.verdict.awaits for item in votes):
+        return None
+    sums = added(votes)
+    weak = any(item.verdict and item.verdict.kind == "weak" for item in votes)
+    if weak and len(votes) > MOST_BY_SCORE and len(sums) == len(votes):
+        sums = added(votes[:MOST_BY_SCORE])
+    best = leaders(sums)
+    return elected(view, best[0], "scores", margin(sums)) if len(best) == 1 else None
+
+
+def added(votes: Iterable[Candidate]) -> dict[str, float]:
+    """Add up the scores of each answer's candidates."""
+    sums: dict[str, float] = {}
+    for item in votes:
+        if item.answer is not None and item.verdict is not None:
+            sums[item.answer] = sums.get(item.answer, 0.0) + item.verdict.score
+    return sums

@@ -1,0 +1,169 @@
+"""A reward model behind HTTP scores a candidate: vLLM's `/score`, `/classify` and `/pooling`.
+
+`/score` and `/classify` give a probability, of the last class; `/pooling` gives a reward per token, of which the last
+one is taken and squeezed into 0 to 1, or, from a process reward model, a probability per step, of which the lowest is.
+"""
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import httpx
+from langchain_core.messages import BaseMessage
+
+from ...state.budget import Usage
+from ...state.errors import UsageError
+from ...state.run import Candidate, Kind, Problem, Reply, Verdict
+from ..loop import background
+from ..models.http import client_for
+from ..ports import Asking, CallFailed, Request
+from ..prompts import SCORED
+from ..verify import Settled
+
+ENDPOINTS = ("score", "classify", "pooling")
+MOST_REWARD = 1000.0
+"""A reward that is larger, either way, is none."""
+TOO_MANY, SERVER_ERRORS = 429, 500
+AGAIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class RewardModel:
+    """Asks a server; it is a verifier, and the model that this verifier asks."""
+
+    url: str
+    served: str = ""
+    """The model's name at the server; empty: the only one there."""
+    kind: ClassVar[Kind] = "weak"
+    bounded: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        try:
+            url = httpx.URL(self.url)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise UsageError(f"{self.url!r} is no URL: {error}") from error
+        if url.scheme not in {"http", "https"} or not url.host or self.endpoint_name not in ENDPOINTS:
+            known = ", ".join(f"/{name}" for name in ENDPOINTS)
+            raise UsageError(f"{self.url!r} is no scoring endpoint: give http://HOST/PATH that ends with {known}")
+
+    @property
+    def endpoint_name(self) -> str:
+        """Which of vLLM's it is."""
+        return httpx.URL(self.url).path.rstrip("/").rpartition("/")[2]
+
+    @property
+    def name(self) -> str:
+        """What prices and logs call it."""
+        return f"reward:{self.served or httpx.URL(self.url).netloc.decode().rpartition('@')[2]}"
+
+    @property
+    def model(self) -> "RewardModel":
+        """Who is asked."""
+        return self
+
+    @property
+    def awaits(self) -> str:
+        """What the model is asked by: nothing."""
+        return SCORED
+
+    @property
+    def asking(self) -> Asking:
+        """It asks a model."""
+        return self
+
+    async def verify(self, problem: Problem, candidate: Candidate) -> Verdict:
+        if not candidate.text.strip():
+            return Verdict(score=0, passed=False, feedback="there is no answer", kind="weak")
+        return Verdict(score=0, kind="weak", awaits=self.awaits)
+
+    def settled(self, verdict: Verdict) -> Settled:
+        """Put the model's verdict in its place."""
+        return Settled(verdict)
+
+    def read(self, problem: Problem, candidate: Candidate, reply: str) -> Verdict:
+        """Turn the server's figures into a score; what is none is a failed verdict."""
+        try:
+            score = score_of(self.endpoint_name, json.loads(reply))
+        except (ValueError, TypeError, LookupError, OverflowError) as error:
+            said = f"the reward model gave no score ({error}): {reply[:200]}"
+            return Verdict(score=0, passed=False, feedback=said, kind="weak")
+        return Verdict(score=score, feedback=f"the reward model gives it {score:.3f}", kind="weak")
+
+    async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
+        """Ask the server; the reply's text is what it says of the candidate, as JSON."""
+        said = await background(self.post(self.body(messages)))
+        found = said.get("usage")
+        tokens = found.get("prompt_tokens") if isinstance(found, dict) else None
+        usage = Usage(input_tokens=tokens) if isinstance(tokens, int) and tokens >= 0 else None
+        return Reply(json.dumps(said.get("data")), usage=usage)
+
+    def body(self, messages: Sequence[BaseMessage]) -> dict[str, object]:
+        """Write the request."""
+        named = {"model": self.served} if self.served else {}
+        *before, problem, answer = [{"role": role_of(item), "content": str(item.text)} for item in messages]
+        if self.endpoint_name == "score":
+            return {**named, "text_1": problem["content"], "text_2": answer["content"]}
+        return {**named, "messages": [*before, problem, answer]}
+
+    async def post(self, body: dict[str, object]) -> dict[str, Any]:
+        """Send it.
+
+        Raises:
+            CallFailed: the server did not answer, or refused.
+
+        """
+        key = os.environ.get("PONDER_REWARD_KEY")
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        try:
+            response = await client_for(self.url).post(self.url, json=body, headers=headers)
+        except httpx.HTTPError as error:
+            raise CallFailed(f"{self.name}: {type(error).__name__}", AGAIN_SECONDS) from error
+        if response.is_success:
+            try:
+                said = response.json()
+            except (ValueError, RecursionError) as error:
+                raise CallFailed(f"{self.name} answered something that is no JSON") from error
+            return said if isinstance(said, dict) else {}
+        passing = response.status_code == TOO_MANY or response.status_code >= SERVER_ERRORS
+        again = AGAIN_SECONDS if passing else None
+        raise CallFailed(f"{self.name}: HTTP {response.status_code}", again, status=response.status_code)
+
+
+def role_of(message: BaseMessage) -> str:
+    """Name a message's author as the API does."""
+    return {"human": "user", "ai": "assistant"}.get(message.type, message.type)
+
+
+def score_of(endpoint: str, data: Any) -> float:
+    """Return the score, 0 to 1, in what an endpoint gives for one text.
+
+    Raises:
+        ValueError, TypeError, LookupError: there is none.
+
+    """
+    if endpoint == "score":
+        return probability(data[0]["score"])
+    if endpoint == "classify":
+        return probability(data[0]["probs"][-1])
+    rows = data[0]["data"]
+    rows = [row if isinstance(row, list) else [row] for row in rows]
+    if len(rows[-1]) == 1:
+        return squeezed(rows[-1][0])
+    return min(probability(row[-1]) for row in rows)
+
+
+def probability(value: object) -> float:
+    """Return a number from 0 to 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError(f"{value!r} is not from 0 to 1")
+    return float(value)
+
+
+def squeezed(value: object) -> float:
+    """Return the logistic function of a reward."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MOST_REWARD:
+        raise ValueError(f"{value!r} is no reward")
+    return 1 / (1 + math.exp(-value)) if value >= 0 else math.exp(value) / (1 + math.exp(value))

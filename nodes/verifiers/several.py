@@ -1,0 +1,86 @@
+"""Several verifiers as one: what `all_of` and `any_of` share."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+from ...state.errors import UsageError
+from ...state.run import AnswerType, Candidate, Kind, Problem, Verdict
+from ..ports import Asking, ChatModel, Verifier
+from ..verify import asking_part, judged, kind_of
+
+
+@dataclass(frozen=True)
+class Several(ABC):
+    """Ask each part; at most one of them may ask a model, and it is asked only where the others leave it open."""
+
+    parts: tuple[Verifier, ...]
+    bounded: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not self.parts:
+            raise UsageError("no verifier is given: give at least one in `of`")
+        if sum(asking_part(part) is not None for part in self.parts) > 1:
+            raise UsageError("two verifiers ask a model: put what they ask into one rubric")
+
+    @property
+    def kind(self) -> Kind:
+        """Whether what it passes is right."""
+        return "weak" if any(kind_of(part) == "weak" for part in self.parts) else "exact"
+
+    @property
+    def expects(self) -> AnswerType | None:
+        """The type of answer that a part reads."""
+        types = [getattr(part, "expects", None) for part in self.parts]
+        return next((found for found in types if found), None)
+
+    @property
+    def asking(self) -> Asking | None:
+        """Itself, where a part asks a model."""
+        return self if any(asking_part(part) for part in self.parts) else None
+
+    @property
+    def asked(self) -> Asking:
+        """The part that does."""
+        return next(part for part in map(asking_part, self.parts) if part)
+
+    @property
+    def awaits(self) -> str:
+        """What the model is asked by."""
+        return self.asked.awaits
+
+    @property
+    def model(self) -> ChatModel | None:
+        """Who is asked."""
+        return self.asked.model
+
+    def read(self, problem: Problem, candidate: Candidate, reply: str) -> Verdict:
+        """Make a verdict of what the model said."""
+        return self.asked.read(problem, candidate, reply)
+
+    def settled(self, verdict: Verdict) -> Self:
+        """Return it with the model's verdict in the model's place."""
+        parts = [part.settled(verdict) if (part := asking_part(given)) else given for given in self.parts]
+        return replace(self, parts=tuple(parts))
+
+    async def verify(self, problem: Problem, candidate: Candidate) -> Verdict:
+        verdicts = await asyncio.gather(*(judged(part, problem, candidate) for part in self.parts))
+        known = [verdict for verdict in verdicts if not verdict.awaits]
+        if len(known) == len(verdicts) or self.decided(known):
+            return self.joined(known)
+        return next(verdict for verdict in verdicts if verdict.awaits)
+
+    @abstractmethod
+    def decided(self, verdicts: Sequence[Verdict]) -> bool:
+        """Say whether these verdicts decide, whatever the model says."""
+
+    @abstractmethod
+    def joined(self, verdicts: Sequence[Verdict]) -> Verdict:
+        """Make one verdict of all."""
+
+
+def feedback(verdicts: Sequence[Verdict]) -> str:
+    """Put together what there is to say."""
+    return "\n".join(verdict.feedback for verdict in verdicts if verdict.feedback)

@@ -1,0 +1,58 @@
+"""What names a verifier: `KIND:REST` on the command line, the same or an object in JSON; read before the first call.
+
+python:FILE.py             {"type": "python", "tests": CODE} or {…, "function": NAME, "cases": [{"input", "expected"}]}
+cmd:COMMAND {answer_file}  {"type": "cmd", "command": …}
+py:MODULE:FUNCTION         {"type": "py", "function": …}
+regex:PATTERN              {"type": "regex", "pattern": …}
+schema:FILE.json           {"type": "schema", "schema": {…}}
+choice:B                   {"type": "choice", "answer": …}
+math:CONDITIONS            {"type": "math", "conditions": …}
+judge:RUBRIC               {"type": "judge", "rubric": …}
+reward:URL                 {"type": "reward", "url": …, "model": …}
+                           {"type": "all_of", "of": [SPEC, …]} and any_of
+"""
+
+from functools import lru_cache
+
+from pydantic import ValidationError
+
+from ...state.errors import UsageError
+from ..ports import Verifier
+from .forms import FORMS, Reach, Spec, form_of
+
+
+def parse_verifier(spec: Spec) -> Verifier:
+    """Make the verifier that a spec names.
+
+    Raises:
+        UsageError: it names none, or one that cannot be used; the message names the spec and the next step.
+
+    """
+    try:
+        return form_of(spec).build()
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the whole"
+        raise UsageError(f"verifier {spec!r} cannot be used: {where}: {first['msg']}; give {FORMS}") from error
+    except (UsageError, RecursionError) as error:
+        raise UsageError(f"verifier {spec!r} cannot be used: {error}") from error
+
+
+@lru_cache(maxsize=256)
+def parse_once(spec: str, epoch: str) -> Verifier:
+    """Make the verifier that a problem carries, once in a run: its steps ask for it again and again."""
+    del epoch  # a new run reads its files anew
+    return parse_verifier(spec)
+
+
+def reach_of(spec: Spec) -> set[Reach]:
+    """Return what a spec lets happen, before anything of it is done: a server looks before it takes one from a request.
+
+    Raises:
+        UsageError: it is no spec.
+
+    """
+    try:
+        return form_of(spec).reach()
+    except (ValidationError, RecursionError) as error:
+        raise UsageError(f"verifier {spec!r} cannot be read: give {FORMS}") from error

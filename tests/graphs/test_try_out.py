@@ -1,0 +1,65 @@
+"""Programs that nothing checks are run on tests that the model writes, and chosen by their agreement."""
+
+from typing import Any
+
+import pytest
+
+from ponder.graphs import create_ponder
+from ponder.state import Answer, Settings, UsageError
+from tests.fakes import ScriptedModel, kind_of
+
+PROBLEM = "Write a function double(n) that returns twice n."
+RIGHT = ("def double(n):\n    return 2 * n", "def double(n):\n    return n + n")
+WRONG = ("def double(n):\n    return n * n", "def double(n):\n    return double(n)", "import nothing")
+TESTS = "Some tests:\n```python\nassert double(1) == 2\nassert double(3) == 6\nassert double(4) == 16\nassert True\n```"
+
+
+def script(tests: str = TESTS) -> Any:
+    """Give wrong programs first; the third test is wrong too, and passes the first of them."""
+    programs = [WRONG[0], RIGHT[0], WRONG[1], RIGHT[1], WRONG[2]]
+
+    def say(prompt: str, number: int) -> str:
+        if kind_of(prompt) == "tests":
+            return tests
+        return "Better: 1" if kind_of(prompt) == "judge" else f"```python\n{programs[number % 5]}\n```"
+
+    return say
+
+
+def run(model: ScriptedModel, **options: Any) -> Answer:
+    answer: Answer = create_ponder(model, policy="parallel", max_samples=5, **options).invoke({"problem": PROBLEM})[
+        "answer"
+    ]
+    return answer
+
+
+def test_the_programs_that_agree_with_most_tests_and_with_each_other_are_chosen() -> None:
+    model = ScriptedModel(script())
+    answer = run(model, write_tests=2)
+    assert (answer.answer, answer.decided_by) == (RIGHT[0], "agreement")
+    assert (model.kinds.count("tests"), answer.spent.calls, model.calls) == (2, 7, 7)
+    assert [item.verdict and item.verdict.outcomes for item in answer.candidates] == [
+        (False, False, True),
+        (True, True, False),
+        (False, False, False),
+        (True, True, False),
+        (False, False, False),
+    ]
+    assert all(item.verdict and item.verdict.kind == "weak" for item in answer.candidates)
+    assert 0 < answer.confidence < 1
+
+
+def test_nothing_is_run_unless_it_is_asked_for() -> None:
+    answer = run(ScriptedModel(script()))
+    assert answer.decided_by == "first"
+    assert all(item.verdict is None for item in answer.candidates)
+    graph = create_ponder(ScriptedModel(script()))
+    with pytest.raises(UsageError, match="write_tests=1 lets programs run"):
+        graph.invoke({"problem": PROBLEM}, context=Settings(write_tests=1))
+
+
+@pytest.mark.parametrize("reply", ["I cannot.", "assert", "```python\nassert (\n```", "x\0y"])
+def test_tests_that_are_none_leave_the_choice_to_the_next_rule(reply: str) -> None:
+    answer = run(ScriptedModel(script(reply)), write_tests=1)
+    assert answer.decided_by == "first"
+    assert all(item.verdict is None for item in answer.candidates)
