@@ -72,7 +72,7 @@ async def asolve(
     check_text(problem)
     chosen = {"policy": policy, "effort": effort, "assessor": assessor, "budget": budget, "seed": seed, **settings}
     setup = prepare(model, verifier=verifier, base_url=base_url, **chosen)
-    setup.check(problem)
+    await asyncio.to_thread(setup.check, problem)
     settled = setup.settings.model_dump_json(exclude_unset=True)
     named = {MODEL: name_of(model), BASE_URL: base_url, VERIFIER: name_of(verifier), SETTINGS: settled}
     origin = {key: value for key, value in named.items() if value}

@@ -1,5 +1,6 @@
 """Where a run begins and which branches it takes."""
 
+import asyncio
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -34,7 +35,9 @@ class Begin:
 
     async def __call__(self, state: RunState, config: RunnableConfig) -> Command[Literal["assess", "route"]]:
         settings = self.settings()
-        problem = self.checks.typed(problem_of(state).model_copy(update={"epoch": epoch_of(config)}))
+        problem = problem_of(state).model_copy(update={"epoch": epoch_of(config)})
+        # A spec may name a file or a module, which is no work for the event loop; later steps have it at hand.
+        problem = await asyncio.to_thread(self.checks.typed, problem)
         check_budget(self.checks.view("begin", {"problem": problem, "settings": settings}))
         update = {
             "problem": problem,
