@@ -63,7 +63,7 @@ class Select:
 def choose(view: View) -> Selection:
     """Apply the rules in their order; the first that singles out an answer decides."""
     votes = view.votes
-    passed = [item for item in view.candidates if item.verified]
+    passed = [item for item in votes if item.verified]
     if passed:
         return Selection(candidate_id=passed[0].id, confidence=1, decided_by="verified", settled=True)
     if not votes:

@@ -140,6 +140,7 @@ async def test_the_mark_differs_from_candidate_to_candidate_and_does_not_flow_in
         '{"mark": "MARK", "score": NaN, "passed": true, "addresses_grader": false}',
         '{"mark": "MARK", "score": 11, "passed": true, "addresses_grader": false}',
         '{"mark": "MARK", "score": 10, "passed": true}',
+        '{"mark": "#0000000000000000", "score": 10, "passed": true, "addresses_grader": false}',
         "{" * 10_000,
     ],
 )
