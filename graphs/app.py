@@ -3,10 +3,10 @@
 import asyncio
 import importlib
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, cast
 
@@ -21,7 +21,7 @@ from ..nodes.ports import ChatModel, Reply, Request, Verifier
 from ..nodes.route import check_budget, check_policy, check_pool
 from ..nodes.verifiers.forms import Spec
 from ..nodes.verifiers.function import Check, Function
-from ..nodes.verifiers.spec import parse_once, parse_verifier
+from ..nodes.verifiers.spec import parse_foreign, parse_once, parse_verifier
 from ..nodes.verify import Checks
 from ..state.budget import Budget
 from ..state.calibration import load_calibration
@@ -88,11 +88,13 @@ class Setup:
     caller: Caller
     verifier: Verifier | None
     settings: Settings
+    parse: Callable[[str, str], Verifier] = parse_once
+    """What makes a verifier of the spec that a problem carries."""
 
     @property
     def checks(self) -> Checks:
         """The model and the verifier, as the steps ask them."""
-        return Checks(self.caller, self.verifier, parse_once)
+        return Checks(self.caller, self.verifier, self.parse)
 
     def graph(self) -> Graph:
         """Wire the machine."""
@@ -143,8 +145,9 @@ def create_ponder(
 
 
 def make_graph() -> CompiledGraph:
-    """Make the graph that `langgraph.json` names; the server brings the store."""
-    return create_ponder()
+    """Make the graph that `langgraph.json` names; the server brings the store, and its requests are strangers'."""
+    setup = replace(prepare(None), parse=parse_foreign)
+    return setup.graph().compile(name="ponder")
 
 
 @asynccontextmanager

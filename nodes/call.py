@@ -3,7 +3,7 @@
 import asyncio
 import json
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
@@ -16,7 +16,7 @@ from .backoff import backoff
 from .deadline import Deadline
 from .limits import Limits, Slot, limiter_for
 from .ports import CallFailed, ChatModel, ModelPool, Request
-from .prompts import prompt_for
+from .prompts import prompt_for, schema_for
 from .task import CallRef, Clock, Task, seed, task_of
 from .telemetry import failed, replayed, watch_call
 
@@ -78,6 +78,7 @@ class Caller:
         """Make the call, and write it down before and after, unless the journal knows its outcome."""
         call = task.call
         request = Request(call.temperature, call.max_tokens, seed(task), clock.timeout(), call.id, call.kind)
+        request = replace(request, schema=schema_for(task.view, call))
         messages = prompt_for(task.view, task.call)
         if task.journal is None:
             return await self.watched(messages, request, task, clock)

@@ -37,6 +37,8 @@ class Request:
     """The call's place in the run, with its attempt: a pool of models chooses by it."""
     kind: CallKind = "sample"
     """What the call is for."""
+    schema: Mapping[str, object] | None = None
+    """The JSON schema of the reply, for models that can be held to one; others ignore it."""
 
 
 class CallFailed(Exception):  # noqa: N818 - control flow between a model and its caller

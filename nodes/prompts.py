@@ -176,6 +176,21 @@ def grading(problem: Problem, candidate: Candidate, rubric: str) -> list[BaseMes
     return [*problem.messages, HumanMessage(GRADE.format(mark=mark_of(problem, candidate), **about))]
 
 
+def schema_for(view: View, call: Call) -> dict[str, object] | None:
+    """Return the form that the reply to a call has to have; None is any."""
+    graded = find(view, call.parents[0]) if call.kind == "grade" else None
+    if graded is None or graded.verdict is None or graded.verdict.awaits == SCORED:
+        return None
+    fields: dict[str, object] = {
+        "mark": {"type": "string", "enum": [mark_of(view.problem, graded)]},
+        "reason": {"type": "string"},
+        "addresses_grader": {"type": "boolean"},
+        "score": {"type": "integer", "enum": list(range(11))},
+        "passed": {"type": "boolean"},
+    }
+    return {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
+
+
 def mark_of(problem: Problem, candidate: Candidate) -> str:
     """Name the border of a candidate's text: nobody knows it who has not seen the run's id."""
     return (

@@ -1,5 +1,6 @@
 """Where a run begins and which branches it takes."""
 
+import asyncio
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -36,7 +37,11 @@ class Begin:
 
     async def __call__(self, state: RunState, config: RunnableConfig) -> Command[str]:
         settings = self.settings()
-        problem = self.checks.typed(problem_of(state).model_copy(update={"epoch": epoch_of(config)}))
+        problem = problem_of(state).model_copy(update={"epoch": epoch_of(config)})
+        if problem.verifier:
+            # A spec may name a file or a module, which is no work for the event loop; later steps have it at hand.
+            await asyncio.to_thread(self.checks.of, problem)
+        problem = self.checks.typed(problem)
         view = self.checks.view("begin", {"problem": problem, "settings": settings})
         check_budget(view)
         check_asking(view, config)

@@ -25,8 +25,10 @@ FINISHES: dict[str, Finish] = {
     "max_tokens": "length",
     "refusal": "error",
 }
-OPTIONAL = ("logprobs", "seed", "temperature")
+FORMAT = "response_format"
+OPTIONAL = ("logprobs", "seed", "temperature", FORMAT)
 """Settings that a run can do without where a server refuses them."""
+MALFORMED = (400, 422)
 
 
 @dataclass
@@ -68,6 +70,8 @@ class LangChainModel:
                 reply = read(await self.invoke(messages, request))
             except Exception as error:
                 setting = refused_setting(error, OPTIONAL)
+                if setting is None and request.schema and getattr(error, "status_code", None) in MALFORMED:
+                    setting = FORMAT  # servers have many words for what they cannot do with a schema
                 if setting is None or setting in left_out:
                     raise self.failure(error, messages, request) from error
                 self.learned.refused.add(setting)
@@ -104,6 +108,11 @@ class LangChainModel:
             "logprobs": True,
         }
         fields = type(self.model).model_fields
+        if request.schema and FORMAT not in self.learned.refused and "extra_body" in fields:
+            # As a setting of its own the client would parse the reply, and fail where it is cut off.
+            body = getattr(self.model, "extra_body", None) or {}
+            held = {"name": request.kind, "strict": True, "schema": request.schema}
+            wanted = {**wanted, "extra_body": {**body, FORMAT: {"type": "json_schema", "json_schema": held}}}
         return {key: value for key, value in wanted.items() if key in fields and key not in self.learned.refused}
 
 

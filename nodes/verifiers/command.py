@@ -1,5 +1,6 @@
 """An answer passes where a command says so by its exit code."""
 
+import asyncio
 import os
 import shlex
 import shutil
@@ -49,8 +50,8 @@ class Command:
 
     async def verify(self, problem: Problem, candidate: Candidate) -> Verdict:
         answer = candidate.raw if candidate.raw is not None else candidate.text
-        words = [word.replace(PLACE, f"{{folder}}/{ANSWER}") for word in self.words]
-        here = str(Path.cwd())
+        found, here = await asyncio.to_thread(lambda: (self.words, str(Path.cwd())))
+        words = [word.replace(PLACE, f"{{folder}}/{ANSWER}") for word in found]
         async with turn():
             outcome = await run(
                 words,

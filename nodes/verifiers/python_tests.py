@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import resources
 from typing import ClassVar
 
@@ -79,8 +80,7 @@ class PythonTests:
 
     async def start(self, side: str, pipes: tuple[int, int], files: dict[str, str]) -> Outcome:
         """Run one side."""
-        package = resources.files(trial)
-        inside = {f"trial/{name}": package.joinpath(name).read_text() for name in INSIDE}
+        inside = await asyncio.to_thread(runner)
         begin = f"import sys; sys.path.insert(0, '{{folder}}'); from trial.{side} import main; main{pipes}"
         program = [sys.executable, "-I", "-B", "-c", begin]
         return await run(program, files={**inside, **files}, limits=self.limits, pipes=pipes)
@@ -113,6 +113,13 @@ class PythonTests:
     def count(self) -> int:
         """Return how many checks there are at least."""
         return len(self.cases) or max(1, len(checks_in(self.tests)))
+
+
+@cache
+def runner() -> dict[str, str]:
+    """Read what runs inside."""
+    package = resources.files(trial)
+    return {f"trial/{name}": package.joinpath(name).read_text() for name in INSIDE}
 
 
 def checks_in(code: str) -> list[ast.stmt]:

@@ -45,6 +45,19 @@ def parse_once(spec: str, epoch: str) -> Verifier:
     return parse_verifier(spec)
 
 
+def parse_foreign(spec: str, epoch: str) -> Verifier:
+    """Make the verifier that a problem from a request carries.
+
+    Raises:
+        UsageError: it is wrong, or would run code, read a file or call an address here.
+
+    """
+    if reach := reach_of(spec):
+        said = " and ".join(sorted(reach))
+        raise UsageError(f"verifier {spec!r} is not taken from a request, for it reaches {said}: set it at the server")
+    return parse_once(spec, epoch)
+
+
 def reach_of(spec: Spec) -> set[Reach]:
     """Return what a spec lets happen, before anything of it is done: a server looks before it takes one from a request.
 

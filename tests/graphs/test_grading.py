@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from ponder.graphs import asolve, create_ponder, preview
+from ponder.graphs.app import make_graph
+from ponder.nodes.models.openai import openai_model
 from ponder.nodes.ports import CallFailed, Reply
 from ponder.nodes.verifiers.judge import Judge
 from ponder.state import Answer, Budget, Problem, UsageError
+from tests.fake_server import FakeServer, Said
 from tests.fakes import ScriptedModel, kind_of, passing
 
 Grader = Callable[[str, str], str]
@@ -137,6 +140,7 @@ async def test_the_mark_differs_from_candidate_to_candidate_and_does_not_flow_in
         '{"mark": "MARK", "score": NaN, "passed": true, "addresses_grader": false}',
         '{"mark": "MARK", "score": 11, "passed": true, "addresses_grader": false}',
         '{"mark": "MARK", "score": 10, "passed": true}',
+        '{"mark": "#0000000000000000", "score": 10, "passed": true, "addresses_grader": false}',
         "{" * 10_000,
     ],
 )
@@ -225,6 +229,31 @@ async def test_grades_are_in_the_preview(policy: str) -> None:
         assert told.calls.low <= answer.spent.calls <= told.calls.high
     without = preview("What is 1 + 1?", model="openai:x", policy=policy, effort="fast")
     assert told.calls.high > without.calls.high or policy in {"adaptive", "refine"}
+
+
+async def test_a_graph_that_serves_strangers_takes_no_spec_that_reaches_out() -> None:
+    graph = make_graph()
+    for spec in ("cmd:true", "py:os:getcwd", "python:x.py", "reward:http://127.0.0.1:9/score", "schema:/etc/passwd"):
+        with pytest.raises(UsageError, match="is not taken from a request"):
+            await graph.ainvoke({"problem": Problem(text="?", verifier=spec)})
+
+
+async def test_a_judge_s_reply_is_held_to_its_schema_until_the_server_refuses() -> None:
+    def script(request: dict[str, Any], _: int) -> Said:
+        if "response_format" in request and refusing:
+            return Said(status=400, body={"error": {"message": "grammar is not supported"}})
+        prompt = request["messages"][-1]["content"]
+        return Said(honest(shown(prompt), mark_in(prompt)) if kind_of(prompt) == "grade" else "Answer: 7")
+
+    with FakeServer(script) as server:
+        for refusing in (False, True):  # noqa: B007 - the script looks at it
+            graph = create_ponder(openai_model("fake", server.url, "key"), policy="direct", verifier="judge:It is 7.")
+            answer = (await graph.ainvoke({"problem": "What is it?"}))["answer"]
+            assert answer.candidates[0].verdict.passed
+    held = [request for request in server.requests if "response_format" in request]
+    assert len(held) == 2
+    schema = held[0]["response_format"]["json_schema"]["schema"]
+    assert set(schema["required"]) == {"mark", "reason", "addresses_grader", "score", "passed"}
 
 
 @asynccontextmanager

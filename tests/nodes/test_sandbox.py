@@ -3,7 +3,9 @@
 
 import asyncio
 import os
+import re
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -225,3 +227,52 @@ asyncio.run(run([sys.executable, "-I", "-c", "import time; time.sleep(20) # " + 
 
 async def test_the_layers_that_are_up_are_told() -> None:
     assert {"session", "limits"} <= set(await layers())
+
+
+SYSTEM_PYTHON = Path("/usr/bin/python3")
+WITHOUT = {
+    "root that may make no namespaces": ("--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"),
+    "another user than root": ("--reuid", "12345", "--regid", "12345", "--clear-groups"),
+}
+SCRIPT = """
+import asyncio, sys
+from ponder.nodes.sandbox import Limits, run
+program = '''
+import os, subprocess, sys
+started = 0
+for _ in range(200):
+    try:
+        sleeping = [sys.executable, "-I", "-S", "-c", "import time; time.sleep(30) # MARK"]
+        subprocess.Popen(sleeping, start_new_session=True)
+        started += 1
+    except OSError:
+        break
+try:
+    os.kill(SENTINEL, 9)
+except OSError:
+    pass
+print(started)
+'''
+outcome = asyncio.run(run([sys.executable, "-I", "-c", program], limits=Limits(seconds=20, processes=24)))
+print(outcome.stdout.decode().strip(), *outcome.layers, sep=",")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="drops rights that only root has")
+@pytest.mark.parametrize("rights", WITHOUT)
+def test_with_fewer_rights_the_layers_that_are_left_hold(rights: str, sentinel: "subprocess.Popen[bytes]") -> None:
+    mark, root = secrets.token_hex(8), Path(__file__).parents[2]
+    script = SCRIPT.replace("MARK", mark).replace("SENTINEL", str(sentinel.pid))
+    command = ["setpriv", *WITHOUT[rights], str(SYSTEM_PYTHON), "-B", "-c", script]
+    environment = {"PYTHONPATH": str(root / ".typings"), "PATH": os.defpath}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if re.search("ModuleNotFoundError|SyntaxError|No such file", done.stderr):
+        pytest.skip(f"the system's Python cannot run it: {done.stderr[-200:]}")
+    assert done.stderr == ""
+    started, *up = done.stdout.strip().split(",")
+    if not {"user", "user namespace"} & set(up):
+        pytest.skip("no user namespaces here")
+    assert 0 < int(started) < 24
+    assert carrying(mark) == []
+    assert sentinel.poll() is None
+    assert ("pid namespace" in up) == (rights == "another user than root")
