@@ -64,7 +64,7 @@ def typed(raw: str, answer_type: AnswerType | None, question: str) -> Form | Non
     if answer_type == "number":
         return SYMBOLIC.simple(line, 0) or numeric(line)
     if answer_type == "math":
-        return SOLUTIONS.form(line) or words(line, clean)
+        return SOLUTIONS.form(line) or unread(line) or words(line, clean)
     return inferred(raw, clean, line) if answer_type is None else words(line, clean)
 
 
@@ -100,6 +100,11 @@ def inferred(raw: str, clean: str, line: str) -> Form | None:
         return keyed(program(raw))
     if found := moment(clean) or quantity(line) or lettered(clean):
         return found
-    if mathematical(line) and (found := SYMBOLIC.form(line)):
+    if mathematical(line) and (found := SYMBOLIC.form(line) or unread(line)):
         return found
     return keyed(prose(line if "\\" in clean else clean))
+
+
+def unread(line: str) -> Form | None:
+    """Return the form of mathematics that has no value: as it is written, without spaces."""
+    return Form("".join(line.split())) if mathematical(line) and len(line) > 1 else None

@@ -247,4 +247,4 @@ def mathematical(text: str) -> bool:
             and (len(word) > 3 or not word.islower() or word in SHORT_WORDS)
         ):
             return False
-    return bool(re.search(r"[\d=^∞π±∅∪√\\<>≤≥(\[{|]|[a-z]\s*[-+*/]\s*[a-z]|^inf", text))
+    return bool(re.search(r"[\d=^∞π±∅∪√\\<>≤≥(\[{|]|[a-z]\s*[-+*/]\s*[a-z]|^inf|(?<![Ͱ-Ͽ])[α-ω](?![Ͱ-Ͽ])", text))

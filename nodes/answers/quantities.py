@@ -33,7 +33,7 @@ def quantity(text: str, *, algebra: bool = False) -> Form | None:
     """
     begun = SIGN.match(text)
     assert begun is not None  # noqa: S101 - every part is optional
-    number = magnitude(text[begun.end() :])
+    number = None if begun[1] and begun[3] else magnitude(text[begun.end() :])
     if number is None:
         return None if begun[2] else computed(text, algebra=algebra)
     value, rest = number

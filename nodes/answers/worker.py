@@ -49,8 +49,9 @@ def key(latex: str) -> str | None:
     read: Any = latex2sympy(
         latex, is_real=True, convert_degrees=False, normalization_config=None, conversion_config=cased
     )
-    if isinstance(read, Relational) and isinstance(read.lhs, Expr) and isinstance(read.rhs, Expr):
-        return relation(read.rel_op, evaluate(read.lhs - read.rhs))
+    if isinstance(read, Relational):
+        sign: str = getattr(read, "rel_op")  # noqa: B009 - not in its stubs
+        return relation(sign, evaluate(read.lhs - read.rhs)) if isinstance(read.lhs - read.rhs, Expr) else None
     values = evaluate(read) if isinstance(read, Expr) else []
     if not values:
         return None
