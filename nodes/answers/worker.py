@@ -50,8 +50,11 @@ def key(latex: str) -> str | None:
         latex, is_real=True, convert_degrees=False, normalization_config=None, conversion_config=cased
     )
     if isinstance(read, Relational):
-        sign: str = getattr(read, "rel_op")  # noqa: B009 - not in its stubs
-        return relation(sign, evaluate(read.lhs - read.rhs)) if isinstance(read.lhs - read.rhs, Expr) else None
+        stated: Any = read
+        sides = stated.lhs, stated.rhs
+        return (
+            relation(stated.rel_op, evaluate(sides[0] - sides[1])) if all(isinstance(x, Expr) for x in sides) else None
+        )
     values = evaluate(read) if isinstance(read, Expr) else []
     if not values:
         return None
