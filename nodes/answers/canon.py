@@ -1,6 +1,7 @@
 """The normal form of an answer of each type."""
 
 import re
+from fractions import Fraction
 from functools import lru_cache
 
 from ...state.run import AnswerType
@@ -16,7 +17,8 @@ from .quantities import quantity
 from .symbolic import symbolic
 from .tidy import TooDeepError, plain, tidy
 
-WHOLE = re.compile(r"\s*(-?)0*([0-9]{1,300})\s*")
+SIMPLE = re.compile(r"\s*(-?[0-9]{1,18}(?:\.[0-9]{1,9}|/0*[1-9][0-9]{0,17})?)\s*")
+"""Most numbers, read without ado."""
 FENCED = re.compile(r"\s*```([\w+-]*)\n(.*?)\n?\s*(?:```)?\s*", re.DOTALL)
 CODE = re.compile(r"^(?:def|class|import|from|async def|@\w+) ?\w*", re.MULTILINE)
 SYMBOLIC = Maths(symbolic)
@@ -32,8 +34,8 @@ def canonical(raw: str, answer_type: AnswerType | None = None, *, question: str 
 @lru_cache(maxsize=8192)
 def form_of(raw: str, answer_type: AnswerType | None = None, *, question: str = "") -> Form | None:
     """Return the normal form of an answer, for choices with the options that the question lists."""
-    if answer_type in {None, "number", "math", "text"} and (whole := WHOLE.fullmatch(raw)):
-        return Form("0" if whole[2] == "0" else whole[1] + whole[2])
+    if answer_type in {None, "number", "math", "text"} and (simple := SIMPLE.fullmatch(raw)):
+        return Form(str(Fraction(simple[1])))
     if answer_type == "code":
         fenced = FENCED.fullmatch(raw)
         return keyed(program(fenced[2], fenced[1]) if fenced else program(raw))
@@ -62,7 +64,7 @@ def typed(raw: str, answer_type: AnswerType | None, question: str) -> Form | Non
     if answer_type == "number":
         return SYMBOLIC.simple(line, 0) or numeric(line)
     if answer_type == "math":
-        return SOLUTIONS.form(line) or words(line, clean)
+        return SOLUTIONS.form(line) or unread(line) or words(line, clean)
     return inferred(raw, clean, line) if answer_type is None else words(line, clean)
 
 
@@ -98,6 +100,11 @@ def inferred(raw: str, clean: str, line: str) -> Form | None:
         return keyed(program(raw))
     if found := moment(clean) or quantity(line) or lettered(clean):
         return found
-    if mathematical(line) and (found := SYMBOLIC.form(line)):
+    if mathematical(line) and (found := SYMBOLIC.form(line) or unread(line)):
         return found
     return keyed(prose(line if "\\" in clean else clean))
+
+
+def unread(line: str) -> Form | None:
+    """Return the form of mathematics that has no value: as it is written, without spaces."""
+    return Form("".join(line.split())) if mathematical(line) and len(line) > 1 else None

@@ -22,7 +22,11 @@ LABELLED = re.compile(rf"({NAME})\s*(?:=|∈|:=)\s*([^=<>≤≥]+)")
 REACHED = re.compile(rf"({NAME})\s*(<|>|≤|≥)\s*([^=<>≤≥]+)")
 SPAN = re.compile(rf"([^=<>≤≥]+?)\s*(<|≤)\s*({NAME})\s*(<|≤)\s*([^=<>≤≥]+)")
 EITHER = re.compile(r"(?:,?\s+(?:and|or)\s+|\s*\\(?:land|lor|vee|wedge|text)\b\s*)")
+NUMBERED = re.compile(r"\d+(?:-\d+)+|\d+(?:/\d+){2,}|[nN]/[aA]|w/o?")
+"""Ranges, scores, telephone numbers and abbreviations, which are not computed."""
 EMPTY = {"∅", "{}", "{ }"}
+BASED = re.compile(r"([0-9A-Za-z]{1,60})_\{(\d{1,2})\}")
+LARGEST_BASE = 36
 INFINITE = re.compile(r"([-+]?)\s*(?:∞|\+?inf(?:inity|inite)?|oo)", re.IGNORECASE)
 WORD = re.compile(r"[A-Za-z]+")
 FUNCTIONS = set(
@@ -66,6 +70,8 @@ class Maths:
         """Read a number, a measure, or infinity."""
         if text in EMPTY:
             return Form("{}")
+        if (based := BASED.fullmatch(text)) and 1 < int(based[2]) <= LARGEST_BASE:
+            return in_base(based[1], int(based[2]))
         if infinite := INFINITE.fullmatch(text):
             return Form("-oo" if infinite[1] == "-" else "oo")
         if found := quantity(text, algebra=True):
@@ -125,6 +131,15 @@ class Maths:
         keys = self.keys(pieces, depth)
         if keys is None:
             return None
+        return self.solutions(name, keys, unordered=unordered)
+
+    @staticmethod
+    def solutions(name: str, keys: list[str], *, unordered: bool) -> Form:
+        """Return the form of a list of solutions, for the variable of that name if there is one."""
+        parts = [key.partition(" ∈ ") for key in keys]
+        if unordered and all(inside for _, inside, _ in parts) and len({of for of, _, _ in parts}) == 1:
+            union = " ∪ ".join(sorted({interval for _, _, interval in parts}))
+            return Form(f"{parts[0][0]} ∈ {union}", frozenset({union}))
         as_set, in_order = "{" + ", ".join(sorted(set(keys))) + "}", ", ".join(keys)
         if name:
             return Form(f"{name} ∈ {as_set}", frozenset({as_set, in_order, ", ".join(sorted(keys))}))
@@ -187,6 +202,12 @@ class Maths:
         return Form(as_set, frozenset({in_order, ", ".join(reversed(keys))}))
 
 
+def in_base(digits: str, base: int) -> Form | None:
+    """Return the form of a number written in another base; None where it has other digits."""
+    figures = "0123456789abcdefghijklmnopqrstuvwxyz"[:base]
+    return Form(str(int(digits, base))) if digits[0].isdigit() and set(digits.lower()) <= set(figures) else None
+
+
 def constant(text: str) -> bool:
     """Say whether an expression has no variable in it."""
     return all(word in FUNCTIONS or word in {"e", "i"} for word in WORD.findall(text)) and not re.search(
@@ -217,7 +238,7 @@ def end_of(text: str) -> int:
 
 def mathematical(text: str) -> bool:
     """Say whether a text in plain notation reads as mathematics, not as words."""
-    if len(text) > LONGEST or re.search(r"[A-Za-z]\d", text) or '"' in text:
+    if len(text) > LONGEST or re.search(r"[A-Za-z]\d", text) or '"' in text or NUMBERED.fullmatch(text):
         return False
     for word in WORD.findall(text.replace("\\", " ")):
         if (
@@ -226,4 +247,4 @@ def mathematical(text: str) -> bool:
             and (len(word) > 3 or not word.islower() or word in SHORT_WORDS)
         ):
             return False
-    return bool(re.search(r"[\d=^∞π±∅∪√\\<>≤≥(\[{|]|[a-z]\s*[-+*]\s*[a-z]|^inf", text))
+    return bool(re.search(r"[\d=^∞π±∅∪√\\<>≤≥(\[{|]|[a-z]\s*[-+*/]\s*[a-z]|^inf|(?<![Ͱ-Ͽ])[α-ω](?![Ͱ-Ͽ])", text))

@@ -20,10 +20,10 @@ PLAIN = (
     r"(?:\d{1,3}(?:\.\d{3})+,\d+|\d{1,3}(?:\.\d{3}){2,}|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:['_]\d{3})+(?:\.\d+)?"
     r"|\d{1,3}(?: \d{3})+(?:[.,]\d+)?(?!\d|\s?/)|\d+(?:\.\d+)?\.?(?!\d)|\.\d+)"
 )
-POWER = r"(?:[eE][-+]?\d{1,3}|\s?[*x]\s?10\s?\^\s?(?:\(\s?[-+]?\d{1,3}\s?\)|[-+]?\d{1,3}))"
+POWER = r"(?:[eE](?P<power>[-+]?\d{1,3})|\s?[*x]\s?10\s?\^\s?\(\s?(?P<ten>[-+]?\d{1,3})\s?\))"
 MAGNITUDE = re.compile(
     rf"(?P<whole>\d+)(?:\s|\s?-\s?|\s?(?:and|&)\s)(?P<top>\d+)\s?/\s?(?P<bottom>\d+)(?![\d/])"
-    rf"|(?P<number>{PLAIN})(?P<power>{POWER})?(?:\s?/\s?(?P<under>{PLAIN})(?![\d/]))?"
+    rf"|(?P<number>{PLAIN}){POWER}?(?:\s?/\s?(?P<under>{PLAIN})(?![\d/]))?"
 )
 SURE_DIGITS = 10
 """Digits behind the point from which a decimal is taken for a fraction cut off: 0.3333333333 is 1/3, 0.333 is not."""
@@ -40,8 +40,8 @@ def read_magnitude(found: re.Match[str]) -> Fraction | None:
         bottom = int(found["bottom"])
         return int(found["whole"]) + Fraction(int(found["top"]), bottom) if bottom else None
     value = decimal(found["number"])
-    if found["power"]:
-        exponent = int(re.sub(r".*?([-+]?\d+)\D*$", r"\1", found["power"].replace("10", "", 1)))
+    if power := found["power"] or found["ten"]:
+        exponent = int(power)
         if abs(exponent) > LARGEST_POWER:
             return None
         value *= Fraction(10) ** exponent
@@ -71,8 +71,10 @@ def meant(value: Fraction, places: int, significant: int) -> Fraction:
     if places < SURE_DIGITS:
         return value
     near = value.limit_denominator(LARGEST_DENOMINATOR)
-    noise = abs(value) / 10**FLOAT_DIGITS if significant >= FLOAT_DIGITS else 0
-    return near if abs(near - value) <= max(Fraction(1, 10**places), noise) else value
+    if significant >= FLOAT_DIGITS and abs(near - value) <= abs(value) / 10**FLOAT_DIGITS:
+        return near
+    shifted = near * 10**places
+    return near if value * 10**places in {int(shifted), round(shifted)} else value
 
 
 def written(value: Fraction) -> str:

@@ -7,10 +7,13 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
+from typing import IO
 
 logger = logging.getLogger(__name__)
 
+WORKER = Path(__file__).with_name("worker.py")
 PATIENCE = 1.2
 """Seconds of an expression before the process is killed; it stops by itself earlier (see worker.py)."""
 STARTUP = 60.0
@@ -24,35 +27,39 @@ class Evaluator:
     is busy at that moment its limit on processor time ends it.
     """
 
-    def __init__(self, patience: float = PATIENCE) -> None:
+    def __init__(self, program: Path = WORKER, patience: float = PATIENCE) -> None:
+        self.program = program
         self.patience = patience
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew: in a fork's copy the process answers the parent, and the lock may be held by no one."""
         self.lock = threading.Lock()
         self.process: subprocess.Popen[bytes] | None = None
-        self.owner = 0
 
     def key(self, latex: str) -> str | None:
         """Return the key of an expression; None where it has none, or not within the limits."""
         with self.lock:
-            for _ in range(2):  # the process may have ended by itself since the last question
+            for _ in range(2):
                 process = self.running()
                 if process is None:
                     return None
-                answer = ask(process, latex, self.patience)
-                if answer:
+                begun = time.monotonic()
+                if answer := ask(process, latex, self.patience):
                     reply = json.loads(answer)
                     return reply if reply is None else str(reply)
-                ended_idle = process.poll() == 0
                 self.stop()
-                if not ended_idle:
+                if time.monotonic() - begun >= self.patience:
                     return None
+                # It ended by itself: after a while without questions it does, and then asking again helps.
             return None
 
     def running(self) -> subprocess.Popen[bytes] | None:
         """Return the process, started if need be; None where it cannot be."""
-        if self.process is not None and self.owner != os.getpid():
-            self.process = None  # a fork's copy: the process answers the parent
+        if self.process is not None and self.process.poll() is not None:
+            self.stop()
         if self.process is None:
-            self.process, self.owner = start(), os.getpid()
+            self.process = start(self.program)
             if not ask(self.process, "x+1", STARTUP):
                 logger.warning("symbolic equality is off: the process for SymPy does not start")
                 self.stop()
@@ -61,7 +68,7 @@ class Evaluator:
     def stop(self) -> None:
         """End the process."""
         process, self.process = self.process, None
-        if process is None or self.owner != os.getpid():
+        if process is None:
             return
         process.kill()
         process.wait()
@@ -70,20 +77,19 @@ class Evaluator:
                 close(pipe)
 
 
-def close(pipe: object) -> None:
+def close(pipe: IO[bytes]) -> None:
     """Close a pipe whose other end is gone."""
     try:
-        pipe.close()  # type: ignore[attr-defined]
+        pipe.close()
     except BrokenPipeError:
         logger.debug("the process for SymPy ended before its question was written")
 
 
-def start() -> subprocess.Popen[bytes]:
+def start(program: Path) -> subprocess.Popen[bytes]:
     """Start the process."""
-    worker = Path(__file__).with_name("worker.py")
     # -P: the folder of the script, whose modules are named as they please, is no place to import from.
     return subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, "-P", str(worker)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, "-P", str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
 
 
@@ -106,3 +112,5 @@ def ask(process: subprocess.Popen[bytes], latex: str, patience: float) -> bytes:
 
 evaluator = Evaluator()
 atexit.register(evaluator.stop)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=evaluator.forget)

@@ -25,7 +25,7 @@ def program(source: str, language: str = "") -> str | None:
     if tree is None:
         return None if language.lower() in {"python", "py", "python3"} else laid_out
     try:
-        return ast.unparse(Renamed(tree).visit(tree))
+        return ast.unparse(Renamed(tree).visit(tree)) or None
     except RecursionError:
         return f"python {sha256(laid_out.encode(errors='surrogatepass')).hexdigest()}"
 

@@ -11,17 +11,19 @@ from .words import SCALES, read_words
 
 SIGN = re.compile(r"([-+]?)\s?(US\$|[$€£¥₹])?\s?([-+]?)\s?")
 PERCENT = re.compile(r"\s?(?:%|per\s?cent\b|percent\b)(?:age points?)?(.*)", re.DOTALL)
-SCALE = re.compile(r"\s?(thousand|million|billion|trillion)\b", re.IGNORECASE)
+SCALE = re.compile(r"\s?(dozen|hundred|thousand|million|billion|trillion)\b", re.IGNORECASE)
 SHORT_SCALE = re.compile(r"\s?(k|K|m|M|mn|bn|B|b)\b\.?$")
 SHORT_SCALES = {"k": 10**3, "m": 10**6, "mn": 10**6, "b": 10**9, "bn": 10**9}
-NOUN = re.compile(r"[A-Za-z][a-z'-]*(?: [A-Za-z][a-z'-]*){0,2}")
+NOUN = re.compile(r"[A-Za-z][a-z'-]{2,}(?: [A-Za-z][a-z'-]*){0,2}")
 NO_NOUN = re.compile(
-    r"\b(?:or|and|to|of|plus|minus|times|over|by|if|is|are|was|the|out|in|on|at|for|with|mod|a|an|not|than|x|am|pm|st|nd|rd|th)\b",
+    r"\b(?:or|and|to|of|plus|minus|times|over|by|if|is|are|was|the|out|in|on|at|for|with|mod|not|than|am|pm|st|nd|rd|th"
+    r"|a?(?:sin|cos|tan)h?|arc\w+|cot|sec|csc|log|ln|exp|sqrt|pi|theta|alpha|beta|gamma|lambda|phi|omega|max|min|[a-z])\b",
     re.IGNORECASE,
 )
+"""Words that are no noun behind a number."""
 NEXT = re.compile(r"\s*(?:,\s*)?(?:and\s+)?(?=\d)")
 PART = re.compile(r"[A-Za-z]+")
-AMOUNT = re.compile(r"(.*[\d)])\s*([A-Za-z°μΩ¢][^,=<>]{0,40})", re.DOTALL)
+AMOUNT = re.compile(r"(.*[\d)])(\s*)([A-Za-z°μΩ¢][^,=<>]{0,40})", re.DOTALL)
 
 
 def quantity(text: str, *, algebra: bool = False) -> Form | None:
@@ -31,15 +33,15 @@ def quantity(text: str, *, algebra: bool = False) -> Form | None:
     """
     begun = SIGN.match(text)
     assert begun is not None  # noqa: S101 - every part is optional
-    number = magnitude(text[begun.end() :])
+    number = None if begun[1] and begun[3] else magnitude(text[begun.end() :])
     if number is None:
-        return computed(text) if not begun[2] and not algebra else None
+        return None if begun[2] else computed(text, algebra=algebra)
     value, rest = number
     if begun[1] == "-" or begun[3] == "-":
         value = -value
     currency = CURRENCIES[begun[2][-1]] if begun[2] else ""
     if scale := SCALE.match(rest):
-        value, rest = value * SCALES[scale[1].lower()], rest[scale.end() :]
+        value, rest = value * {"dozen": 12, "hundred": 100, **SCALES}[scale[1].lower()], rest[scale.end() :]
     elif currency and (short := SHORT_SCALE.fullmatch(rest)):
         value, rest = value * SHORT_SCALES[short[1].lower()], ""
     if percent := PERCENT.fullmatch(rest):
@@ -107,17 +109,16 @@ def compound(value: Fraction, rest: str) -> Form | None:
     return None
 
 
-def computed(text: str) -> Form | None:
-    """Return the form of a computation with a known unit: 2^(10) bytes."""
+def computed(text: str, *, algebra: bool) -> Form | None:
+    """Return the form of a computation with a unit or noun: 2^(10) bytes."""
     found = AMOUNT.fullmatch(text)
-    known = read_unit(found[2]) if found else None
-    if found is None or known is None:
+    if found is None or (algebra and not found[2]):
         return None
     try:
         value = evaluate(found[1])
     except TooLargeError:
         return None
-    return None if value is None else measured(value * known[1], known[0], Fraction(1), value)
+    return None if value is None else counted(value, (found[2] or " ") + found[3])
 
 
 def singular(noun: str) -> str:

@@ -26,6 +26,8 @@ GREEK = dict(
 CALLED = re.compile(rf"(?<![\\A-Za-z])({'|'.join(sorted(NAMES, key=len, reverse=True))})(?![A-Za-z])")
 LETTERS = re.compile(rf"(?<![\\A-Za-z])({'|'.join(GREEK.values())})(?![A-Za-z])")
 SIGNS = {"*": r" \cdot ", "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "·": r" \cdot "}
+QUOTIENT = re.compile(r"(?<![\w.^(])(\d+)/(\d+)(?![\d.^!])")
+"""A fraction of numbers, which the parser would divide by all that follows."""
 DEGREES = re.compile(r"(\d+(?:\.\d+)?)\s*°")
 
 
@@ -40,6 +42,7 @@ def symbolic(text: str) -> str | None:
 def latex(text: str) -> str:
     """Write plain notation as the LaTeX that the parser reads."""
     text = DEGREES.sub(r"(\1*\\pi/180)", text)
+    text = QUOTIENT.sub(r"\\frac{\1}{\2}", text)
     text = CALLED.sub(r"\\\1 ", text)
     text = LETTERS.sub(r"\\\1 ", text)
     for sign, command in {**SIGNS, **{sign: f"\\{name} " for sign, name in GREEK.items()}}.items():

@@ -77,6 +77,7 @@ SYMBOLS = {
 TEXT = {"text", "textrm", "textbf", "textit", "mathrm", "mathbf", "mathit", "mathsf", "mbox", "hbox", "operatorname"}
 MATRIX = re.compile(r"\{(?:[pbvBV]?matrix|smallmatrix|array)\}")
 
+GROUPS = re.compile(r"(?<=\d)_(?=\d{3}(?!\d))")
 RECURRING = re.compile(r"(\d{0,20})\.(\d{0,20})\\(?:overline|bar)\{(\d{1,20})\}")
 
 
@@ -120,7 +121,7 @@ def plain(text: str) -> str:
         TooDeepError: braces nest deeper than `DEEPEST`.
 
     """
-    text = RECURRING.sub(recurring, text)
+    text = GROUPS.sub("", RECURRING.sub(recurring, text)).replace("<=", "≤").replace(">=", "≥").replace("!=", "≠")
     text = re.sub(r"(?<=[\w)\]}])\s*\*\*\s*(?=[\w(\-\\{])", "^", text)
     return " ".join(Reader("\\" in text).read(text, 0).split())
 
@@ -156,10 +157,12 @@ class Reader:
             elif sign == "√":
                 inner, at = argument(text, at + 1, run=True)
                 out.append(f" sqrt({self.read(inner, depth + 1)})")
-            elif sign == "{" and (self.latex or text[at - 1 : at] == "_"):
+            elif sign == "_" and at and text[at - 1] not in "_ ":
+                lowered, at = argument(text, at + 1, run=True)
+                out.append("_{" + self.read(lowered, depth + 1).strip() + "}")
+            elif sign == "{" and self.latex:
                 inner, at = argument(text, at)
-                opened = text[:at].rstrip()[-1:] == "_"
-                out.append(inner if opened or len(inner) == 1 else self.grouped(inner, depth))
+                out.append(inner if len(inner) == 1 else self.grouped(inner, depth))
             else:
                 out.append(sign)
                 at += 1

@@ -60,6 +60,7 @@ OTHERS: dict[str, tuple[str, Fraction]] = {
     **dict.fromkeys(("inch", "inches", "in"), ("m", F(254, 10**4))),
     **dict.fromkeys(("foot", "feet", "ft"), ("m", F(3048, 10**4))),
     **dict.fromkeys(("yard", "yd", "yds"), ("m", F(9144, 10**4))),
+    "kms": ("m", F(1000)),
     **dict.fromkeys(("mile", "mi"), ("m", F(1609344, 1000))),
     **dict.fromkeys(("pound", "lb", "lbs"), ("kg", F(45359237, 10**8))),
     **dict.fromkeys(("ounce", "oz"), ("kg", F(45359237, 16 * 10**8))),

@@ -46,9 +46,15 @@ def key(latex: str) -> str | None:
     from sympy.core.relational import Relational  # type: ignore[import-untyped]
 
     cased = ConversionConfig(lowercase_symbols=False)
-    read = latex2sympy(latex, is_real=True, convert_degrees=False, normalization_config=None, conversion_config=cased)
-    if isinstance(read, Relational) and isinstance(read.lhs, Expr) and isinstance(read.rhs, Expr):
-        return relation(read.rel_op, evaluate(read.lhs - read.rhs))
+    read: Any = latex2sympy(
+        latex, is_real=True, convert_degrees=False, normalization_config=None, conversion_config=cased
+    )
+    if isinstance(read, Relational):
+        stated: Any = read
+        sides = stated.lhs, stated.rhs
+        return (
+            relation(stated.rel_op, evaluate(sides[0] - sides[1])) if all(isinstance(x, Expr) for x in sides) else None
+        )
     values = evaluate(read) if isinstance(read, Expr) else []
     if not values:
         return None
@@ -114,7 +120,7 @@ def listed(values: list[Any]) -> str:
     from mpmath import mpc, nstr
 
     def one(part: Any) -> str:
-        return nstr(part, DIGITS) if abs(part) > TINY else "0"
+        return str(nstr(part, DIGITS)) if abs(part) > TINY else "0"
 
     wide = [mpc(value) for value in values]
     return " ".join(one(value.real) + (f"+{one(value.imag)}i" if abs(value.imag) > TINY else "") for value in wide)
