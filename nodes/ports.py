@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 from langchain_core.messages import BaseMessage
 
 from ..state.budget import CallKind, Usage
+from ..state.form import PLAIN, Form
 from ..state.run import Asked, Candidate, Problem, Reply, Verdict
 
 __all__ = ["Asked", "CallFailed", "ChatModel", "Journal", "JournalKeeper", "ModelPool", "Reply", "Request", "Verifier"]
@@ -26,6 +27,8 @@ class Request:
     """The call's place in the run, with its attempt: a pool of models chooses by it."""
     kind: CallKind = "sample"
     """What the call is for."""
+    form: Form = PLAIN
+    """What the reply may be, beyond a text."""
 
 
 class CallFailed(Exception):  # noqa: N818 - control flow between a model and its caller

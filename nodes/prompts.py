@@ -1,8 +1,11 @@
 """Every prompt, and the strategies that vary it."""
 
+import json
+
 from langchain_core.messages import BaseMessage, HumanMessage
 
 from ..state.budget import Call
+from ..state.form import PLAIN, Form
 from ..state.run import AnswerType, Problem
 from .critique import feedback_on, find
 from .view import View
@@ -109,14 +112,28 @@ ENDINGS: dict[AnswerType | None, str] = {
 ENDING = "End with a line 'Answer: <answer>'."
 
 
-def ending(answer_type: AnswerType | None) -> str:
+SCHEMA_ENDING = "Answer with JSON only, by this JSON Schema: {schema}"
+PROPOSING = {"probe", "sample", "revise", "expand"}
+"""Kinds of calls that make candidates."""
+
+
+def ending(problem: Problem) -> str:
     """Return the sentence that makes the answer easy to find."""
-    return ENDINGS.get(answer_type, ENDING)
+    if problem.form.output_schema is not None:
+        return SCHEMA_ENDING.format(schema=json.dumps(problem.form.output_schema))
+    return "" if problem.verbatim else ENDINGS.get(problem.answer_type, ENDING)
 
 
 def prompt_for(view: View, call: Call) -> list[BaseMessage]:
     """Write what a call asks, behind the chat that came before the problem."""
-    return [*view.problem.messages, HumanMessage(text_of(view, call))]
+    problem = view.problem
+    text = ending(problem) if problem.verbatim and call.kind in {"probe", "sample"} else text_of(view, call)
+    return [*problem.messages, *([HumanMessage(text)] if text else [])]
+
+
+def form_for(view: View, call: Call) -> Form:
+    """Return the form that a call's reply may take: what makes no candidate is answered in words."""
+    return view.problem.form if call.kind in PROPOSING else PLAIN
 
 
 def text_of(view: View, call: Call) -> str:
@@ -129,21 +146,21 @@ def text_of(view: View, call: Call) -> str:
             return RATE.format(problem=problem.text)
         case "judge":
             first, second = parents
-            return JUDGE.format(problem=problem.text, first=first.text, second=second.text)
+            return JUDGE.format(problem=problem.text, first=first.written, second=second.written)
         case "critique":
-            return CRITIQUE.format(problem=problem.text, solution=parents[0].text)
+            return CRITIQUE.format(problem=problem.text, solution=parents[0].written)
         case "revise" | "expand":
             feedback = feedback_on(view, parents[0])
             return (REVISE if call.kind == "revise" else EXPAND).format(
                 problem=problem.text,
-                solution=parents[0].text,
+                solution=parents[0].written,
                 feedback=(feedback and feedback.words) or "None.",
-                ending=ending(problem.answer_type),
+                ending=ending(problem),
             )
 
 
 def solution(problem: Problem, strategy: str) -> str:
     """Ask for a solution; an unknown strategy is none."""
     lead = CHAIN_PROMPT + "\n\n" if strategy == CHAIN else STRATEGIES.get(strategy, "")
-    parts = (lead, problem.text, ending(problem.answer_type))
+    parts = (lead, problem.text, ending(problem))
     return " ".join(part for part in parts if part).replace("\n\n ", "\n\n")

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from langchain_core.runnables import RunnableConfig
 
-from ..state.run import Asked, BranchOutput, Candidate
-from .answers import extract, infer_type
+from ..state.run import Asked, BranchOutput, Candidate, Verdict
 from .call import Caller
 from .events import Event, emit
 from .flight import Enough
+from .form import answer_in
 from .ports import Verifier
 from .task import CallRef, task_of
 from .verify import verify
@@ -31,7 +31,7 @@ class Propose:
         task = task_of(ref, config, self.enough)
         asked = await self.caller.ask(task)
         candidate = read(asked, self.caller.model.name, task.view)
-        if self.verifier is not None and not candidate.error:
+        if self.verifier is not None and not candidate.error and candidate.verdict is None:
             candidate = await verify(self.verifier, task.view.problem, candidate)
         if task.flight is not None:
             task.flight.land(candidate)
@@ -45,22 +45,23 @@ def read(asked: Asked, model: str, view: View) -> Candidate:
     candidate = Candidate(
         id=call.candidate_id,
         branch=call.branch,
-        strategy=call.strategy,
+        strategy="" if view.problem.verbatim else call.strategy,
         model=(reply and reply.model) or model,
         parents=call.parents,
         usage=call.usage,
     )
     if reply is None:
         return candidate.model_copy(update={"finish": "error", "error": call.error or LOST})
-    problem = view.problem
-    whole = reply.finish in {"stop", "other"} and bool(reply.text.strip())
-    found = extract(reply.text, problem.answer_type or infer_type(problem.text)) if whole else None
+    whole = reply.finish in {"stop", "other"} and bool(reply.text.strip() or reply.tool_calls)
+    found, wrong = answer_in(reply, view.problem) if whole else (None, "")
     sure = None if reply.mean_logprob is None else math.exp(min(0.0, reply.mean_logprob))
     return candidate.model_copy(
         update={
             "text": reply.text,
+            "tool_calls": reply.tool_calls,
             "raw": found and found.raw,
             "answer": found and found.canonical,
+            "verdict": Verdict(score=0, passed=False, feedback=wrong, kind="weak") if wrong else None,
             "finish": reply.finish,
             "confidence": sure,
             "confidence_source": None if sure is None else "logprob",

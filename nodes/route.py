@@ -11,12 +11,13 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import get_runtime
 from langgraph.types import Command, Overwrite
 
-from ..state.errors import UsageError
+from ..state.errors import BudgetTooSmall, UsageError
 from ..state.pricing import Price
 from ..state.run import Leg, Problem, RunState, RunUpdate
-from ..state.settings import Settings
+from ..state.settings import Settings, parse_settings
 from .assess import assess
 from .events import Event, emit
+from .form import check_form
 from .gate import at_worst
 from .view import View
 
@@ -33,7 +34,7 @@ class Begin:
     price: Price | None = None
 
     async def __call__(self, state: RunState, config: RunnableConfig) -> Command[Literal["assess", "route"]]:
-        settings = self.settings()
+        settings = self.settings(nested="|" in str(config.get("configurable", {}).get("checkpoint_ns", "")))
         problem = problem_of(state).model_copy(update={"epoch": epoch_of(config)})
         check_budget(View("begin", {"problem": problem, "settings": settings}, price=self.price))
         update = {
@@ -49,11 +50,12 @@ class Begin:
         }
         return Command(update=update, goto="assess" if settings.policy in ASSESSED else "route")
 
-    def settings(self) -> Settings:
-        """Return the graph's settings with the caller's context laid over them."""
-        context = get_runtime(Settings).context
-        given = Settings.model_validate(context) if isinstance(context, dict) else context
-        settings = self.defaults
+    def settings(self, *, nested: bool) -> Settings:
+        """Return the graph's settings with the caller's context laid over them, unless it is another graph's."""
+        context: object = get_runtime(Settings).context
+        if isinstance(context, dict) and (context.keys() <= Settings.model_fields.keys() or not nested):
+            context = parse_settings(**context)
+        settings, given = self.defaults, context if isinstance(context, Settings) else None
         if given is not None:
             chosen = {name: getattr(given, name) for name in given.model_fields_set}
             settings = settings.model_copy(update=chosen)
@@ -92,7 +94,7 @@ def check_budget(view: View) -> None:
     limit = view.ledger.exceeded_by([call])
     if limit:
         costs = f"{call.worst_tokens} tokens" + ("" if call.worst_usd is None else f" or {call.worst_usd:.4f} USD")
-        raise UsageError(
+        raise BudgetTooSmall(
             f"{limit}={getattr(budget, limit)} is too small for one call on this problem, which may cost {costs}: "
             "raise it, or lower max_tokens"
         )
@@ -119,6 +121,7 @@ def check_text(problem: Problem) -> None:
     """Refuse a problem that is empty, or that no server can be sent: Python keeps undecodable bytes as surrogates."""
     if not problem.text.strip():
         raise UsageError("the problem is empty: give a text")
+    check_form(problem.form)
     try:
         problem.text.encode()
     except UnicodeEncodeError:

@@ -44,7 +44,8 @@ class Settings(BaseModel):
     """Critique and revision rounds of the refine branch."""
     max_iterations: PositiveInt = 10
     """Expansions of the search branch."""
-    temperature: NonNegativeFloat = 0.7
+    temperature: NonNegativeFloat | None = None
+    """None: 0.7, and 0 where one answer is asked for."""
     max_tokens: PositiveInt = 512
     """Output tokens of one call."""
     retries: int = Field(default=2, ge=0)

@@ -42,8 +42,9 @@ def ended(view: View, current: Candidate, feedback: Feedback | None, rounds: int
 
 def best(view: View) -> Candidate | None:
     """Return the version to work on: the best verdict, else the newest of this branch, else the leading answer."""
-    usable = [candidate for candidate in view.candidates if candidate.text and not candidate.error]
-    judged = [candidate for candidate in usable if candidate.verdict]
+    usable = [candidate for candidate in view.candidates if candidate.written and not candidate.error]
+    # Of what is not verified, only what has not the form that was asked for has a verdict.
+    judged = [item for item in usable if item.verdict and (view.exact or item.verdict.passed is not False)]
     if judged:
         return max(judged, key=lambda candidate: candidate.verdict.score if candidate.verdict else 0)
     own = [candidate for candidate in usable if candidate.id.startswith(view.place)]

@@ -58,6 +58,6 @@ def distinct(view: View) -> list[Candidate]:
     """Return one candidate per answer: equal ones are one node of the search."""
     nodes: dict[str, Candidate] = {}
     for candidate in view.candidates:
-        if candidate.text and not candidate.error:
+        if candidate.written and not candidate.error:
             nodes.setdefault(candidate.answer or candidate.id, candidate)
     return list(nodes.values())

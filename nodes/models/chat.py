@@ -4,11 +4,14 @@ import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.runnables import Runnable
 
 from ...state.errors import ModelUnreachable
+from ...state.form import PLAIN, Form
 from ...state.run import Finish
 from ..loop import background_loop, submit
 from ..ports import CallFailed, Reply, Request
@@ -20,11 +23,13 @@ FINISHES: dict[str, Finish] = {
     "end_turn": "stop",
     "eos": "stop",
     "stop_sequence": "stop",
+    "tool_calls": "stop",
+    "tool_use": "stop",
     "length": "length",
     "max_tokens": "length",
     "refusal": "error",
 }
-OPTIONAL = ("logprobs", "seed", "temperature")
+OPTIONAL = ("logprobs", "seed", "temperature", "response_format", "parallel_tool_calls")
 """Settings that a run can do without where a server refuses them."""
 
 
@@ -85,7 +90,9 @@ class LangChainModel:
 
     async def invoke(self, messages: Sequence[BaseMessage], request: Request) -> AIMessage:
         """Call the model, on the loop that its client belongs to."""
-        answering = self.configured(request).ainvoke(list(messages))
+        model = self.configured(request)
+        shaped = model if request.form == PLAIN else self.shaped(model, request.form)
+        answering = shaped.ainvoke(list(messages))
         if self.on_background and asyncio.get_running_loop() is not background_loop():
             return await asyncio.wrap_future(submit(answering))
         return await answering
@@ -103,6 +110,24 @@ class LangChainModel:
             update={key: value for key, value in wanted.items() if key in fields and key not in self.learned.refused}
         )
 
+    def shaped(self, model: BaseChatModel, form: Form) -> Runnable[LanguageModelInput, AIMessage]:
+        """Bind what a reply may be; a schema stands in the prompt as well, for models that know no such setting."""
+        refused = self.learned.refused
+        more: dict[str, Any] = {"stop": form.stop} if form.stop else {}
+        if form.parallel_tool_calls is not None and "parallel_tool_calls" not in refused:
+            more["parallel_tool_calls"] = form.parallel_tool_calls
+        openai = "openai_api_base" in type(self.model).model_fields
+        if form.output_schema is not None and openai and "response_format" not in refused:
+            # Not as `response_format`: for that the client has a way of its own, which loses replies that are cut off.
+            schema = {"name": "answer", "schema": form.output_schema}
+            more["extra_body"] = {"response_format": {"type": "json_schema", "json_schema": schema}}
+        try:
+            return (
+                model.bind_tools(form.tools, tool_choice=form.tool_choice, **more) if form.tools else model.bind(**more)
+            )
+        except NotImplementedError:
+            raise ModelUnreachable(f"model {self.name!r} cannot be given tools: choose one that calls tools") from None
+
 
 def read(message: AIMessage) -> Reply:
     """Take from a message what a candidate needs."""
@@ -113,6 +138,7 @@ def read(message: AIMessage) -> Reply:
         finish="stop" if finish is None else FINISHES.get(str(finish).lower(), "other"),
         usage=usage_of(message),
         mean_logprob=mean_logprob(about.get("logprobs")),
+        tool_calls=[dict(call) for call in message.tool_calls],
     )
 
 
