@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Literal, cast
 
-from langchain_core.messages import AnyMessage, HumanMessage
+from langchain_core.messages import AnyMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import get_runtime
 from langgraph.types import Command, Overwrite
@@ -106,10 +106,13 @@ def problem_of(state: RunState) -> Problem:
     if isinstance(given, str):
         given = Problem(text=given)
     messages = state.get("messages") or []
-    asked = messages[-1] if messages and isinstance(messages[-1], HumanMessage) else None
+    if messages and isinstance(messages[-1], ToolMessage):  # which is how a supervisor hands a chat over
+        asked = next((item for item in reversed(messages) if isinstance(item, HumanMessage)), None)
+    else:
+        asked = messages[-1] if messages and isinstance(messages[-1], HumanMessage) else None
     if asked is not None and (given is None or given.epoch):
         # What is not plain text, such as an image, stays in the chat and goes to the model as it came.
-        before = messages[:-1] if isinstance(asked.content, str) else messages
+        before = messages[:-1] if asked is messages[-1] and isinstance(asked.content, str) else messages
         given = Problem(text=text_of(asked), messages=list(before))
     if given is None:
         raise UsageError("the problem is empty: give `problem`, or `messages` that end with a human's")

@@ -45,7 +45,7 @@ class PonderChatModel(BaseChatModel):
     policy: str | None = None
     effort: str | None = None
     assessor: str | None = None
-    budget: Budget | None = None
+    budget: Budget | dict[str, float] | None = None
     """Of each reply."""
     verifier: Annotated[VerifierLike | None, SkipValidation] = None
     base_url: str | None = None
