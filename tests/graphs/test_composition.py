@@ -234,9 +234,10 @@ def test_it_waits_for_a_person_inside_who_changes_what_it_knows_and_goes_on_ther
     inner = graph.get_state(on("t"), subgraphs=True).tasks[0].state
     assert (inner.next, len(inner.values["candidates"])) == (("select",), 3)
     added = inner.values["candidates"][0].model_copy(update={"id": "9", "text": "Answer: 3", "raw": "3", "answer": "3"})
-    graph.update_state(inner.config, {"candidates": [added]})
+    graph.update_state(inner.config, {"candidates": [added]}, as_node="direct")
+    graph.invoke(None, on("t"))  # with a doubt more, the next branch is taken, and it waits once more
     answer = graph.invoke(None, on("t"))["answer"]
-    assert (answer.answer, len(answer.candidates), model.calls) == ("2", 4, 3)
+    assert (answer.answer, len(answer.candidates), model.calls) == ("2", 8, 7)
 
 
 async def test_instances_that_are_sent_problems_as_nodes_stream_from_inside_under_their_own_names() -> None:
