@@ -18,6 +18,7 @@ from ..nodes.route import check_text
 from ..state.budget import Budget
 from ..state.errors import ThreadNotFound, UsageError
 from ..state.run import Answer, Problem, RunInput
+from ..state.settings import Settings
 from .app import ModelLike, VerifierLike, create_ponder, default_store, prepare
 from .machine import CompiledGraph
 
@@ -164,6 +165,8 @@ class Run:
     thread_id: str
     origin: dict[str, Any]
     on_event: OnEvent | None = None
+    settings: Settings | None = None
+    """Laid over those of the graph."""
 
     @property
     def config(self) -> RunnableConfig:
@@ -181,9 +184,10 @@ class Run:
     async def go(self, given: RunInput | None) -> Answer:
         """Run to the end, telling every event."""
         answer: Answer | None = None
-        stream = self.graph.astream(
-            given, self.config, stream_mode=["custom", "updates"], subgraphs=True, durability="sync"
-        )
+        # Without a checkpointer LangGraph takes no durability.
+        durability: dict[str, Any] = {"durability": "sync"} if self.graph.checkpointer else {}
+        options = {"stream_mode": ["custom", "updates"], "subgraphs": True, **durability}
+        stream = self.graph.astream(given, self.config, context=self.settings, **options)
         async for namespace, mode, data in cast("AsyncIterator[tuple[tuple[str, ...], str, Any]]", stream):
             if mode == "custom" and self.on_event:
                 self.on_event(Event.model_validate(data))
