@@ -111,7 +111,7 @@ async def complete(asked: Asked, request: Request, authorization: Allowed) -> Re
     found = await while_connected(request, service.answer(asked, authorization))
     if found is None:
         return Response(status_code=DISCONNECTED)
-    return JSONResponse(completion(id_, created, asked.model, found))
+    return JSONResponse(completion(id_, created, asked.model, found, stored=service.saver is not None))
 
 
 @router.get("/healthz")
@@ -139,7 +139,7 @@ async def stream(service: Service, asked: Asked, authorization: str, id_: str, c
     try:
         async for comment in told_alive(work, progress, SIGN_OF_LIFE):
             yield comment
-        whole = completion(id_, created, asked.model, work.result())
+        whole = completion(id_, created, asked.model, work.result(), stored=service.saver is not None)
         options = asked.stream_options
         for part in chunks(whole, with_usage=options is not None and options.include_usage):
             yield f"data: {json.dumps(part)}\n\n"

@@ -157,10 +157,12 @@ class Asked(BaseModel):
         return base.model_copy(update={key: getattr(chosen, key) for key in chosen.model_fields_set})
 
 
-def completion(id_: str, created: int, model: str, found: Sequence[tuple[Problem, Answer]]) -> dict[str, Any]:
+def completion(
+    id_: str, created: int, model: str, found: Sequence[tuple[Problem, Answer]], *, stored: bool
+) -> dict[str, Any]:
     """Write a whole completion."""
     choices = [choice(index, problem, answer, model) for index, (problem, answer) in enumerate(found)]
-    told = [about(answer) | {"thread_id": answer.thread_id} for _, answer in found]
+    told = [about(answer) | ({"thread_id": answer.thread_id} if stored else {}) for _, answer in found]
     return {
         "id": id_,
         "object": "chat.completion",
