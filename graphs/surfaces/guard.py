@@ -3,16 +3,13 @@
 import json
 from typing import TYPE_CHECKING
 
+from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from .service import Service
 
 COUNTED = "/v1/chat/completions"
-
-
-class TooLarge(Exception):  # noqa: N818 - control flow between reading and answering
-    """The body is larger than the operator allows."""
 
 
 class Guard:
@@ -37,8 +34,6 @@ class Guard:
         self.service.flying += 1
         try:
             await self.app(scope, Counting(receive, most), send)
-        except TooLarge:
-            await refuse(send, 413, f"the request has more bytes than {most}: send fewer")
         finally:
             self.service.flying -= 1
 
@@ -49,13 +44,13 @@ class Counting:
     def __init__(self, receive: Receive, most: int) -> None:
         """Count up to a number of bytes."""
         self.receive = receive
-        self.left = most
+        self.most = self.left = most
 
     async def __call__(self) -> Message:
         message = await self.receive()
         self.left -= len(message.get("body", b""))
         if self.left < 0:
-            raise TooLarge
+            raise HTTPException(413, f"the request has more bytes than {self.most}: send fewer")
         return message
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
+from starlette.exceptions import HTTPException
 
 from ...nodes.events import Event
 from ...state.errors import ModelUnreachable, NoReply, PonderError, StoreError, ThreadBusy, UsageError
@@ -60,6 +61,7 @@ def create_app(operator: Operator | None = None) -> FastAPI:
     app.state.service = service
     app.add_middleware(Guard, service=service)
     app.add_exception_handler(RequestValidationError, refused)
+    app.add_exception_handler(HTTPException, halted)
     for kind in STATUS:
         app.add_exception_handler(kind, failed)
     app.include_router(router)
@@ -143,7 +145,7 @@ async def stream(service: Service, asked: Asked, authorization: str, id_: str, c
         options = asked.stream_options
         for part in chunks(whole, with_usage=options is not None and options.include_usage):
             yield f"data: {json.dumps(part)}\n\n"
-    except (PonderError, KeySpent, KeyUnknown, ExceptionGroup) as error:
+    except (PonderError, KeySpent, KeyUnknown) as error:
         _, kind, reason = judged(error)
         yield f"data: {json.dumps({'error': {'message': reason, 'type': kind}})}\n\n"
     finally:
@@ -186,6 +188,12 @@ def refused(_: Request, error: Exception) -> JSONResponse:
     return told(400, "invalid_request_error", f"{place}: {first['msg'].lower()}", place)
 
 
+def halted(_: Request, error: Exception) -> JSONResponse:
+    """Answer a request that was stopped while it was read, or that asks for what is not there."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - likewise
+    return told(error.status_code, "invalid_request_error", str(error.detail))
+
+
 def failed(_: Request, error: Exception) -> JSONResponse:
     """Answer a request that came to nothing."""
     return told(*judged(error))
@@ -193,8 +201,6 @@ def failed(_: Request, error: Exception) -> JSONResponse:
 
 def judged(error: Exception) -> tuple[int, str, str]:
     """Return the status, the kind and the words of an error."""
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
     status, kind = next((told for known, told in STATUS.items() if isinstance(error, known)), (500, "server_error"))
     return status, kind, str(error)
 

@@ -2,17 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ...nodes.events import Event
-from ...nodes.route import check_text
+from ...nodes.route import check_policy, check_text
 from ...state.budget import Budget
 from ...state.errors import UsageError
 from ...state.run import Answer, Problem
 from ...state.settings import Settings
-from ..app import ModelLike, prepare
+from ..app import ModelLike, Setup, prepare
+from ..branches import BRANCHES
 from ..machine import CompiledGraph
 from ..solver import BASE_URL, MODEL, SETTINGS, VERIFIER, Run, Saver, held, name_of, new_thread, opened
 from .keys import Bill, Keys, sum_of
@@ -52,7 +54,7 @@ class Service:
     flying: int = 0
     saver: Saver | None = None
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
-    graphs: dict[str | None, CompiledGraph] = field(default_factory=dict)
+    machines: dict[str | None, tuple[Setup, CompiledGraph]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Open the accounts."""
@@ -68,8 +70,8 @@ class Service:
         """Close it."""
         await self.stack.aclose()
 
-    def graph(self, verifier: str | None) -> CompiledGraph:
-        """Return the machine with a verifier that the operator allows.
+    def made(self, verifier: str | None) -> tuple[Setup, CompiledGraph]:
+        """Return the machine, and what it is made of, with a verifier that the operator allows.
 
         Raises:
             UsageError: it is not allowed.
@@ -78,10 +80,10 @@ class Service:
         if verifier is not None and verifier not in self.operator.verifiers:
             allowed = ", ".join(map(repr, self.operator.verifiers)) or "none"
             raise UsageError(f"verifier {verifier[:80]!r} is not allowed here; the operator allows {allowed}")
-        if verifier not in self.graphs:
+        if verifier not in self.machines:
             setup = prepare(self.operator.model, verifier=verifier, base_url=self.operator.base_url)
-            self.graphs[verifier] = setup.graph().compile(checkpointer=self.saver, name="ponder")
-        return self.graphs[verifier]
+            self.machines[verifier] = (setup, setup.graph().compile(checkpointer=self.saver, name="ponder"))
+        return self.machines[verifier]
 
     def check(self, asked: Asked) -> None:
         """Refuse what cannot be run.
@@ -92,13 +94,16 @@ class Service:
         """
         problem = asked.problem()
         check_text(problem)
-        share(least(asked.settings(problem, self.operator.per_request).budget, Budget()), asked.n or 1)
-        self.graph(asked.verifier)
+        setup, _ = self.made(asked.verifier)
+        settings = asked.settings(problem, self.operator.per_request)
+        check_policy(settings.policy, BRANCHES)
+        budget = share(least(settings.budget, self.operator.per_request.budget), asked.n or 1)
+        replace(setup, settings=settings.model_copy(update={"budget": budget})).check(problem)
 
     async def answer(self, asked: Asked, authorization: str, tell: Tell = lambda _: None) -> Found:
         """Run what a request asks; one that is cut off is charged for what it has begun."""
         account = self.keys.account(authorization)
-        problem, graph = asked.problem(), self.graph(asked.verifier)
+        problem, (_, graph) = asked.problem(), self.made(asked.verifier)
         settings = asked.settings(problem, self.operator.per_request)
         wanted = least(settings.budget, self.operator.per_request.budget)
         count = asked.n or 1
@@ -127,10 +132,13 @@ class Service:
             return await run.go({"problem": problem})
 
 
-async def together(runs: Sequence[object]) -> list[Answer]:
+async def together(runs: Sequence[Coroutine[Any, Any, Answer]]) -> list[Answer]:
     """Run several at once; where one fails, the others are cancelled."""
-    async with asyncio.TaskGroup() as group:
-        tasks: list[asyncio.Task[Answer]] = [group.create_task(run) for run in runs]  # type: ignore[arg-type]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(run) for run in runs]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
     return [task.result() for task in tasks]
 
 
