@@ -87,7 +87,7 @@ class Asked(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    model: str
+    model: str = Field(json_schema_extra={"enum": list(MODELS)})
     messages: list[Message] = Field(min_length=1)
     stream: bool | None = None
     stream_options: StreamOptions | None = None

@@ -11,11 +11,14 @@ from typing import Any
 import httpx
 import openai
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from langchain_core.messages import HumanMessage
 from langchain_openai import ChatOpenAI
 from pydantic import BaseModel, SecretStr
 
 from ponder.graphs import resume
+from ponder.graphs.surfaces.wire import Asked
 from ponder.nodes.ports import Reply
 from ponder.state import Budget, Settings
 from ponder.state.budget import Usage
@@ -23,7 +26,7 @@ from tests.fakes import ScriptedModel, always, passing
 from tests.graphs.surfaces.serving import Served, serving
 
 ASKED: dict[str, Any] = {"model": "ponder/parallel", "messages": [{"role": "user", "content": "What is 1 + 1?"}]}
-TOOL: dict[str, Any] = {
+TOOL: Any = {
     "type": "function",
     "function": {
         "name": "track",
@@ -106,15 +109,15 @@ async def test_chat_openai_calls_tools_streams_and_reads_objects_through_it(serv
         city: str
 
     chat = ChatOpenAI(model="ponder/fast", base_url=f"{served.url}/v1", api_key=SecretStr("none"), max_retries=0)
-    called = await chat.bind_tools([TOOL]).ainvoke("Where is parcel 7?")
+    called: Any = await chat.bind_tools([TOOL]).ainvoke("Where is parcel 7?")
     assert [(call["name"], call["args"]) for call in called.tool_calls] == [("track", {"parcel": 7})]
     chunks = [chunk async for chunk in chat.bind_tools([TOOL]).astream("Where is parcel 7?")]
-    whole = chunks[0]
+    whole: Any = chunks[0]
     for chunk in chunks[1:]:
         whole += chunk
     assert [call["args"] for call in whole.tool_calls] == [{"parcel": 7}]
     assert await chat.with_structured_output(Place).ainvoke("Where?") == Place(city="Oslo")
-    turn = [
+    turn: list[Any] = [
         HumanMessage("Where is parcel 7?"),
         called,
         {"role": "tool", "tool_call_id": called.tool_calls[0]["id"], "content": "Oslo"},
@@ -272,3 +275,34 @@ def test_with_a_store_a_run_is_kept_and_can_be_asked_for_again(tmp_path: Path) -
         said = httpx.post(f"{served.url}/v1/chat/completions", json=ASKED).json()
     assert resume(said["ponder"]["thread_id"], store=store, model=model).answer == "2"
     assert model.calls == said["ponder"]["spent"]["calls"]
+
+
+NAMES = st.sampled_from([*Asked.model_fields, "top_p", "logit_bias", "user"])
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda part: st.lists(part, max_size=3) | st.dictionaries(st.text(max_size=5) | NAMES, part, max_size=3),
+    max_leaves=6,
+)
+PLAUSIBLE: dict[str, Any] = {
+    "messages": [
+        {"role": "assistant", "content": None, "tool_calls": []},
+        {"role": "user", "content": [{"type": "x"}]},
+    ],
+    "tools": [TOOL | {"function": {"name": "f", "parameters": {"$ref": "http://127.0.0.1:9/x"}}}],
+    "response_format": {"type": "json_schema", "json_schema": {"schema": {"$ref": "#"}}},
+    "ponder": {"budget": {"max_calls": 2}, "max_samples": 3},
+    "temperature": 0.5,
+    "n": 2,
+}
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_is_sent_is_no_error_of_the_server(served: Served, data: st.DataObject) -> None:
+    change = data.draw(st.dictionaries(NAMES, JSON, max_size=2))
+    kept = data.draw(st.sets(st.sampled_from(sorted(PLAUSIBLE))))
+    body = {**ASKED, **{name: PLAUSIBLE[name] for name in kept}, **change}
+    kind = {"content-type": "application/json"}
+    content = json.dumps(body).encode("utf-8", "surrogatepass")
+    answer = httpx.post(f"{served.url}/v1/chat/completions", content=content, headers=kind, timeout=30)
+    assert answer.status_code < 500, (body, answer.text)
