@@ -80,7 +80,10 @@ async def asolve(
     async with opened(store) as saver:
         run = Run(setup.graph().compile(checkpointer=saver, name="ponder"), thread, origin, on_event)
         async with held(saver, thread):
-            if (await run.state()).tasks:
+            state = await run.state()
+            if is_foreign(state):
+                raise UsageError(f"thread {thread!r} was not written by ponder: choose another one")
+            if state.tasks:
                 raise UsageError(f"thread {thread!r} holds an unfinished run: resume it, or choose another thread")
             return await run.go({"problem": problem})
 
@@ -119,7 +122,7 @@ async def aresume(
         run = Run(graph, thread_id, origin, on_event)
         async with held(saver, thread_id):
             state = await run.state()
-            if "settings" not in state.values and not state.tasks:
+            if is_foreign(state):
                 raise UsageError(f"thread {thread_id!r} was not written by ponder: choose another one")
             return await run.go(None) if state.tasks else cast("Answer", state.values["answer"])
 
@@ -196,6 +199,11 @@ class Run:
         if answer is None:
             raise UsageError(f"thread {self.thread_id!r} ended without an answer: it is not a ponder run")
         return answer
+
+
+def is_foreign(state: Any) -> bool:
+    """Say whether another graph has written what a thread holds."""
+    return state.created_at is not None and "settings" not in state.values and not state.tasks
 
 
 def configured(thread_id: str) -> RunnableConfig:

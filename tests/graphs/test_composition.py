@@ -15,8 +15,8 @@ from langgraph.types import Command, Durability, Send, interrupt
 from sqlalchemy import func, select
 from typing_extensions import TypedDict
 
-from ponder.graphs import create_ponder, create_ponder_graph, solve
-from ponder.state import Answer, Budget, Settings, SQLAlchemySaver
+from ponder.graphs import asolve, create_ponder, create_ponder_graph, solve
+from ponder.state import Answer, Budget, Settings, SQLAlchemySaver, UsageError
 from ponder.state.journal import CallJournal
 from ponder.state.run import PERSISTED, RunState, RunUpdate
 from ponder.state.tables import journal
@@ -260,6 +260,17 @@ async def test_instances_that_are_sent_problems_as_nodes_stream_from_inside_unde
     answers = graph.get_state(on("t")).values["answer"]
     assert [answer.answer for answer in answers] == ["1", "2", "1", "2"]
     assert [answer.spent.calls for answer in answers] == [1, answers[1].spent.calls, 1, answers[1].spent.calls]
+
+
+async def test_a_thread_that_another_graph_has_written_is_refused() -> None:
+    parent = StateGraph(MessagesState)
+    parent.add_node("greet", greet)
+    parent.add_edge(START, "greet")
+    kept, model = saver(), ScriptedModel(always("2"))
+    await parent.compile(checkpointer=kept).ainvoke({"messages": [HumanMessage("Hi")]}, on("t"))
+    with pytest.raises(UsageError, match="'t' was not written by ponder"):
+        await asolve("What is 1 + 1?", model=model, store=kept, thread_id="t")
+    assert model.calls == 0
 
 
 def log(state: RunState) -> RunUpdate:

@@ -88,6 +88,19 @@ async def test_the_branches_are_drawn_and_the_knobs_are_described(studio: str) -
     assert {"policy", "effort", "budget"} <= set(schemas["context_schema"]["properties"])
 
 
+async def test_the_endpoint_for_openai_s_clients_is_there_too(studio: str) -> None:
+    asked = {
+        "model": "ponder/direct",
+        "messages": [{"role": "user", "content": "What is 4 times 7?"}],
+        "max_tokens": 32,
+    }
+    async with httpx.AsyncClient(base_url=studio, timeout=120) as client:
+        assert "ponder/balanced" in (await client.get("/v1/models")).text
+        said = (await client.post("/v1/chat/completions", json=asked)).json()
+    assert said["ponder"]["spent"]["calls"] == 1
+    assert said["usage"]["total_tokens"] > 0
+
+
 async def test_a_problem_and_a_chat_are_solved_on_one_thread_in_our_store(studio: str, store: str) -> None:
     context: Any = {"policy": "direct", "max_tokens": 48}
     async with get_client(url=studio) as client:

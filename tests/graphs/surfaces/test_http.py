@@ -18,9 +18,10 @@ from langchain_openai import ChatOpenAI
 from pydantic import BaseModel, SecretStr
 
 from ponder.graphs import resume
+from ponder.graphs.cli.serve import serve
 from ponder.graphs.surfaces.wire import Asked
 from ponder.nodes.ports import Reply
-from ponder.state import Budget, Settings
+from ponder.state import Budget, Settings, UsageError
 from ponder.state.budget import Usage
 from tests.fakes import ScriptedModel, always, passing
 from tests.graphs.surfaces.serving import Served, serving
@@ -275,6 +276,26 @@ def test_with_a_store_a_run_is_kept_and_can_be_asked_for_again(tmp_path: Path) -
         said = httpx.post(f"{served.url}/v1/chat/completions", json=ASKED).json()
     assert resume(said["ponder"]["thread_id"], store=store, model=model).answer == "2"
     assert model.calls == said["ponder"]["spent"]["calls"]
+
+
+def test_a_server_that_stops_lets_a_request_end() -> None:
+    model = ScriptedModel(always("2"), latency=0.2)
+    found: list[int] = []
+    with serving(model) as served:
+        url = f"{served.url}/v1/chat/completions"
+        asking = threading.Thread(target=lambda: found.append(httpx.post(url, json=ASKED).status_code))
+        asking.start()
+        while not model.flying:
+            time.sleep(0.01)
+    asking.join()
+    assert found == [200]
+
+
+def test_without_a_key_nobody_is_served_beyond_this_machine() -> None:
+    with pytest.raises(UsageError, match=r"host '0\.0\.0\.0' is open to others: give --api-key"):
+        serve(host="0.0.0.0")  # noqa: S104 - which is what is refused
+    with pytest.raises(UsageError, match="verifier 'magic' is unknown"):
+        serve(allow_verifier=["magic"])
 
 
 NAMES = st.sampled_from([*Asked.model_fields, "top_p", "logit_bias", "user"])
