@@ -5,12 +5,13 @@ So nothing is worked out twice: policies, presets and limits hold because the ma
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextvars import Context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 from langchain_core.messages import BaseMessage
 
 from ..nodes.call import Caller
+from ..nodes.judge import FINALISTS
 from ..nodes.players import Always, Appetite, Opening, Optimist, Pessimist, Player, Voice, branch_of
 from ..nodes.ports import Reply, Request
 from ..nodes.route import ASSESSED
@@ -96,7 +97,14 @@ async def rehearse(setup: Setup, problem: Problem) -> Preview:
     with unwatched():
         short = await play(setup, problem, optimists(setup, problem), budget)
         long = await play(setup, problem, pessimists(setup, problem), unlimited, tireless=True)
-    return folded(short, long, budget, setup.caller)
+        (tie,) = await play(tied(setup), problem, [Pessimist(problem)], Budget(), tireless=True)
+    return folded(short, long, [call for call in tie if call[0] == "select"], budget, setup.caller)
+
+
+def tied(setup: Setup) -> Setup:
+    """Return a setup that ends before the judge with as many answers as it compares: any run of several may."""
+    few = {"policy": "parallel", "max_samples": FINALISTS, "window": FINALISTS}
+    return replace(setup, settings=setup.settings.model_copy(update=few))
 
 
 async def play(
@@ -147,11 +155,15 @@ def is_asked(settings: Settings) -> bool:
     return settings.assessor == "ask" and settings.policy in ASSESSED
 
 
-def folded(short: Sequence[Play], long: Sequence[Play], budget: Budget, caller: Caller) -> Preview:
+def folded(short: Sequence[Play], long: Sequence[Play], tie: Play, budget: Budget, caller: Caller) -> Preview:
     """Take the least of all plays, and the most of each step, added up; no run passes a limit of its budget."""
     plays = [*short, *long]
     steps = {name: [[usage for step, usage in play if step == name] for play in plays] for name in STEPS}
+    if sum(max(map(len, step)) for name, step in steps.items() if name != "select") > 1:
+        steps["select"].append([usage for _, usage in tie])
     calls = {name: span(map(len, step), budget.max_calls) for name, step in steps.items()}
+    # No play holds the least of each step: one that runs makes a call at least.
+    calls = {name: Range(low=min(1, step.low), high=step.high) for name, step in calls.items()}
     most = Usage(
         # Which calls a step is made of, no play has at its worst: each counts like the largest.
         input_tokens=sum(calls[name].high * largest(step) for name, step in steps.items()),

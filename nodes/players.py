@@ -22,7 +22,7 @@ LAST = "search"
 EARLY = ("assess", "direct", "parallel")
 """The branches that only sample."""
 
-Voice = Literal["agrees", "falls silent", "says nothing", "differs"]
+Voice = Literal["agrees", "differs", "silent", "silent after assess", "silent after direct", "silent after parallel"]
 Appetite = Literal["little", "long replies", "all"]
 Opening = Literal["doubts", "wavers", "is cut off", "stutters", "is silent", "to the last"]
 
@@ -47,8 +47,8 @@ def branch_of(request: Request) -> str:
 class Optimist:
     """A model with which a run is soon over: what it says is found perfect.
 
-    `agrees` gives one answer, `differs` others each time; `falls silent` once there is more to do than to sample, and
-    `says nothing` at all, are ends too.
+    `agrees` gives one answer, `differs` others each time; one that falls silent after a step leaves the later ones
+    without a text to work on, which is an end too.
     """
 
     problem: Problem
@@ -68,7 +68,9 @@ class Optimist:
 
     def propose(self, request: Request) -> str:
         """Answer, or say nothing."""
-        if self.voice == "says nothing" or (self.voice == "falls silent" and branch_of(request) not in EARLY):
+        silent, _, last = self.voice.partition(" after ")
+        spoken = EARLY[: EARLY.index(last) + 1] if last else ()
+        if silent == "silent" and branch_of(request) not in spoken:
             return ""
         return answer(self.problem, int(request.place[-3:]) if self.voice == "differs" else 0)
 

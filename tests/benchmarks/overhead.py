@@ -1,13 +1,16 @@
 """What ponder adds to eight calls of 50 ms: a parallel solve with the store on, against the same requests by asyncio.
 
-`uv run python -m tests.benchmarks.overhead [--repeats 15]`: interleaved medians.
+And how long it takes from the start of the process to its first request, against a script that only asks by
+langchain-openai. `uv run python -m tests.benchmarks.overhead [--repeats 15]`: interleaved medians.
 """
 
 import argparse
 import asyncio
 import contextlib
 import json
+import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -34,11 +37,18 @@ REPLY = json.dumps(
 ).encode()
 
 
+PLAIN = "from langchain_openai import ChatOpenAI; ChatOpenAI(model='fake', max_retries=0).invoke('What is 1 + 1?')"
+SOLVE = "from ponder.graphs.cli import main; main()", "solve", "What is 1 + 1?", "--model", "openai:fake", "--quiet"
+arrivals: list[float] = []
+"""When the requests arrived."""
+
+
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer every request of a connection after the latency."""
     with contextlib.suppress(asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            arrivals.append(time.perf_counter())
             length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
             await reader.readexactly(length)
             await asyncio.sleep(LATENCY)
@@ -77,6 +87,26 @@ async def measure(repeats: int, url: str, store: str) -> None:
     print(f"ponder with store {ours:.1f} ms, ratio {ratio:.2f}, {(ours - plain) / CALLS:.1f} ms a call")
 
 
+async def measure_start(repeats: int, url: str, store: str) -> None:
+    """Print the medians of the time from the start of a process to its first request."""
+    env = {**os.environ, "OPENAI_BASE_URL": url, "OPENAI_API_KEY": "none", "PONDER_STORE": store}
+    rows: list[list[float]] = []
+    for _ in range(repeats):
+        rows.append([])
+        for program in ((PLAIN,), SOLVE):
+            arrivals.clear()
+            clock = time.perf_counter()
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", *program, env=env, stdout=asyncio.subprocess.DEVNULL
+            )
+            assert await process.wait() == 0, program
+            rows[-1].append(arrivals[0] - clock)
+    plain, ours = (statistics.median(column) * 1000 for column in zip(*rows, strict=True))
+    ratio = statistics.median(ponder / bare for bare, ponder in rows)
+    print(f"start of the process to its first request, median of {repeats}: langchain-openai {plain:.0f} ms, ", end="")
+    print(f"ponder solve with store {ours:.0f} ms, ratio {ratio:.2f}")
+
+
 async def main() -> None:
     """Measure against a server of its own, on a store of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -84,7 +114,9 @@ async def main() -> None:
     repeats = parser.parse_args().repeats
     with tempfile.TemporaryDirectory() as folder:
         async with server() as url:
-            await measure(repeats, url, f"sqlite:///{Path(folder) / 'ponder.db'}")
+            store = f"sqlite:///{Path(folder) / 'ponder.db'}"
+            await measure(repeats, url, store)
+            await measure_start(repeats, url, store)
 
 
 if __name__ == "__main__":
