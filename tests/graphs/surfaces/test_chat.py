@@ -18,10 +18,11 @@ from typing_extensions import TypedDict
 
 from ponder.graphs import PonderChatModel
 from ponder.nodes.ports import Reply, Request
-from ponder.state import SQLAlchemySaver, UsageError
+from ponder.state import ModelUnreachable, SQLAlchemySaver, UsageError
 from ponder.state.budget import Usage
 from ponder.state.errors import NoReply
 from ponder.state.run import PERSISTED
+from tests.fake_server import FakeServer, Said, completion
 from tests.fakes import ScriptedModel, always, cycle, kind_of, passing
 
 USAGE = Usage(input_tokens=10, output_tokens=5)
@@ -289,3 +290,47 @@ def test_cycles_are_answered_alike_by_invoke_batch_and_stream() -> None:
     said = [ponder.invoke(asked).content, *(reply.content for reply in ponder.batch([asked, asked]))]
     assert said == ["Answer: 2"] * 3
     assert (streamed[-1].content, streamed[-1].usage_metadata) == ("Answer: 2", ponder.invoke(asked).usage_metadata)
+
+
+@pytest.mark.parametrize(
+    ("told", "arguments"),
+    [
+        ([{"function": {"name": "add", "arguments": {"a": 1}}}], {"a": 1}),
+        ({"id": 5, "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}, {"a": 1}),
+        ([{"function": {"name": "add", "arguments": None}}], {}),
+        ([{"name": "add"}], None),
+        (["add"], None),
+    ],
+)
+def test_tool_calls_are_read_as_servers_really_send_them(told: object, arguments: dict[str, Any] | None) -> None:
+    body = completion(Said(None, finish="tool_calls"))
+    body["choices"][0]["message"]["tool_calls"] = told
+    with FakeServer(lambda *_: Said(body=body)) as server:
+        bound = PonderChatModel(model="openai:f", base_url=server.url, policy="direct", max_retries=0).bind_tools(
+            [sent]
+        )
+        if arguments is None:
+            with pytest.raises(ModelUnreachable, match="a tool call that is"):
+                bound.invoke("1?")
+            return
+        (called,) = bound.invoke("1?").tool_calls
+    assert (called["name"], called["args"]) == ("add", arguments)
+    assert called["id"]
+
+
+sent = {"type": "function", "function": {"name": "add", "description": "Add.", "parameters": {"type": "object"}}}
+
+
+def test_a_server_that_refuses_a_schema_is_told_it_in_words() -> None:
+    def script(request: dict[str, Any], _: int) -> Said:
+        if "response_format" in request:
+            return Said(status=400, body={"error": {"message": "response_format is not supported"}})
+        return Said('{"name": "Rome", "people": 9}')
+
+    with FakeServer(script) as server:
+        ponder = PonderChatModel(model="openai:f", base_url=server.url, policy="direct")
+        assert ponder.with_structured_output(City).invoke("A city.") == City(name="Rome", people=9)
+        assert ponder.with_structured_output(City).invoke("Another.") == City(name="Rome", people=9)
+    shapes = ["response_format" in request for request in server.requests]
+    assert shapes == [True, False, False]
+    assert all('"people"' in request["messages"][-1]["content"] for request in server.requests)
