@@ -50,6 +50,14 @@ faults *arguments:
 throughput *arguments:
     uv run python -m tests.benchmarks.throughput {{arguments}}
 
+# An agent with tools before and after one line, and what that line costs.
+agent *arguments:
+    uv run python -m tests.benchmarks.agent {{arguments}}
+
+# Anything that fits the endpoint's schema, and much that does not, against a server at a URL.
+fuzz url:
+    uvx --from schemathesis st run {{url}}/openapi.json --checks not_a_server_error
+
 # Our saver against LangGraph's own: speed, sizes, memory.
 savers *arguments:
     uv run --group bench python -m tests.benchmarks.saver {{arguments}}

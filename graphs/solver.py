@@ -86,7 +86,10 @@ async def asolve(
     async with opened(store) as saver:
         run = Run(setup.machine(saver), thread, origin, on_event, setup.settings)
         async with held(saver, thread):
-            if unfinished(await run.state()):
+            state = await run.state()
+            if is_foreign(state):
+                raise UsageError(f"thread {thread!r} was not written by ponder: choose another one")
+            if unfinished(state):
                 raise UsageError(f"thread {thread!r} holds an unfinished run: resume it, or choose another thread")
             return await run.go({"problem": problem})
 
@@ -131,7 +134,7 @@ async def aresume(
         run = Run(graph, thread_id, origin, on_event)
         async with held(saver, thread_id):
             state = await run.state()
-            if "settings" not in state.values and not state.tasks:
+            if is_foreign(state):
                 raise UsageError(f"thread {thread_id!r} was not written by ponder: choose another one")
             check_choice(thread_id, asked_in(state), choice)
             if not unfinished(state):
@@ -201,7 +204,7 @@ class Run:
     origin: dict[str, Any]
     on_event: OnEvent | None = None
     settings: Settings | None = None
-    """None: those that the graph was made with."""
+    """Laid over those of the graph."""
 
     @property
     def config(self) -> RunnableConfig:
@@ -232,14 +235,11 @@ class Run:
         answer: Answer | None = None
         asked: Question | None = None
         heard = self.on_event is not None  # to stream what nobody hears costs as well
-        stream = self.graph.astream(
-            given,
-            self.config,
-            context=self.settings,
-            stream_mode=["custom", "updates"] if heard else ["updates"],
-            subgraphs=heard,
-            durability="sync",
-        )
+        # Without a checkpointer LangGraph takes no durability.
+        durability: dict[str, Any] = {"durability": "sync"} if self.graph.checkpointer else {}
+        modes = ["custom", "updates"] if heard else ["updates"]
+        options = {"stream_mode": modes, "subgraphs": heard, **durability}
+        stream = self.graph.astream(given, self.config, context=self.settings, **options)
         async for part in cast("AsyncIterator[tuple[Any, ...]]", stream):
             namespace, mode, data = part if heard else ((), *part)
             if mode == "custom" and self.on_event:
@@ -258,6 +258,11 @@ class Run:
 def unfinished(state: Any) -> bool:
     """Say whether a run has not ended; one that was just given larger limits has no task yet, and no answer."""
     return bool(state.tasks) or ("settings" in state.values and state.values.get("answer") is None)
+
+
+def is_foreign(state: Any) -> bool:
+    """Say whether another graph has written what a thread holds."""
+    return state.created_at is not None and "settings" not in state.values and not state.tasks
 
 
 def configured(thread_id: str) -> RunnableConfig:

@@ -2,21 +2,24 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 
 from ..state.budget import Usage, cost
 from ..state.errors import ModelUnreachable
+from ..state.form import PLAIN, Form
 from ..state.pricing import Price, Prices, highest, price_of
 from ..state.run import Asked, BranchOutput
 from .backoff import backoff
 from .deadline import Deadline
+from .form import length
 from .limits import Limits, Slot, limiter_for
 from .ports import CallFailed, ChatModel, ModelPool, Request
-from .prompts import prompt_for, schema_for
+from .prompts import form_for, prompt_for
 from .task import CallRef, Clock, Task, seed, task_of
 from .telemetry import failed, replayed, watch_call
 
@@ -77,8 +80,8 @@ class Caller:
     async def once(self, task: Task, clock: Clock) -> Asked:
         """Make the call, and write it down before and after, unless the journal knows its outcome."""
         call = task.call
-        request = Request(call.temperature, call.max_tokens, seed(task), clock.timeout(), call.id, call.kind)
-        request = replace(request, schema=schema_for(task.view, call))
+        form = form_for(task.view, call)
+        request = Request(call.temperature, call.max_tokens, seed(task), clock.timeout(), call.id, call.kind, form)
         messages = prompt_for(task.view, task.call)
         if task.journal is None:
             return await self.watched(messages, request, task, clock)
@@ -125,7 +128,8 @@ class Caller:
             failed(task.call, error)
             about = {"error": str(error), "retry_after": error.retry_after}
             return Asked(clock.settle("failed", **about, **self.paid(error.usage or Usage())))
-        paid = self.paid(reply.usage or estimate(messages, reply.text), reply.model)
+        said = reply.text + (json.dumps(reply.tool_calls, default=str) if reply.tool_calls else "")
+        paid = self.paid(reply.usage or estimate(messages, said, request.form), reply.model)
         return Asked(clock.settle("done", **paid), reply)
 
     def paid(self, usage: Usage, model: str = "") -> dict[str, object]:
@@ -137,6 +141,7 @@ class Caller:
         """Name the call in the journal: the run, the place in it, and all that makes its reply what it is."""
         said = [message.model_dump(exclude={"id"}) for message in messages]
         asked = [self.model.name, said, request.temperature, request.max_tokens, request.seed]
+        asked += [request.form.model_dump()] if request.form != PLAIN else []
         return json.dumps([task.view.problem.epoch, task.call.id, asked], default=str)
 
 
@@ -147,9 +152,9 @@ async def pause(task: Task) -> None:
         await asyncio.sleep(backoff(failures, task.call.retry_after))
 
 
-def estimate(messages: list[BaseMessage], text: str) -> Usage:
+def estimate(messages: Sequence[BaseMessage], text: str, form: Form) -> Usage:
     """Count tokens by length, where the server does not."""
-    read = sum(len(str(message.content)) for message in messages)
+    read = length(messages, form)
     return Usage(
         input_tokens=read // CHARACTERS_PER_TOKEN + 1,
         output_tokens=len(text) // CHARACTERS_PER_TOKEN + 1,

@@ -6,8 +6,10 @@ from langchain_core.messages import BaseMessage
 from langgraph.types import Send
 
 from ..state.budget import Call, Usage
+from ..state.form import Form
 from ..state.run import StopReason
-from .prompts import prompt_for
+from .form import length
+from .prompts import form_for, prompt_for
 from .view import View
 
 TEMPLATE_TOKENS = 64
@@ -31,15 +33,14 @@ def limit_on(view: View, wanted: Sequence[Call]) -> StopReason | None:
 
 def at_worst(view: View, call: Call) -> Call:
     """Return the call with the most it can cost."""
-    read = read_at_most(prompt_for(view, call))
+    read = read_at_most(prompt_for(view, call), form_for(view, call))
     usd = None if view.price is None else view.price.of(Usage(input_tokens=read, output_tokens=call.max_tokens))
     return call.model_copy(update={"worst_tokens": read + call.max_tokens, "worst_usd": usd})
 
 
-def read_at_most(messages: Sequence[BaseMessage]) -> int:
+def read_at_most(messages: Sequence[BaseMessage], form: Form) -> int:
     """Return the most tokens that a prompt can be: no common tokenizer makes more of a text than it has bytes."""
-    texts = [str(message.content) for message in messages]
-    return TEMPLATE_TOKENS + sum(MESSAGE_TOKENS + len(text.encode(errors="surrogatepass")) for text in texts)
+    return TEMPLATE_TOKENS + MESSAGE_TOKENS * len(messages) + length(messages, form)
 
 
 def sends(calls: Sequence[Call]) -> list[Send]:

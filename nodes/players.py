@@ -63,7 +63,7 @@ class Optimist:
     async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
         said = {"rate": f"Difficulty: {self.difficulty}", "critique": "Score: 10", "grade": PASSES, "tests": "None"}
         text = said.get(request.kind) or self.propose(request)
-        read = read_at_most(messages) if self.appetite == "all" else read_at_least(messages)
+        read = read_at_most(messages, request.form) if self.appetite == "all" else read_at_least(messages)
         if self.appetite == "little":
             return Reply(text, usage=Usage(input_tokens=read, output_tokens=1, cached_tokens=read), mean_logprob=0)
         long = text and " " * (request.max_tokens * BYTES_PER_TOKEN - len(text)) + text
@@ -96,7 +96,7 @@ class Pessimist:
     """Answers so far."""
 
     async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
-        usage = Usage(input_tokens=read_at_most(messages), output_tokens=request.max_tokens)
+        usage = Usage(input_tokens=read_at_most(messages, request.form), output_tokens=request.max_tokens)
         said = {"rate": f"Difficulty: {self.difficulty}", "critique": "Score: 5", "judge": "Neither"}.get(request.kind)
         said = {"grade": "Failed", "tests": "None"}.get(request.kind, said)
         if said is None and self.is_silent(branch_of(request)):

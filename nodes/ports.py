@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 from langchain_core.messages import BaseMessage
 
 from ..state.budget import CallKind, Usage
+from ..state.form import PLAIN, Form
 from ..state.run import Asked, Candidate, Problem, Reply, Verdict
 
 __all__ = [
@@ -37,8 +38,8 @@ class Request:
     """The call's place in the run, with its attempt: a pool of models chooses by it."""
     kind: CallKind = "sample"
     """What the call is for."""
-    schema: Mapping[str, object] | None = None
-    """The JSON schema of the reply, for models that can be held to one; others ignore it."""
+    form: Form = PLAIN
+    """What the reply may be, beyond a text."""
 
 
 class CallFailed(Exception):  # noqa: N818 - control flow between a model and its caller

@@ -1,5 +1,6 @@
 """Every prompt, and the strategies that vary it."""
 
+import json
 import re
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -7,6 +8,7 @@ from hashlib import blake2b
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from ..state.budget import Call
+from ..state.form import PLAIN, Form
 from ..state.run import AnswerType, Candidate, Problem
 from .critique import feedback_on, find
 from .selectors.consistent import CONSISTENT
@@ -155,17 +157,34 @@ ENDINGS: dict[AnswerType | None, str] = {
 ENDING = "End with a line 'Answer: <answer>'."
 
 
-def ending(answer_type: AnswerType | None) -> str:
+SCHEMA_ENDING = "Answer with JSON only, by this JSON Schema: {schema}"
+PROPOSING = {"probe", "sample", "revise", "expand"}
+"""Kinds of calls that make candidates."""
+
+
+def ending(problem: Problem) -> str:
     """Return the sentence that makes the answer easy to find."""
-    return ENDINGS.get(answer_type, ENDING)
+    if problem.form.output_schema is not None:
+        return SCHEMA_ENDING.format(schema=json.dumps(problem.form.output_schema))
+    return "" if problem.verbatim else ENDINGS.get(problem.answer_type, ENDING)
 
 
 def prompt_for(view: View, call: Call) -> list[BaseMessage]:
     """Write what a call asks, behind the chat that came before the problem."""
+    problem = view.problem
     if call.kind == "grade":
         graded = find(view, call.parents[0])
-        return grading(view.problem, graded, graded.verdict.awaits if graded.verdict else "")
-    return [*view.problem.messages, HumanMessage(text_of(view, call))]
+        return grading(problem, graded, graded.verdict.awaits if graded.verdict else "")
+    text = ending(problem) if problem.verbatim and call.kind in {"probe", "sample"} else text_of(view, call)
+    return [*problem.messages, *([HumanMessage(text)] if text else [])]
+
+
+def form_for(view: View, call: Call) -> Form:
+    """Return the form that a call's reply may take: what makes no candidate is answered in words, but for grades."""
+    if call.kind in PROPOSING:
+        return view.problem.form
+    schema = schema_for(view, call)
+    return PLAIN if schema is None else Form(output_schema=schema)
 
 
 def grading(problem: Problem, candidate: Candidate, rubric: str) -> list[BaseMessage]:
@@ -213,16 +232,16 @@ def text_of(view: View, call: Call) -> str:
             return written_list(view, parents)
         case "judge":
             first, second = parents
-            return written(JUDGE, problem=problem.text, solution_1=first.text, solution_2=second.text)
+            return written(JUDGE, problem=problem.text, solution_1=first.written, solution_2=second.written)
         case "critique":
             begun = parents[0].strategy == STEPWISE and parents[0].answer is None
             template, name = (PROMISE, "steps") if begun else (CRITIQUE, "solution")
-            return written(template, problem=problem.text, **{name: parents[0].text})
+            return written(template, problem=problem.text, **{name: parents[0].written})
         case "revise" | "expand":
             known = feedback_on(view, parents[0])
             template, name = (REVISE, "solution") if call.kind == "revise" else (EXPAND, "attempt")
-            texts = {"problem": problem.text, name: parents[0].text, "feedback": (known and known.words) or "None."}
-            return written(template.replace("{ending}", ending(problem.answer_type)), **texts)
+            texts = {"problem": problem.text, name: parents[0].written, "feedback": (known and known.words) or "None."}
+            return written(template.replace("{ending}", ending(problem)), **texts)
 
 
 def written(template: str, **texts: str) -> str:
@@ -251,12 +270,12 @@ def written_list(view: View, responses: Sequence[Candidate]) -> str:
 
 def next_step(problem: Problem, so_far: Sequence[Candidate]) -> str:
     """Ask for one step behind those that are there."""
-    steps = so_far[0].text if so_far else "None yet."
-    return written(STEP.replace("{ending}", ending(problem.answer_type)), problem=problem.text, steps=steps)
+    steps = so_far[0].written if so_far else "None yet."
+    return written(STEP.replace("{ending}", ending(problem)), problem=problem.text, steps=steps)
 
 
 def solution(problem: Problem, strategy: str) -> str:
     """Ask for a solution; an unknown strategy is none."""
     lead = CHAIN_PROMPT + "\n\n" if strategy == CHAIN else STRATEGIES.get(strategy, "")
-    parts = (lead, problem.text, ending(problem.answer_type))
+    parts = (lead, problem.text, ending(problem))
     return " ".join(part for part in parts if part).replace("\n\n ", "\n\n")

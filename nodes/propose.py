@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from langchain_core.runnables import RunnableConfig
 
-from ..state.run import Asked, BranchOutput, Candidate
-from .answers import extract, infer_type
+from ..state.run import Asked, BranchOutput, Candidate, Verdict
 from .critique import find
 from .events import Event, emit
 from .flight import Enough
+from .form import answer_in
 from .task import CallRef, task_of
 from .verify import Checks, verify
 from .view import View
@@ -35,7 +35,7 @@ class Propose:
         # Comparing formulas may wait for another process.
         candidate = await asyncio.to_thread(read, asked, self.checks.caller.model.name, task.view)
         verifier = self.checks.of(task.view.problem)
-        if verifier is not None and not candidate.error:
+        if verifier is not None and not candidate.error and candidate.verdict is None:
             candidate = await verify(verifier, task.view.problem, candidate)
         if task.flight is not None:
             task.flight.land(candidate)
@@ -49,28 +49,29 @@ def read(asked: Asked, model: str, view: View) -> Candidate:
     candidate = Candidate(
         id=call.candidate_id,
         branch=call.branch,
-        strategy=call.strategy,
+        strategy="" if view.problem.verbatim else call.strategy,
         model=(reply and reply.model) or model,
         parents=call.parents,
         usage=call.usage,
     )
     if reply is None:
         return candidate.model_copy(update={"finish": "error", "error": call.error or LOST})
-    problem, text = view.problem, reply.text
-    whole = reply.finish in {"stop", "other"} and bool(text.strip())
+    text, tools = reply.text, reply.tool_calls
+    whole = reply.finish in {"stop", "other"} and bool(text.strip() or tools)
     if call.kind == "step":
         # It is written behind the steps before it; only one that says so is the last.
-        whole = whole and FINISHED.search(text) is not None
+        whole = whole and (FINISHED.search(text) is not None or bool(tools))
         text = "\n".join([*(find(view, parent).text for parent in call.parents), text.strip()])
-    kind = problem.answer_type or infer_type(problem.text)
-    found = extract(text, kind, question=problem.text) if whole else None
+    found, wrong = answer_in(text, tools, view.problem) if whole else (None, "")
     sure = None if reply.mean_logprob is None else math.exp(min(0.0, reply.mean_logprob))
     return candidate.model_copy(
         update={
             "text": text,
+            "tool_calls": tools,
             "raw": found and found.raw,
             "answer": found and found.canonical,
             "aliases": found.aliases if found else (),
+            "verdict": Verdict(score=0, passed=False, feedback=wrong, kind="weak") if wrong else None,
             "finish": reply.finish,
             "confidence": sure,
             "confidence_source": None if sure is None else "logprob",

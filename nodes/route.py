@@ -7,17 +7,18 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import cast
 
-from langchain_core.messages import AnyMessage, HumanMessage
+from langchain_core.messages import AnyMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import get_runtime
 from langgraph.types import Command, Overwrite
 
-from ..state.errors import UsageError
+from ..state.errors import BudgetTooSmall, UsageError
 from ..state.run import Leg, Problem, RunState, RunUpdate
-from ..state.settings import Settings
+from ..state.settings import Settings, parse_settings
 from .ask import check_asking
 from .assess import assess
 from .events import Event, emit
+from .form import check_form
 from .gate import at_worst
 from .try_out import check_writing
 from .verify import Checks
@@ -36,7 +37,7 @@ class Begin:
     checks: Checks
 
     async def __call__(self, state: RunState, config: RunnableConfig) -> Command[str]:
-        settings = self.settings()
+        settings = self.settings(nested="|" in str(config.get("configurable", {}).get("checkpoint_ns", "")))
         problem = problem_of(state).model_copy(update={"epoch": epoch_of(config)})
         if problem.verifier:
             # A spec may name a file or a module, which is no work for the event loop; later steps have it at hand.
@@ -60,11 +61,12 @@ class Begin:
             return Command(update=update, goto="assess")
         return go_at_once(view, cast("RunUpdate", update))
 
-    def settings(self) -> Settings:
-        """Return the graph's settings with the caller's context laid over them."""
-        context = get_runtime(Settings).context
-        given = Settings.model_validate(context) if isinstance(context, dict) else context
-        settings = self.defaults
+    def settings(self, *, nested: bool) -> Settings:
+        """Return the graph's settings with the caller's context laid over them, unless it is another graph's."""
+        context: object = get_runtime(Settings).context
+        if isinstance(context, dict) and (context.keys() <= Settings.model_fields.keys() or not nested):
+            context = parse_settings(**context)
+        settings, given = self.defaults, context if isinstance(context, Settings) else None
         if given is not None:
             chosen = {name: getattr(given, name) for name in given.model_fields_set}
             settings = settings.model_copy(update=chosen)
@@ -114,7 +116,7 @@ def check_budget(view: View) -> None:
     limit = view.ledger.exceeded_by([call])
     if limit:
         costs = f"{call.worst_tokens} tokens" + ("" if call.worst_usd is None else f" or {call.worst_usd:.4f} USD")
-        raise UsageError(
+        raise BudgetTooSmall(
             f"{limit}={getattr(budget, limit)} is too small for one call on this problem, which may cost {costs}: "
             "raise it, or lower max_tokens"
         )
@@ -126,10 +128,13 @@ def problem_of(state: RunState) -> Problem:
     if isinstance(given, str):
         given = Problem(text=given)
     messages = state.get("messages") or []
-    asked = messages[-1] if messages and isinstance(messages[-1], HumanMessage) else None
+    if messages and isinstance(messages[-1], ToolMessage):  # which is how a supervisor hands a chat over
+        asked = next((item for item in reversed(messages) if isinstance(item, HumanMessage)), None)
+    else:
+        asked = messages[-1] if messages and isinstance(messages[-1], HumanMessage) else None
     if asked is not None and (given is None or given.epoch):
         # What is not plain text, such as an image, stays in the chat and goes to the model as it came.
-        before = messages[:-1] if isinstance(asked.content, str) else messages
+        before = messages[:-1] if asked is messages[-1] and isinstance(asked.content, str) else messages
         given = Problem(text=text_of(asked), messages=list(before))
     if given is None:
         raise UsageError("the problem is empty: give `problem`, or `messages` that end with a human's")
@@ -141,6 +146,7 @@ def check_text(problem: Problem) -> None:
     """Refuse a problem that is empty, or that no server can be sent: Python keeps undecodable bytes as surrogates."""
     if not problem.text.strip():
         raise UsageError("the problem is empty: give a text")
+    check_form(problem.form)
     try:
         problem.text.encode()
     except UnicodeEncodeError:

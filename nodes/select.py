@@ -59,7 +59,7 @@ class Select:
             return Command(update={"selection": selection}, goto="judge")
         answer = answer_of(view, selection, reason or "complete", config)
         emit(Event(type="selected", selection=selection, reason=answer.stopped_because))
-        message = AIMessage(answer.text, id=f"ponder-{view.problem.epoch}")
+        message = AIMessage(answer.text, tool_calls=answer.tool_calls, id=f"ponder-{view.problem.epoch}")
         return Command(update={"selection": selection, "answer": answer, "messages": [message]}, goto=END)
 
 
@@ -142,10 +142,11 @@ def answer_of(view: View, selection: Selection, reason: StopReason, config: Runn
         for item in view.candidates
     ]
     chosen = next((item for item in candidates if item.id == selection.candidate_id), None)
-    said = chosen or next((item for item in candidates if item.text), None)
+    said = chosen or next((item for item in candidates if item.written), None)
     return Answer(
         answer=chosen.raw if chosen else None,
         text=said.text if said else "",
+        tool_calls=said.tool_calls if said else [],
         confidence=selection.confidence,
         decided_by=selection.decided_by,
         stopped_because=reason,

@@ -131,7 +131,7 @@ class View:
             strategy=strategy,
             parents=parents,
             max_tokens=self.settings.max_tokens,
-            temperature=self.settings.temperature if temperature is None else temperature,
+            temperature=next(given for given in (temperature, self.settings.temperature, 0.7) if given is not None),
         )
 
     @cached_property

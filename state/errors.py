@@ -2,9 +2,11 @@
 
 PonderError
 ├── UsageError          a value the caller gave cannot be used
+│   ├── BudgetTooSmall  no single call on the problem fits the budget
 │   └── ThreadNotFound  no run is stored under that thread
 ├── ModelUnreachable    no model answered, or it refused us
 ├── ChoiceNeeded        a run waits for a person to choose
+├── NoReply             all calls failed: there is nothing to return
 ├── StoreError          the store cannot be opened, read or written
 └── ThreadBusy          another process works on that thread
 """
@@ -21,6 +23,10 @@ class PonderError(Exception):
 
 class UsageError(PonderError):
     """A value the caller gave cannot be used."""
+
+
+class BudgetTooSmall(UsageError):  # noqa: N818 - reads as the fact it states
+    """No single call on the problem fits the budget."""
 
 
 class ThreadNotFound(UsageError):  # noqa: N818 - reads as the fact it states
@@ -40,6 +46,10 @@ class ChoiceNeeded(PonderError):  # noqa: N818
         super().__init__(f"thread {thread_id!r} waits for a choice between {told}: give resume(…, choice=NUMBER)")
         self.thread_id = thread_id
         self.question = question
+
+
+class NoReply(PonderError):  # noqa: N818
+    """All calls failed: there is nothing to return."""
 
 
 class StoreError(PonderError):

@@ -3,9 +3,10 @@
 Everything here is persisted: the classes are frozen, live in this package and do not move.
 """
 
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Annotated, Literal, Protocol, TypeVar
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
@@ -14,6 +15,7 @@ from typing_extensions import TypedDict
 
 from .budget import Budget, Call, Limit, Spent, Usage
 from .calibration import Calibration
+from .form import PLAIN, Form
 from .settings import Level, Settings
 
 AnswerType = Literal["number", "math", "choice", "code", "json", "text"]
@@ -61,6 +63,9 @@ class Problem(Frozen):
     """None: read off the problem's text."""
     verifier: str = ""
     """The spec of the problem's own verifier, which goes before the graph's; empty: it has none."""
+    form: Form = PLAIN
+    verbatim: bool = False
+    """Samples ask `messages` as they stand; `text`, which is one of them, only says what they are about."""
     epoch: str = ""
     """Set when a run starts on the problem; a new epoch is a new run."""
 
@@ -77,6 +82,8 @@ class Reply:
     """Mean natural log-probability of the text's tokens; None where the server gives none."""
     model: str = ""
     """Who answered; empty: the model that was asked."""
+    tool_calls: list[dict[str, Any]] = field(default_factory=list)
+    """As LangChain's messages hold them: name, args, id."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,8 @@ class Candidate(Frozen):
 
     id: str
     text: str = ""
+    tool_calls: list[dict[str, Any]] = []
+    """As LangChain's messages hold them."""
     raw: str | None = None
     """The answer as it stands in the text; None where none was found."""
     answer: str | None = None
@@ -124,6 +133,12 @@ class Candidate(Frozen):
     usage: Usage = Usage()
     finish: Finish = "stop"
     error: str = ""
+
+    @property
+    def written(self) -> str:
+        """All that was said, tool calls included."""
+        calls = [json.dumps({"tool": call["name"], "arguments": call["args"]}) for call in self.tool_calls]
+        return "\n".join(filter(None, [self.text, *calls]))
 
     @property
     def rank(self) -> tuple[bool, bool, bool, str]:
@@ -217,6 +232,8 @@ class Answer(Frozen):
     """None: no candidate holds an answer."""
     text: str
     """The whole text of the chosen candidate."""
+    tool_calls: list[dict[str, Any]] = []
+    """Its tool calls."""
     confidence: float
     """0 to 1: how far the candidates support the answer."""
     decided_by: Rule
@@ -301,7 +318,7 @@ RunUpdate = RunState
 """What a node returns: the keys it changes."""
 
 PERSISTED = (
-    *(Problem, Verdict, Candidate, Assessment, Leg, Visit, Selection, Account, Answer),
+    *(Problem, Form, Verdict, Candidate, Assessment, Leg, Visit, Selection, Account, Answer),
     *(Settings, Calibration, Budget, Call, Spent, Usage, Reply, Asked),
 )
 """The classes that a checkpoint may hold, for serializers that ask which to trust."""

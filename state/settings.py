@@ -60,7 +60,8 @@ class Settings(BaseModel):
     """How the search branch chooses what to work on; `beam` works step by step."""
     beam_width: PositiveInt = 3
     """Partial solutions that `beam` keeps."""
-    temperature: NonNegativeFloat = 0.7
+    temperature: NonNegativeFloat | None = None
+    """None: 0.7, and 0 where one answer is asked for."""
     max_tokens: PositiveInt = 512
     """Output tokens of one call."""
     retries: int = Field(default=2, ge=0)

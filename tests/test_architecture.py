@@ -110,7 +110,10 @@ print(light, len(sys.modules), *sorted(set({sorted(HEAVY)!r}) & set(sys.modules)
 
 def test_the_public_names_are_these() -> None:
     assert ponder.graphs.__all__ == [
+        "DeliberateMiddleware",
+        "PonderChatModel",
         "aresume",
+        "as_tool",
         "asolve",
         "create_ponder",
         "create_ponder_graph",

@@ -10,4 +10,4 @@ def plan(view: View) -> Wave | Done:
         return Done("complete", 1)
     if view.votes:
         return Done("answers at hand")
-    return Wave([view.call("sample", 0, temperature=0.0)])
+    return Wave([view.call("sample", 0, temperature=view.settings.temperature or 0.0)])

@@ -50,9 +50,9 @@ def work(view: View, chain: int, version: Candidate) -> Call | str:
 
 def starts(view: View) -> list[Candidate]:
     """Return what chains begin with: earlier candidates, the best verdict first, else one of the leading answer."""
-    earlier = [item for item in view.candidates if item.text and not item.error and not item.id.startswith(view.place)]
-    if any(item.verdict for item in earlier):
-        unlike = {item.answer or item.text: item for item in reversed(earlier)}
+    earlier = [item for item in view.candidates if usable(item) and not item.id.startswith(view.place)]
+    if any(judged(view, item) for item in earlier):
+        unlike = {item.answer or item.written: item for item in reversed(earlier)}
         return sorted(unlike.values(), key=lambda item: (-score(item), item.id))
     votes = tally(earlier)
     leading = [item for item in earlier if votes and item.answer == next(iter(votes))]
@@ -70,10 +70,20 @@ def newest(view: View, chain: int, earlier: list[Candidate]) -> Candidate | None
     """Return the version of a chain to work on: by verdicts the best, of equals the first; else the newest."""
     own = {call.candidate_id for call in view.own if chain_of(call) == chain}
     versions = [*earlier[chain : chain + 1], *(item for item in view.candidates if item.id in own)]
-    usable = [item for item in versions if item.text and not item.error]
-    if any(item.verdict for item in usable):
-        return max(usable, key=score)
-    return usable[-1] if usable else None
+    versions = [item for item in versions if usable(item)]
+    if any(judged(view, item) for item in versions):
+        return max(versions, key=score)
+    return versions[-1] if versions else None
+
+
+def usable(candidate: Candidate) -> bool:
+    """Say whether there is something to work on."""
+    return bool(candidate.written) and not candidate.error
+
+
+def judged(view: View, candidate: Candidate) -> bool:
+    """Say whether a verifier was asked: without one, only what has not the form that was asked for has a verdict."""
+    return candidate.verdict is not None and (view.exact or candidate.verdict.passed is not False)
 
 
 def made(view: View, chain: int) -> int:

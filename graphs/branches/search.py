@@ -23,7 +23,7 @@ COMPLETE = 0.9
 def plan(view: View) -> Wave | Done:
     """Ask for initial candidates, for their checks, or for what the algorithm wants next."""
     stepwise = view.settings.search == "beam"
-    candidates = [item for item in view.candidates if item.text and not item.error and (part(item) or not stepwise)]
+    candidates = [item for item in view.candidates if item.written and not item.error and (part(item) or not stepwise)]
     nodes = distinct(candidates)
     if not view.own and not stepwise and len(nodes) < INITIAL:
         names = tuple(STRATEGIES)
@@ -94,7 +94,7 @@ def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 def identity(candidate: Candidate) -> tuple[str, str]:
     """Return what equal candidates have in common."""
-    return ("text", candidate.text) if candidate.answer is None else ("answer", candidate.answer)
+    return ("text", candidate.written) if candidate.answer is None else ("answer", candidate.answer)
 
 
 def tree_of(candidates: Sequence[Candidate], scores: dict[str, float]) -> list[Node]:

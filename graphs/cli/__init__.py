@@ -8,7 +8,7 @@ from importlib.metadata import version
 import typer
 
 from ...state.errors import ModelUnreachable, PonderError, ThreadBusy
-from . import doctor, runs, solve
+from . import doctor, runs, serve, solve
 
 EXIT_CODES = {ModelUnreachable: 4, ThreadBusy: 5, PonderError: 2}
 INTERRUPTED = 130
@@ -30,6 +30,7 @@ app.command("solve")(solve.solve)
 app.command("resume")(solve.resume)
 app.add_typer(runs.app, name="runs")
 app.command("doctor")(doctor.doctor)
+app.command("serve")(serve.serve)
 
 
 @app.callback(invoke_without_command=True)

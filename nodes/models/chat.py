@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.runnables import Runnable
 
 from ...state.errors import ModelUnreachable
+from ...state.form import PLAIN, Form
 from ...state.run import Finish
 from ..loop import background_loop, submit
 from ..ports import CallFailed, Reply, Request
@@ -21,12 +23,14 @@ FINISHES: dict[str, Finish] = {
     "end_turn": "stop",
     "eos": "stop",
     "stop_sequence": "stop",
+    "tool_calls": "stop",
+    "tool_use": "stop",
     "length": "length",
     "max_tokens": "length",
     "refusal": "error",
 }
 FORMAT = "response_format"
-OPTIONAL = ("logprobs", "seed", "temperature", FORMAT)
+OPTIONAL = ("logprobs", "seed", "temperature", FORMAT, "parallel_tool_calls")
 """Settings that a run can do without where a server refuses them."""
 MALFORMED = (400, 422)
 
@@ -70,7 +74,7 @@ class LangChainModel:
                 reply = read(await self.invoke(messages, request))
             except Exception as error:
                 setting = refused_setting(error, OPTIONAL)
-                if setting is None and request.schema and getattr(error, "status_code", None) in MALFORMED:
+                if setting is None and request.form.output_schema and getattr(error, "status_code", None) in MALFORMED:
                     setting = FORMAT  # servers have many words for what they cannot do with a schema
                 if setting is None or setting in left_out:
                     raise self.failure(error, messages, request) from error
@@ -91,10 +95,11 @@ class LangChainModel:
     async def invoke(self, messages: Sequence[BaseMessage], request: Request) -> AIMessage:
         """Call the model, on the loop that its client belongs to."""
         if not self.on_background:
-            return await self.model.model_copy(update=self.configured(request)).ainvoke(list(messages))
+            model = self.model.model_copy(update=self.configured(request))
+            return await self.shaped(model, request.form).ainvoke(list(messages))
         # As keywords: LangChain writes a new copy of a model down in full, for tracers, before it is asked.
         given = {name: value for name, value in self.configured(request).items() if value is not None}
-        answering = self.model.ainvoke(list(messages), **given)
+        answering = self.shaped(self.model, request.form).ainvoke(list(messages), **given)
         if asyncio.get_running_loop() is not background_loop():
             return await asyncio.wrap_future(submit(answering))
         return await answering
@@ -108,12 +113,28 @@ class LangChainModel:
             "logprobs": True,
         }
         fields = type(self.model).model_fields
-        if request.schema and FORMAT not in self.learned.refused and "extra_body" in fields:
-            # As a setting of its own the client would parse the reply, and fail where it is cut off.
-            body = getattr(self.model, "extra_body", None) or {}
-            held = {"name": request.kind, "strict": True, "schema": request.schema}
-            wanted = {**wanted, "extra_body": {**body, FORMAT: {"type": "json_schema", "json_schema": held}}}
         return {key: value for key, value in wanted.items() if key in fields and key not in self.learned.refused}
+
+    def shaped(self, model: BaseChatModel, form: Form) -> Runnable[LanguageModelInput, AIMessage]:
+        """Bind what a reply may be; a schema stands in the prompt as well, for models that know no such setting."""
+        if form == PLAIN:
+            return model
+        refused = self.learned.refused
+        more: dict[str, Any] = {"stop": form.stop} if form.stop else {}
+        if form.parallel_tool_calls is not None and "parallel_tool_calls" not in refused:
+            more["parallel_tool_calls"] = form.parallel_tool_calls
+        openai = "openai_api_base" in type(self.model).model_fields
+        if form.output_schema is not None and openai and FORMAT not in refused:
+            # Not as `response_format`: for that the client has a way of its own, which loses replies that are cut off.
+            schema = {"name": "answer", "schema": form.output_schema}
+            body = getattr(model, "extra_body", None) or {}
+            more["extra_body"] = {**body, FORMAT: {"type": "json_schema", "json_schema": schema}}
+        try:
+            return (
+                model.bind_tools(form.tools, tool_choice=form.tool_choice, **more) if form.tools else model.bind(**more)
+            )
+        except NotImplementedError:
+            raise ModelUnreachable(f"model {self.name!r} cannot be given tools: choose one that calls tools") from None
 
 
 def read(message: AIMessage) -> Reply:
@@ -125,6 +146,7 @@ def read(message: AIMessage) -> Reply:
         finish="stop" if finish is None else FINISHES.get(str(finish).lower(), "other"),
         usage=usage_of(message),
         mean_logprob=mean_logprob(about.get("logprobs")),
+        tool_calls=[dict(call) for call in message.tool_calls],
     )
 
 

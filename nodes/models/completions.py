@@ -1,5 +1,7 @@
 """OpenAI's chat completions as servers really send them: what can be read is read, the rest is `Unreadable`."""
 
+import json
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,7 +39,9 @@ def clean(response: object) -> dict[str, Any]:
     if not choice:
         raise Unreadable("a completion without choices", usage)
     content, finish = read(choice, usage)
-    message = {"role": "assistant", "content": content}
+    message: dict[str, Any] = {"role": "assistant", "content": content}
+    if calls := tool_calls(choice, usage):
+        message["tool_calls"] = calls
     cleaned = {"index": 0, "finish_reason": finish, "message": message, "logprobs": choice.get("logprobs")}
     named = {key: value for key in ("id", "model") if isinstance(value := body.get(key), str)}
     return named | {"choices": [cleaned], "usage": usage and as_reported(usage)}
@@ -60,6 +64,22 @@ def read(choice: Mapping[str, Any], usage: Usage | None) -> tuple[str, str | Non
     reasoning = (found.get("reasoning_content"), found.get("reasoning"))
     text = next((said for said in reasoning if isinstance(said, str) and not found.get("tool_calls")), text)
     return text, None if finish is None else str(finish)
+
+
+def tool_calls(choice: Mapping[str, Any], usage: Usage | None) -> list[dict[str, Any]]:
+    """Return the calls in a choice in OpenAI's form; some servers give no ids, or the arguments as an object."""
+    message = choice.get("message")
+    said = (message.get("tool_calls") if isinstance(message, Mapping) else None) or []
+    calls: list[dict[str, Any]] = []
+    for call in said if isinstance(said, list) else [said]:
+        function = call.get("function") if isinstance(call, Mapping) else None
+        if not isinstance(function, Mapping) or not isinstance(name := function.get("name"), str) or not name:
+            raise Unreadable(f"a tool call that is {in_short(repr(call))}", usage)
+        given = function.get("arguments") or "{}"
+        arguments = given if isinstance(given, str) else json.dumps(given)
+        id_ = call.get("id") or f"call_{secrets.token_hex(12)}"
+        calls.append({"id": str(id_), "type": "function", "function": {"name": name, "arguments": arguments}})
+    return calls
 
 
 def flat(content: object, usage: Usage | None) -> str:

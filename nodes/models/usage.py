@@ -8,6 +8,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from ...state.budget import Usage
 from ..call import estimate
+from ..form import length
 from ..ports import Request
 
 GENEROUS = 10
@@ -76,11 +77,10 @@ def believable(usage: Usage | None, messages: Sequence[BaseMessage], request: Re
     """Return a usage that the request can have cost; None for one far above that, or of nothing for a text."""
     if usage is None or (text and not usage.output_tokens):
         return None
-    length = sum(len(str(message.content).encode(errors="replace")) for message in messages)
-    most = GENEROUS * (length + request.max_tokens) + HIDDEN
+    most = GENEROUS * (length(messages, request.form) + request.max_tokens) + HIDDEN
     return usage if usage.input_tokens + usage.output_tokens <= most else None
 
 
 def at_worst(messages: Sequence[BaseMessage], request: Request) -> Usage:
     """Estimate what a call has cost whose reply got lost on its way: nobody knows how much was written."""
-    return estimate(list(messages), "").model_copy(update={"output_tokens": request.max_tokens})
+    return estimate(messages, "", request.form).model_copy(update={"output_tokens": request.max_tokens})

@@ -3,6 +3,7 @@
 import asyncio
 import operator
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -10,12 +11,12 @@ import pytest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
-from langgraph.types import Durability, Send
+from langgraph.types import Command, Durability, Send, interrupt
 from sqlalchemy import func, select
 from typing_extensions import TypedDict
 
-from ponder.graphs import create_ponder, create_ponder_graph, solve
-from ponder.state import Answer, Budget, Settings, SQLAlchemySaver
+from ponder.graphs import asolve, create_ponder, create_ponder_graph, solve
+from ponder.state import Answer, Budget, Settings, SQLAlchemySaver, UsageError
 from ponder.state.journal import CallJournal
 from ponder.state.run import PERSISTED, RunState, RunUpdate
 from ponder.state.tables import journal
@@ -161,6 +162,115 @@ async def test_the_steps_can_be_streamed_from_inside_the_branches() -> None:
     assert ("assess", "candidate") in seen
     assert ("refine", "budget") in seen
     assert ("", "selected") in seen
+
+
+@dataclass
+class Tenant:
+    """Another graph's context."""
+
+    budget: str = "not ours"
+
+
+@pytest.mark.parametrize("context", [Tenant(), {"user": "ann"}, None])
+def test_another_graph_s_context_is_not_taken_for_settings(context: Any) -> None:
+    kind: Any = None if context is None else type(context) if isinstance(context, Tenant) else Any
+    parent: Any = StateGraph(MessagesState, kind)
+    parent.add_node("ponder", create_ponder(ScriptedModel(always("2")), policy="direct"))
+    parent.add_edge(START, "ponder")
+    chat = {"messages": [HumanMessage("What is 1 + 1?")]}
+    assert parent.compile().invoke(chat, context=context)["messages"][-1].content == "Answer: 2"
+
+
+class Order(TypedDict, total=False):
+    """A parent whose keys are others."""
+
+    question: str
+    reply: str
+    approved: bool
+
+
+def test_a_wrapper_brings_it_into_a_graph_with_other_keys_where_it_waits_for_a_person_and_is_gone_back_to() -> None:
+    model = ScriptedModel(always("2"))
+    ponder = create_ponder(model, policy="direct")
+
+    def work(state: Order) -> dict[str, Any]:
+        answer = ponder.invoke({"problem": state["question"]})["answer"]
+        return {"reply": answer.answer}
+
+    def approve(state: Order) -> dict[str, Any]:
+        return {"approved": interrupt(state["reply"])}
+
+    parent = StateGraph(Order)
+    parent.add_node("work", work)
+    parent.add_node("approve", approve)
+    parent.add_edge(START, "work")
+    parent.add_edge("work", "approve")
+    graph: Any = parent.compile(checkpointer=saver())
+    waiting = graph.invoke({"question": "What is 1 + 1?"}, on("t"))
+    assert waiting["__interrupt__"][0].value == "2"
+    assert graph.invoke(Command(resume=True), on("t"))["approved"] is True
+    assert model.calls == 1
+    (start,) = [past for past in graph.get_state_history(on("t")) if past.next == ("work",)]
+    again = graph.invoke(None, graph.update_state(start.config, {"question": "What is 2 + 0?"}))
+    assert again["__interrupt__"][0].value == "2"
+    assert model.calls == 2
+
+
+class Shared(TypedDict, total=False):
+    """A parent that shares keys with ponder."""
+
+    problem: str
+    answer: Answer
+    route: str
+
+
+def test_it_waits_for_a_person_inside_who_changes_what_it_knows_and_goes_on_there() -> None:
+    model = ScriptedModel(always("2"))
+    parent = StateGraph(Shared)
+    parent.add_node("ponder", create_ponder_graph(model).compile(interrupt_before=["select"]))
+    parent.add_edge(START, "ponder")
+    graph: Any = parent.compile(checkpointer=saver())
+    assert "answer" not in graph.invoke({"problem": "What is 1 + 1?"}, on("t"))
+    inner = graph.get_state(on("t"), subgraphs=True).tasks[0].state
+    assert (inner.next, len(inner.values["candidates"])) == (("select",), 3)
+    added = inner.values["candidates"][0].model_copy(update={"id": "9", "text": "Answer: 3", "raw": "3", "answer": "3"})
+    graph.update_state(inner.config, {"candidates": [added]}, as_node="direct")
+    graph.invoke(None, on("t"))  # with a doubt more, the next branch is taken, and it waits once more
+    answer = graph.invoke(None, on("t"))["answer"]
+    assert (answer.answer, len(answer.candidates), model.calls) == ("2", 8, 7)
+
+
+async def test_instances_that_are_sent_problems_as_nodes_stream_from_inside_under_their_own_names() -> None:
+    class Several(TypedDict):
+        answer: Annotated[list[Answer], operator.add]
+
+    parent = StateGraph(Several)
+    models = {"quick": ScriptedModel(always("1")), "slow": ScriptedModel(always("2"))}
+    for name, model in models.items():
+        graph = create_ponder(model, name=name, policy="direct" if name == "quick" else "parallel", effort="fast")
+        parent.add_node(name, cast("Any", graph | (lambda output: {"answer": [output["answer"]]})))
+    sends = [Send(name, {"problem": f"What is {i} + 1?"}) for i in range(2) for name in models]
+    parent.add_conditional_edges(START, lambda _: sends, list(models))
+    graph = cast("Any", parent.compile(checkpointer=saver()))
+    spaces = {
+        namespace[0].partition(":")[0]
+        async for namespace, _ in graph.astream({"answer": []}, on("t"), stream_mode="custom", subgraphs=True)
+    }
+    assert spaces == {"quick", "slow"}
+    answers = graph.get_state(on("t")).values["answer"]
+    assert [answer.answer for answer in answers] == ["1", "2", "1", "2"]
+    assert [answer.spent.calls for answer in answers] == [1, answers[1].spent.calls, 1, answers[1].spent.calls]
+
+
+async def test_a_thread_that_another_graph_has_written_is_refused() -> None:
+    parent = StateGraph(MessagesState)
+    parent.add_node("greet", greet)
+    parent.add_edge(START, "greet")
+    kept, model = saver(), ScriptedModel(always("2"))
+    await parent.compile(checkpointer=kept).ainvoke({"messages": [HumanMessage("Hi")]}, on("t"))
+    with pytest.raises(UsageError, match="'t' was not written by ponder"):
+        await asolve("What is 1 + 1?", model=model, store=kept, thread_id="t")
+    assert model.calls == 0
 
 
 def log(state: RunState) -> RunUpdate:

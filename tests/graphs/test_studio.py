@@ -101,6 +101,19 @@ async def test_a_tie_is_shown_as_an_interrupt_and_goes_on_with_the_choice(studio
     assert chosen["answer"]["answer"] == finalists[1]["answer"]
 
 
+async def test_the_endpoint_for_openai_s_clients_is_there_too(studio: str) -> None:
+    asked = {
+        "model": "ponder/direct",
+        "messages": [{"role": "user", "content": "What is 4 times 7?"}],
+        "max_tokens": 32,
+    }
+    async with httpx.AsyncClient(base_url=studio, timeout=120) as client:
+        assert "ponder/balanced" in (await client.get("/v1/models")).text
+        said = (await client.post("/v1/chat/completions", json=asked)).json()
+    assert said["ponder"]["spent"]["calls"] == 1
+    assert said["usage"]["total_tokens"] > 0
+
+
 async def test_a_problem_and_a_chat_are_solved_on_one_thread_in_our_store(studio: str, store: str) -> None:
     context: Any = {"policy": "direct", "max_tokens": 48}
     async with get_client(url=studio) as client:

@@ -1,0 +1,65 @@
+"""`ponder serve`."""
+
+from typing import Annotated, Any
+
+import typer
+
+from ...state.budget import Budget
+from ...state.errors import UsageError
+from ...state.settings import Settings
+from .solve import Models
+
+KEY_VARIABLE = "PONDER_API_KEY"
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; beyond this machine a key is needed.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 is a free one.")] = 8000,
+    model: Models = None,
+    base_url: Annotated[str | None, typer.Option(help="An OpenAI-compatible server, …/v1.")] = None,
+    store: Annotated[str | None, typer.Option(help="SQLAlchemy URL; default: runs are not kept.")] = None,
+    api_key: Annotated[
+        list[str] | None, typer.Option(envvar=KEY_VARIABLE, help="What clients must send; several may be given.")
+    ] = None,
+    max_calls: Annotated[int | None, typer.Option(min=1, help="Most model calls of one request.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Most tokens of one request.")] = None,
+    max_usd: Annotated[float | None, typer.Option(min=0, help="Most US dollars of one request.")] = None,
+    max_seconds: Annotated[float | None, typer.Option(min=0, help="Most seconds of work of one request.")] = None,
+    key_calls: Annotated[int | None, typer.Option(min=1, help="Most model calls of each key.")] = None,
+    key_tokens: Annotated[int | None, typer.Option(min=1, help="Most tokens of each key.")] = None,
+    key_usd: Annotated[float | None, typer.Option(min=0, help="Most US dollars of each key.")] = None,
+    allow_verifier: Annotated[list[str] | None, typer.Option(help="A spec that requests may name; may repeat.")] = None,
+    max_body: Annotated[int, typer.Option(min=1, help="Most bytes of one request.")] = 4 * 2**20,
+    max_requests: Annotated[int, typer.Option(min=1, help="Most requests at once.")] = 512,
+    grace: Annotated[int, typer.Option(min=0, help="Seconds that requests have to end when the server stops.")] = 30,
+) -> None:
+    """Serve an OpenAI-compatible endpoint, /v1/chat/completions; runs are kept only with --store."""
+    try:
+        import uvicorn
+
+        from ..surfaces.http import create_app, is_loopback
+        from ..surfaces.service import Operator
+    except ImportError as error:
+        raise UsageError(f"serve needs a package that is missing ({error}): install ponder[serve]") from error
+    from ..app import as_verifier
+
+    keys = tuple(api_key or ())
+    if not keys and not is_loopback(host):
+        raise UsageError(f"host {host!r} is open to others: give --api-key, or set {KEY_VARIABLE}")
+    for spec in allow_verifier or ():
+        as_verifier(spec)
+    limits = {"max_calls": max_calls, "max_tokens": max_tokens, "max_usd": max_usd, "max_seconds": max_seconds}
+    of_key: dict[str, Any] = {"max_calls": key_calls, "max_tokens": key_tokens, "max_usd": key_usd}
+    operator = Operator(
+        model=model or None,
+        base_url=base_url,
+        store=store,
+        keys=keys,
+        per_key=Budget.model_validate(of_key),
+        per_request=Settings(budget=Budget.model_validate(limits)),
+        verifiers=tuple(allow_verifier or ()),
+        most_bytes=max_body,
+        most_requests=max_requests,
+    )
+    config = uvicorn.Config(create_app(operator), host, port, access_log=False, timeout_graceful_shutdown=grace)
+    uvicorn.Server(config).run()

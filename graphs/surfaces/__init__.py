@@ -1,0 +1,1 @@
+"""ponder where a user has something else already: a tool, a chat model, a middleware, an endpoint."""

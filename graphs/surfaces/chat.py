@@ -1,0 +1,228 @@
+"""A LangChain chat model that deliberates: put it where a chat model is, and each of its replies is a run."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextvars import Context, copy_context
+from functools import partial
+from typing import Annotated, Any, Literal, cast
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LangSmithParams, LanguageModelInput
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.tool import tool_call_chunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, RunnablePassthrough
+from langchain_core.runnables.config import var_child_runnable_config
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
+from pydantic import ConfigDict, Field, PrivateAttr, SkipValidation
+
+from ...state.budget import Budget
+from ...state.run import Problem
+from ...state.settings import Settings
+from ..app import ModelLike, VerifierLike, prepare
+from ..machine import CompiledGraph
+from .chats import arguments, form_of, is_comparable, message_of, problem_of, settings_of
+from .structured import Shape, parse
+
+OUTPUT = ["answer", "problem"]
+OPTIONS = {"policy", "effort", "assessor", "budget", "temperature", "max_tokens", "timeout", "max_retries", "seed"}
+"""Fields that are settings of a run; a keyword of a call, or of `bind`, goes before them."""
+
+
+class PonderChatModel(BaseChatModel):
+    """Answers each chat by a run of ponder on another chat model; usage counts all of its calls.
+
+    The policy is `adaptive` where replies can be compared (tools, a schema, a question with a number, a choice or a
+    program for an answer), and else `direct`: of free words there is no majority. In a graph with a checkpointer a run
+    is stored with it, and goes on with it where the process was killed.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+    model: Annotated[ModelLike | None, SkipValidation] = None
+    """As `create_ponder` takes it."""
+    policy: str | None = None
+    effort: str | None = None
+    assessor: str | None = None
+    budget: Budget | dict[str, float] | None = None
+    """Of each reply."""
+    verifier: Annotated[VerifierLike | None, SkipValidation] = None
+    base_url: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    """Output tokens of one call."""
+    timeout: float | None = None
+    """Seconds one call may take."""
+    max_retries: int | None = None
+    stop: list[str] | None = None
+    seed: int | None = None
+    streaming: bool = False
+    """Accepted as LangChain's models do; a reply streams when it is chosen, not before."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Further fields of `Settings`."""
+    _made: tuple[tuple[object, ...], CompiledGraph] | None = PrivateAttr(None)
+
+    @property
+    def _llm_type(self) -> str:
+        return "ponder"
+
+    @property
+    def model_name(self) -> str:
+        """The model that is asked."""
+        return self.model if isinstance(self.model, str) else self._graph().model_name
+
+    @property
+    def _identifying_params(self) -> Mapping[str, Any]:
+        return {"model_name": self.model_name, "policy": self.policy, "effort": self.effort}
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        named = {"ls_provider": "ponder", "ls_model_name": kwargs.get("model") or self.model_name}
+        return cast("LangSmithParams", super()._get_ls_params(stop=stop, **kwargs) | named)
+
+    def _graph(self) -> CompiledGraph:
+        """Wire the machine once; a copy with other fields wires its own."""
+        key = (self.model, self.verifier, self.base_url)
+        if self._made is None or any(mine is not given for mine, given in zip(self._made[0], key, strict=True)):
+            graph = prepare(self.model, verifier=self.verifier, base_url=self.base_url).graph()
+            self._made = (key, graph.compile(name="ponder"))
+        return self._made[1]
+
+    def _asked(
+        self, messages: Sequence[BaseMessage], stop: Sequence[str] | None, asked: Mapping[str, Any]
+    ) -> tuple[Problem, Settings]:
+        """Return the problem of a chat, and the settings of its run."""
+        own = {name: value for name in OPTIONS if (value := getattr(self, name)) is not None}
+        problem = problem_of(messages, form_of(stop if stop is not None else self.stop, asked))
+        default = {"policy": "adaptive" if is_comparable(problem) else "direct"}
+        return problem, settings_of({**default, **self.settings, **own, **asked})
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        problem, settings = self._asked(messages, stop, kwargs)
+        run = partial(cast("Any", self._graph()).invoke, {"problem": problem}, context=settings, output_keys=OUTPUT)
+        output: dict[str, Any] = inside().run(run)
+        if not is_of(output, problem):
+            output = Context().run(run)
+        return self._result(output, problem)
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        problem, settings = self._asked(messages, stop, kwargs)
+        run = partial(cast("Any", self._graph()).ainvoke, {"problem": problem}, context=settings, output_keys=OUTPUT)
+        output: dict[str, Any] = await asyncio.create_task(run(), context=inside())
+        if not is_of(output, problem):
+            output = await asyncio.create_task(run(), context=Context())
+        return self._result(output, problem)
+
+    def _result(self, output: Mapping[str, Any], problem: Problem) -> ChatResult:
+        message = message_of(output["answer"], problem, self.model_name)
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        yield chunk_of(self._generate(messages, stop, run_manager, **kwargs))
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        yield chunk_of(await self._agenerate(messages, stop, run_manager, **kwargs))
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: dict[str, Any] | str | bool | None = None,
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Let candidates call tools; they are voted on by name and arguments, and the calls of one are returned."""
+        described = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+        return self.bind(tools=described, tool_choice=tool_choice, **kwargs)
+
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type,
+        *,
+        include_raw: bool = False,
+        method: Literal["json_schema", "function_calling", "json_mode"] = "json_schema",
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """Vote on objects of a schema; a candidate that does not meet it has no vote.
+
+        Raises (when it is run):
+            OutputParserException: no candidate met it.
+
+        """
+        shape: Shape = convert_to_json_schema(schema, strict=strict)
+        told = {"kwargs": {"method": method}, "schema": shape}
+        if method == "function_calling":
+            asking = self.bind_tools([schema], tool_choice="any", ls_structured_output_format=told, **kwargs)
+        else:
+            form = {"type": "json_schema", "json_schema": {"name": shape.get("title", "answer"), "schema": shape}}
+            asking = self.bind(response_format=form, ls_structured_output_format=told, **kwargs)
+        reading = RunnableLambda(partial(parse, schema, shape))
+        if not include_raw:
+            return asking | reading
+        read = RunnablePassthrough.assign(parsed=(lambda said: said["raw"]) | reading, parsing_error=lambda _: None)
+        unread = RunnablePassthrough.assign(parsed=lambda _: None)
+        return RunnableMap(raw=asking) | read.with_fallbacks([unread], exception_key="parsing_error")
+
+
+def inside() -> Context:
+    """Return the context of the run inside a call: that of the call, without its callbacks.
+
+    They see one call, which has the tokens of all: those inside would be counted twice, and a graph that streams its
+    models' messages would show every candidate.
+    """
+    context, ambient = copy_context(), var_child_runnable_config.get()
+    if ambient:
+        context.run(var_child_runnable_config.set, {**ambient, "callbacks": None})
+    return context
+
+
+def is_of(output: Mapping[str, Any], problem: Problem) -> bool:
+    """Say whether an output belongs to a problem.
+
+    LangGraph numbers the graphs that one node calls: where it calls several at once, and their order is another one
+    when the node is repeated after a crash, it hands each the stored run of its neighbour.
+    """
+    found: Problem = output["problem"]
+    return found.model_copy(update={"epoch": problem.epoch}) == problem
+
+
+def chunk_of(result: ChatResult) -> ChatGenerationChunk:
+    """Return a whole reply as the one chunk of a stream."""
+    message = cast("AIMessage", result.generations[0].message)
+    calls = [
+        tool_call_chunk(name=call["name"], args=arguments(call), id=call["id"], index=index)
+        for index, call in enumerate(message.tool_calls)
+    ]
+    chunk = AIMessageChunk(
+        content=message.content,
+        tool_call_chunks=calls,
+        usage_metadata=message.usage_metadata,
+        response_metadata=message.response_metadata,
+        chunk_position="last",
+    )
+    return ChatGenerationChunk(message=chunk)

@@ -1,0 +1,139 @@
+"""Let an agent of `langchain.agents.create_agent` deliberate on its steps: always, on a condition, or where unsure."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any, Literal, NotRequired, cast
+
+try:
+    from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
+    from langchain.agents.middleware.types import ExtendedModelResponse, PrivateStateAttr
+except ImportError as missing:
+    raise ImportError(
+        f"DeliberateMiddleware needs a package that is missing ({missing}): install ponder[agents]"
+    ) from None
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from ...state.budget import Budget, Spent
+from ...state.errors import BudgetTooSmall
+from ..app import ModelLike
+from .chat import PonderChatModel
+
+When = Literal["always", "unsure"] | Callable[[ModelRequest[Any]], bool]
+UNSURE: dict[str, Any] = {"policy": "parallel", "settings": {"window": 2, "threshold": 0.85}}
+"""Two candidates, and more where they differ: agreement is the confidence that every model can be asked for."""
+Handler = Callable[[ModelRequest[Any]], ModelResponse[Any]]
+AsyncHandler = Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
+
+
+class DeliberateState(AgentState[Any]):
+    """What an agent's state has more."""
+
+    ponder_spent: NotRequired[Annotated[dict[str, float], PrivateStateAttr]]
+    """Limit -> what this run of the agent has used of it."""
+
+
+class DeliberateMiddleware(AgentMiddleware[DeliberateState, Any, Any]):
+    """Make the agent's model calls runs of ponder.
+
+    `when` is `always`; `unsure`, which asks twice and goes on where the two differ; or a function of the request. The
+    budget is that of all deliberations in one run of the agent; once it is used up, the agent goes on with single
+    calls. Options are fields of `PonderChatModel`; `model` takes the place of the agent's own.
+    """
+
+    state_schema = DeliberateState
+
+    def __init__(
+        self,
+        when: When = "always",
+        *,
+        budget: Budget | Mapping[str, float] | None = None,
+        model: ModelLike | None = None,
+        **options: Any,
+    ) -> None:
+        """Check the options, before the agent runs."""
+        super().__init__()
+        self.when = when
+        self.budget = Budget.model_validate(budget or {})
+        self.model = model
+        self.options = {**(UNSURE if when == "unsure" else {}), **options}
+        self.made = PonderChatModel(model=model, **self.options)
+
+    def before_agent(self, state: DeliberateState, runtime: Runtime[Any]) -> dict[str, Any]:
+        """Begin a run with its whole budget."""
+        return {"ponder_spent": {}}
+
+    async def abefore_agent(self, state: DeliberateState, runtime: Runtime[Any]) -> dict[str, Any]:
+        """Begin a run with its whole budget."""
+        return {"ponder_spent": {}}
+
+    def wrap_model_call(
+        self, request: ModelRequest[Any], handler: Handler
+    ) -> ModelResponse[Any] | ExtendedModelResponse[Any]:
+        """Answer by a run of ponder, or as without it."""
+        deliberate = self.deliberated(request)
+        if deliberate is None:
+            return handler(request)
+        try:
+            return self.counted(request, handler(deliberate))
+        except BudgetTooSmall:
+            return handler(request)
+
+    async def awrap_model_call(
+        self, request: ModelRequest[Any], handler: AsyncHandler
+    ) -> ModelResponse[Any] | ExtendedModelResponse[Any]:
+        """Answer by a run of ponder, or as without it."""
+        deliberate = self.deliberated(request)
+        if deliberate is None:
+            return await handler(request)
+        try:
+            return self.counted(request, await handler(deliberate))
+        except BudgetTooSmall:
+            return await handler(request)
+
+    def deliberated(self, request: ModelRequest[Any]) -> ModelRequest[Any] | None:
+        """Return the request with a model that deliberates; None where the model itself is to answer."""
+        left = left_of(self.budget, spent_in(request))
+        if left is None or (callable(self.when) and not self.when(request)):
+            return None
+        settings = {**request.model_settings, "budget": left}
+        return request.override(model=self.deliberating(request.model), model_settings=settings)
+
+    def deliberating(self, model: BaseChatModel) -> BaseChatModel:
+        """Return the model that deliberates by asking the agent's own, or the one that was given."""
+        if self.model is None and self.made.model is not model:
+            self.made = PonderChatModel(model=model, **self.options)
+        return self.made
+
+    def counted(self, request: ModelRequest[Any], response: ModelResponse[Any]) -> ExtendedModelResponse[Any]:
+        """Add what a run has spent to what the agent has."""
+        # A middleware further in may have answered by another model.
+        replies = [message for message in response.result if isinstance(message, AIMessage)]
+        told = [reply.response_metadata.get("ponder", {}).get("spent", {}) for reply in replies]
+        used = used_by(Spent.model_validate(told[0] if told else {}))
+        before = spent_in(request)
+        total = {limit: before.get(limit, 0) + amount for limit, amount in used.items()}
+        return ExtendedModelResponse(response, Command(update={"ponder_spent": total}))
+
+
+def spent_in(request: ModelRequest[Any]) -> dict[str, float]:
+    """Return what the agent's run has used so far."""
+    return cast("DeliberateState", request.state).get("ponder_spent", {})
+
+
+def used_by(spent: Spent) -> dict[str, float]:
+    """Return what a run has used of each limit."""
+    return {
+        "max_calls": spent.calls + spent.lost,
+        "max_tokens": spent.input_tokens + spent.output_tokens,
+        "max_usd": spent.usd or 0.0,
+        "max_seconds": spent.seconds,
+    }
+
+
+def left_of(budget: Budget, used: Mapping[str, float]) -> dict[str, float] | None:
+    """Return what is left of the limits; None where one is used up."""
+    limits: dict[str, float] = budget.model_dump(exclude_none=True)
+    left = {limit: amount - used.get(limit, 0) for limit, amount in limits.items()}
+    return left if all(amount > 0 for amount in left.values()) else None

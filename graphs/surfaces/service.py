@@ -1,0 +1,197 @@
+"""What the endpoint does for one request: find out what is asked, run it within the key's budget, and count it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ...nodes.events import Event
+from ...nodes.route import check_policy, check_text
+from ...state.budget import Budget
+from ...state.errors import UsageError
+from ...state.run import Answer, Problem
+from ...state.settings import Settings
+from ..app import ModelLike, Setup, prepare
+from ..branches import BRANCHES
+from ..machine import CompiledGraph
+from ..solver import BASE_URL, MODEL, SETTINGS, VERIFIER, Run, Saver, held, name_of, new_thread, opened
+from .keys import Bill, Keys, sum_of
+from .wire import Asked
+
+Found = list[tuple[Problem, Answer]]
+Tell = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Operator:
+    """What whoever runs the server has decided."""
+
+    model: ModelLike | None = None
+    base_url: str | None = None
+    store: str | None = None
+    """Where runs are kept; None: nowhere."""
+    keys: tuple[str, ...] = ()
+    per_key: Budget = field(default_factory=Budget)
+    """What each key may spend while the server runs."""
+    per_request: Settings = field(default_factory=Settings)
+    """Settings where a request has none, and the most that its budget may be."""
+    verifiers: tuple[str, ...] = ()
+    """Specs that a request may name; they may run code, so none is allowed unless it stands here."""
+    most_bytes: int = 4 * 2**20
+    """Of one request."""
+    most_requests: int = 512
+    """At once."""
+
+
+@dataclass
+class Service:
+    """Answers requests."""
+
+    operator: Operator
+    keys: Keys = field(init=False)
+    flying: int = 0
+    saver: Saver | None = None
+    stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    machines: dict[str | None, tuple[Setup, CompiledGraph]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Open the accounts."""
+        self.keys = Keys.of(self.operator.keys, self.operator.per_key)
+
+    async def open(self) -> None:
+        """Open the store."""
+        if self.operator.store:
+            opening = await asyncio.to_thread(opened, self.operator.store)
+            self.saver = await self.stack.enter_async_context(opening)
+
+    async def close(self) -> None:
+        """Close it."""
+        await self.stack.aclose()
+
+    def made(self, verifier: str | None) -> tuple[Setup, CompiledGraph]:
+        """Return the machine, and what it is made of, with a verifier that the operator allows.
+
+        Raises:
+            UsageError: it is not allowed.
+
+        """
+        if verifier is not None and verifier not in self.operator.verifiers:
+            allowed = ", ".join(map(repr, self.operator.verifiers)) or "none"
+            raise UsageError(f"verifier {verifier[:80]!r} is not allowed here; the operator allows {allowed}")
+        if verifier not in self.machines:
+            setup = prepare(self.operator.model, verifier=verifier, base_url=self.operator.base_url)
+            self.machines[verifier] = (setup, setup.graph().compile(checkpointer=self.saver, name="ponder"))
+        return self.machines[verifier]
+
+    def check(self, asked: Asked) -> None:
+        """Refuse what cannot be run.
+
+        Raises:
+            UsageError: something of it cannot be used.
+
+        """
+        problem = asked.problem()
+        check_text(problem)
+        setup, _ = self.made(asked.verifier)
+        settings = asked.settings(problem, self.operator.per_request)
+        check_policy(settings.policy, BRANCHES)
+        budget = share(least(settings.budget, self.operator.per_request.budget), asked.n or 1)
+        replace(setup, settings=settings.model_copy(update={"budget": budget})).check(problem)
+
+    async def answer(self, asked: Asked, authorization: str, tell: Tell = lambda _: None) -> Found:
+        """Run what a request asks; one that is cut off is charged for what it has begun."""
+        account = self.keys.account(authorization)
+        problem, (_, graph) = asked.problem(), self.made(asked.verifier)
+        settings = asked.settings(problem, self.operator.per_request)
+        wanted = least(settings.budget, self.operator.per_request.budget)
+        count = asked.n or 1
+        with account.billed(wanted) as bill:
+            own = settings.model_copy(update={"budget": share(bill.budget, count)})
+            runs = [self.run(graph, problem, own, asked.verifier, noted(bill, index, tell)) for index in range(count)]
+            answers = await together(runs)
+            bill.settled = sum_of([answer.spent for answer in answers])
+        return [(problem, answer) for answer in answers]
+
+    async def run(
+        self, graph: CompiledGraph, problem: Problem, settings: Settings, verifier: str | None, tell: Tell
+    ) -> Answer:
+        """Run one problem; with a store it can be resumed by its thread."""
+        model, url = name_of(self.operator.model), self.operator.base_url
+        named = {
+            MODEL: model,
+            BASE_URL: url,
+            VERIFIER: verifier,
+            SETTINGS: settings.model_dump_json(exclude_unset=True),
+        }
+        run = Run(graph, new_thread(), {key: value for key, value in named.items() if value}, tell, settings)
+        if self.saver is None:
+            return await run.go({"problem": problem})
+        async with held(self.saver, run.thread_id):
+            return await run.go({"problem": problem})
+
+
+async def together(runs: Sequence[Coroutine[Any, Any, Answer]]) -> list[Answer]:
+    """Run several at once; where one fails, the others are cancelled."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(run) for run in runs]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+def noted(bill: Bill, run: int, tell: Tell) -> Tell:
+    """Return what takes an event in for the bill and hands it on."""
+
+    def note(event: Event) -> None:
+        bill.note(run, event)
+        tell(event)
+
+    return note
+
+
+def least(asked: Budget, most: Budget) -> Budget:
+    """Return the lower one of each limit."""
+    both = [asked.model_dump(exclude_none=True), most.model_dump(exclude_none=True)]
+    names = both[0].keys() | both[1].keys()
+    return Budget.model_validate({name: min(each[name] for each in both if name in each) for name in names})
+
+
+def share(budget: Budget, runs: int) -> Budget:
+    """Return each run's part of a budget; seconds pass for all of them at once.
+
+    Raises:
+        UsageError: there is not enough for so many.
+
+    """
+    limits = budget.model_dump(exclude_none=True)
+    parts = {name: limit if name == "max_seconds" else limit / runs for name, limit in limits.items()}
+    whole = {name: int(part) if name in {"max_calls", "max_tokens"} else part for name, part in parts.items()}
+    if small := [name for name, part in whole.items() if not part]:
+        raise UsageError(f"{small[0]}={limits[small[0]]} is too little for n={runs}: raise it, or lower n")
+    return Budget.model_validate(whole)
+
+
+async def told_alive(work: "asyncio.Task[Found]", progress: "asyncio.Queue[str]", every: float) -> AsyncIterator[str]:
+    """Yield comments of a stream of server-sent events until the work is done: progress, or a sign of life."""
+    getting = asyncio.ensure_future(progress.get())
+    try:
+        while True:
+            done, _ = await asyncio.wait({work, getting}, timeout=every, return_when=asyncio.FIRST_COMPLETED)
+            if getting in done:
+                yield f": {getting.result()}\n\n"
+                getting = asyncio.ensure_future(progress.get())
+            elif work in done:
+                return
+            else:
+                yield ": still thinking\n\n"
+    finally:
+        getting.cancel()
+
+
+def line(event: Event) -> str:
+    """Write an event as the comment of a stream; nothing of the problem or the answers is in it."""
+    about = {"branch": event.branch, "calls": len(event.calls), "reason": event.reason}
+    return f"ponder {event.type} {json.dumps({key: value for key, value in about.items() if value})}"

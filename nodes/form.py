@@ -1,0 +1,136 @@
+"""Read the answer off a reply, in the form that was asked for: tool calls, an object of a schema, or words."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+
+from ..state.errors import UsageError
+from ..state.form import Form
+from ..state.run import AnswerType, Problem
+from .answers import Extracted, extract, infer_type
+
+IN_WORDS = "in words"
+"""The one answer that all replies in free words are, where a tool could have been called: a vote on what to do."""
+LONGEST_COMPLAINT = 300
+"""Characters; a value that breaks a schema is quoted in the complaint."""
+Schema = Mapping[str, Any]
+
+
+def type_of(problem: Problem) -> AnswerType | None:
+    """Return what the answer looks like."""
+    if problem.form.output_schema is not None:
+        return "json"
+    return problem.answer_type or infer_type(problem.text)
+
+
+def answer_in(text: str, tool_calls: Sequence[Schema], problem: Problem) -> tuple[Extracted | None, str]:
+    """Return the answer that a whole reply holds; or none, and what is wrong with the reply where it can be said."""
+    form = problem.form
+    if tool_calls:
+        return called(tool_calls, form)
+    if form.must_call:
+        return None, f"no tool was called: call {' or '.join(form.names)}"
+    found = extract(text, type_of(problem), question=problem.text)
+    if form.output_schema is not None:
+        return meeting(found, form.output_schema)
+    if form.tools and type_of(problem) in {None, "text"} and text.strip():
+        return Extracted(text, IN_WORDS, "text"), ""
+    return found, ""
+
+
+def called(calls: Sequence[Schema], form: Form) -> tuple[Extracted | None, str]:
+    """Return calls as an answer: names and arguments, whatever their order; none where a tool cannot take them."""
+    for call in calls:
+        if call["name"] not in form.names:
+            return None, f"there is no tool {call['name']!r}: call {' or '.join(form.names) or 'none'}"
+        if wrong := breach(call["args"], parameters_of(call["name"], form)):
+            return None, f"tool {call['name']!r} cannot take its arguments: {wrong}"
+    plain = [{"tool": call["name"], "arguments": call["args"]} for call in calls]
+    return Extracted(json.dumps(plain), canonical(plain), "json"), ""
+
+
+def canonical(calls: Iterable[object]) -> str:
+    """Write calls so that equal ones are equal strings: 2.0 is 2, and neither keys nor calls have an order."""
+    return json.dumps(sorted(json.dumps(plain_numbers(call), sort_keys=True) for call in calls))
+
+
+def plain_numbers(value: object) -> object:
+    """Return JSON with whole numbers as integers."""
+    if isinstance(value, dict):
+        return {key: plain_numbers(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_numbers(part) for part in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def parameters_of(name: str, form: Form) -> Schema:
+    """Return the schema of a tool's arguments."""
+    tool = next((tool for tool in form.tools if tool.get("function", {}).get("name") == name), {})
+    parameters: Schema | None = tool.get("function", {}).get("parameters")
+    return parameters or {}
+
+
+def meeting(found: Extracted | None, schema: Schema) -> tuple[Extracted | None, str]:
+    """Hold an object against its schema."""
+    if found is None:
+        return None, "no JSON was found"
+    wrong = breach(json.loads(found.raw), schema)
+    return (None, wrong) if wrong else (found, "")
+
+
+def breach(value: object, schema: Schema) -> str:
+    """Say how a value breaks a JSON Schema; empty where it meets it."""
+    from referencing.exceptions import Unresolvable  # only where there is a schema
+
+    try:
+        error = next(validator(json.dumps(schema)).iter_errors(value), None)
+    except (Unresolvable, RecursionError) as trouble:
+        return f"the schema leads nowhere: {trouble}"
+    return f"{error.json_path}: {error.message[:LONGEST_COMPLAINT]}" if error else ""
+
+
+@lru_cache(maxsize=64)
+def validator(schema: str) -> Any:
+    """Return what checks values against a schema; it fetches nothing.
+
+    Raises:
+        UsageError: it is no JSON Schema.
+
+    """
+    from jsonschema.exceptions import SchemaError
+    from jsonschema.validators import Draft202012Validator, validator_for
+    from referencing import Registry
+
+    given = json.loads(schema)
+    kind = validator_for(given, default=Draft202012Validator)
+    try:
+        kind.check_schema(given)
+    except SchemaError as error:
+        raise UsageError(f"{schema[:80]!r} is no JSON Schema ({error.message[:LONGEST_COMPLAINT]})") from None
+    return kind(given, registry=Registry())
+
+
+def check_form(form: Form) -> None:
+    """Refuse schemas that are none, and a choice of a tool that is not there.
+
+    Raises:
+        UsageError: they cannot be used.
+
+    """
+    for schema in [form.output_schema, *(parameters_of(name, form) for name in form.names)]:
+        if schema:
+            validator(json.dumps(schema))
+    if form.tool_choice not in {None, "auto", "none", "any", "required", *form.names}:
+        known = ", ".join(form.names) or "auto, as there are no tools"
+        raise UsageError(f"tool_choice {form.tool_choice!r} is unknown: choose {known}")
+
+
+def length(messages: Sequence[BaseMessage], form: Form) -> int:
+    """Return the bytes of a prompt, with the calls in it and the tools beside it."""
+    parts = [form.spelled]
+    for message in messages:
+        parts += [str(message.content), *(json.dumps(call, default=str) for call in getattr(message, "tool_calls", ()))]
+    return sum(len(part.encode(errors="surrogatepass")) for part in parts)

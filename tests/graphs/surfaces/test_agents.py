@@ -1,0 +1,201 @@
+"""ponder in agents: as middleware, as their model, as a tool, and under a supervisor."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.tools import tool
+from pydantic import BaseModel, Field
+
+from ponder.graphs import DeliberateMiddleware, PonderChatModel, as_tool, create_ponder
+from ponder.state import Answer, SQLAlchemySaver
+from tests.fakes import ScriptedModel, always
+
+CHAT: Any = {"messages": [HumanMessage("Where is the parcel?")]}
+
+
+@tool
+def track(parcel: int) -> str:
+    """Say where a parcel is."""
+    return "in Oslo"
+
+
+@tool
+def cancel(parcel: int) -> str:
+    """Cancel an order."""
+    return "cancelled"
+
+
+class Clerk(BaseChatModel):
+    """Calls what its script names, in turn, and says what a tool has told it."""
+
+    script: Callable[[int], tuple[str, int]]
+    asked: list[list[BaseMessage]] = Field(default_factory=list)
+    bound: list[list[str]] = Field(default_factory=list)
+
+    @property
+    def _llm_type(self) -> str:
+        return "clerk"
+
+    def bind_tools(self, tools: Any, **_: Any) -> Runnable[LanguageModelInput, AIMessage]:
+        self.bound.append([each.name if hasattr(each, "name") else each["function"]["name"] for each in tools])
+        return self.bind()
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        number = len(self.asked)
+        self.asked.append(messages)
+        told = [message for message in messages if isinstance(message, ToolMessage)]
+        usage: Any = {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15}
+        if told:
+            said = AIMessage(f"It is {told[-1].content}.", usage_metadata=usage)
+        else:
+            name, parcel = self.script(number)
+            wanted = [{"name": name, "args": {"parcel": parcel}, "id": f"c{number}"}]
+            said = AIMessage("", tool_calls=wanted, usage_metadata=usage)
+        return ChatResult(generations=[ChatGeneration(message=said)])
+
+
+def wavering(number: int) -> tuple[str, int]:
+    """Want the wrong thing first, and then the right one twice."""
+    return ("cancel", 7) if number % 3 == 0 else ("track", 7)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_middleware_makes_an_agent_deliberate_on_its_steps(asynchronous: bool) -> None:
+    clerk = Clerk(script=wavering)
+    agent: Any = create_agent(clerk, [track, cancel], middleware=[DeliberateMiddleware(effort="fast")])
+    chat = (await agent.ainvoke(CHAT) if asynchronous else agent.invoke(CHAT))["messages"]
+    assert [message.type for message in chat] == ["human", "ai", "tool", "ai"]
+    assert chat[1].tool_calls[0]["name"] == "track"
+    assert chat[-1].content == "It is in Oslo."
+    assert clerk.bound[0] == ["track", "cancel"]
+    calls = [chat[place].response_metadata["ponder"]["spent"]["calls"] for place in (1, 3)]
+    assert sum(calls) == len(clerk.asked)
+    bare = create_agent(Clerk(script=wavering), [track, cancel])
+    assert bare.invoke(CHAT)["messages"][1].tool_calls[0]["name"] == "cancel"
+
+
+def test_it_deliberates_only_where_it_is_told_to() -> None:
+    def first(request: Any) -> bool:
+        return len(request.messages) == 1
+
+    clerk = Clerk(script=wavering)
+    agent: Any = create_agent(clerk, [track, cancel], middleware=[DeliberateMiddleware(first, policy="parallel")])
+    chat = agent.invoke(CHAT)["messages"]
+    assert "ponder" in chat[1].response_metadata
+    assert "ponder" not in chat[3].response_metadata
+
+
+def test_where_unsure_it_asks_twice_and_goes_on_only_where_the_two_differ() -> None:
+    sure, unsure = Clerk(script=lambda _: ("track", 7)), Clerk(script=wavering)
+    calls = []
+    for clerk in (sure, unsure):
+        agent: Any = create_agent(clerk, [track, cancel], middleware=[DeliberateMiddleware("unsure")])
+        chat = agent.invoke(CHAT)["messages"]
+        assert chat[1].tool_calls[0]["name"] == "track"
+        calls.append(chat[1].response_metadata["ponder"]["spent"]["calls"])
+    assert calls[0] == 2
+    assert calls[1] > 2
+
+
+@pytest.mark.parametrize(
+    ("limit", "calls"), [({"max_calls": 4}, 4), ({"max_tokens": 700}, None), ({"max_tokens": 9}, 2)]
+)
+def test_a_budget_holds_for_all_steps_of_one_run_of_the_agent(limit: dict[str, float], calls: int | None) -> None:
+    clerk = Clerk(script=lambda _: ("track", 7))
+    deliberate = DeliberateMiddleware(budget=limit, policy="fixed", max_tokens=16)
+    agent: Any = create_agent(clerk, [track, cancel], middleware=[deliberate])
+    for _ in range(2):
+        clerk.asked.clear()
+        chat = agent.invoke(CHAT)["messages"]
+        assert chat[-1].content == "It is in Oslo."
+        deliberated = [message for message in chat if "ponder" in message.response_metadata]
+        spent = [message.response_metadata["ponder"]["spent"] for message in deliberated]
+        used = sum(each["input_tokens"] + each["output_tokens"] for each in spent)
+        assert used <= limit.get("max_tokens", 1000)
+        bare = 2 - len(deliberated)
+        assert len(clerk.asked) == sum(each["calls"] for each in spent) + bare
+        assert calls is None or len(clerk.asked) == calls + (bare if deliberated else 0)
+
+
+def test_an_agent_with_a_schema_for_its_answer_votes_on_it() -> None:
+    class Place(BaseModel):
+        """Where it is."""
+
+        city: str
+
+    class Teller(Clerk):
+        def _generate(self, messages: list[BaseMessage], *given: Any, **named: Any) -> ChatResult:
+            said = super()._generate(messages, *given, **named)
+            cities = [{"city": "Rome"}, {"town": 1}, {"city": "Oslo"}, {"city": "Oslo"}]
+            wanted = {"name": "Place", "args": cities[(len(self.asked) - 1) % 4], "id": "p"}
+            message = AIMessage("", tool_calls=[wanted])
+            return ChatResult(generations=[ChatGeneration(message=message)]) if said else said
+
+    deliberate = DeliberateMiddleware(policy="parallel", settings={"max_samples": 4})
+    agent: Any = create_agent(Teller(script=wavering), [], response_format=Place, middleware=[deliberate])
+    assert agent.invoke(CHAT)["structured_response"] == Place(city="Oslo")
+
+
+def test_it_is_the_model_of_an_agent_that_keeps_its_thread() -> None:
+    with SQLAlchemySaver.from_conn_string("sqlite://") as store:
+        model = PonderChatModel(model=Clerk(script=wavering), effort="fast")
+        agent: Any = create_agent(model, [track, cancel], checkpointer=store)
+        on: Any = {"configurable": {"thread_id": "one"}}
+        agent.invoke(CHAT, on)
+        chat = agent.invoke({"messages": [HumanMessage("And now?")]}, on)["messages"]
+    assert [message.type for message in chat] == ["human", "ai", "tool", "ai", "human", "ai"]
+
+
+def test_a_tool_gives_the_answer_to_the_model_and_all_of_it_to_the_program() -> None:
+    solving = as_tool(ScriptedModel(always("42")), name="think")
+    message = solving.invoke({"name": "think", "args": {"problem": "What is 6 * 7?"}, "id": "t", "type": "tool_call"})
+    assert message.content == "42\n(confidence 0.75, by majority)"
+    assert isinstance(message.artifact, Answer)
+    assert message.artifact.spent.calls == 3
+    silent = as_tool(ScriptedModel(lambda *_: ""), policy="direct")
+    assert "No answer was found in 1 calls" in silent.invoke({"problem": "What is 6 * 7?"})
+
+
+async def test_an_agent_uses_the_tool() -> None:
+    class Asker(Clerk):
+        def _generate(self, messages: list[BaseMessage], *given: Any, **named: Any) -> ChatResult:
+            if isinstance(messages[-1], ToolMessage):
+                return super()._generate(messages, *given, **named)
+            wanted = {"name": "ponder", "args": {"problem": "What is 6 * 7?"}, "id": "a"}
+            return ChatResult(generations=[ChatGeneration(message=AIMessage("", tool_calls=[wanted]))])
+
+    agent: Any = create_agent(Asker(script=wavering), [as_tool(ScriptedModel(always("42")))])
+    assert "42" in (await agent.ainvoke(CHAT))["messages"][-1].content
+
+
+def test_it_works_under_a_supervisor() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # langgraph-supervisor uses what LangGraph has deprecated
+        from langgraph_supervisor import create_supervisor
+
+        class Boss(Clerk):
+            def _generate(self, messages: list[BaseMessage], *given: Any, **named: Any) -> ChatResult:
+                done = any(message.name == "solver" for message in messages)
+                wanted = [] if done else [{"name": "transfer_to_solver", "args": {}, "id": "b"}]
+                message = AIMessage("Done." if done else "", tool_calls=wanted)
+                return ChatResult(generations=[ChatGeneration(message=message)])
+
+        solver = create_ponder(ScriptedModel(always("2")), name="solver")
+        team: Any = create_supervisor([solver], model=Boss(script=wavering)).compile()  # type: ignore[list-item]
+        chat = team.invoke({"messages": [HumanMessage("What is 1 + 1?")]})["messages"]
+    assert "Answer: 2" in [message.content for message in chat]
+    assert chat[-1].content == "Done."
