@@ -41,6 +41,8 @@ VerifierLike = Spec | Check | Verifier
 
 MODEL_FORMS = "local, local:PATH.gguf, openai:NAME or provider:NAME"
 
+MADE_WITH = ("pool", "assessor", "calibration", "write_tests")
+"""Settings that a run's context cannot bring in."""
 MACHINES: Kept[CompiledGraph] = Kept()
 ADAPTERS: Kept[ChatModel] = Kept()
 """With what they have learned of their servers."""
@@ -101,12 +103,13 @@ class Setup:
         return build(self.checks, self.settings)
 
     def machine(self, saver: BaseCheckpointSaver[Any]) -> CompiledGraph:
-        """Return the machine on a store, without the settings: a run takes them as its context.
+        """Return the machine on a store; most settings a run takes as its context.
 
         It is wired and compiled once for all runs of a model and a verifier: that takes as long as several calls.
         """
-        parts = (self.caller.model, self.verifier, tuple(sorted(self.caller.prices.items())))
-        wired = MACHINES.get(parts, lambda: build(self.checks, Settings()).compile(name="ponder"))
+        made = Settings(**{name: getattr(self.settings, name) for name in MADE_WITH})
+        parts = (self.caller.model, self.verifier, tuple(sorted(self.caller.prices.items())), made.model_dump_json())
+        wired = MACHINES.get(parts, lambda: build(self.checks, made).compile(name="ponder"))
         machine = copy(wired)
         machine.checkpointer = saver
         return machine
