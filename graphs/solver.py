@@ -247,7 +247,7 @@ class Run:
             elif "__interrupt__" in data:
                 asked = Question.model_validate(data["__interrupt__"][0].value)
             elif mode == "updates" and not namespace:
-                answer = data.get("select", {}).get("answer", answer)
+                answer = (data.get("select") or {}).get("answer", answer)
         if asked is not None:
             raise ChoiceNeeded(self.thread_id, asked)
         if answer is None:

@@ -52,7 +52,7 @@ class Select:
             share = min(floor_of(branch), units_left(view))
             return go(view, [branch], {"assessment": raised, "selection": selection}, share)
         if wants_tests(view):
-            return Command(goto="tests")
+            return Command(update={"answer": None}, goto="tests")  # a stream has no entry for a step without an update
         if view.settings.on_tie == "ask" and is_tie(view):
             selection = ask(view)
         elif isinstance(plan_judge(view), Wave):

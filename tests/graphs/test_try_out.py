@@ -1,10 +1,11 @@
 """Programs that nothing checks are run on tests that the model writes, and chosen by their agreement."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ponder.graphs import create_ponder
+from ponder.graphs import create_ponder, solve
 from ponder.state import Answer, Settings, UsageError
 from tests.fakes import ScriptedModel, kind_of
 
@@ -47,6 +48,13 @@ def test_the_programs_that_agree_with_most_tests_and_with_each_other_are_chosen(
     ]
     assert all(item.verdict and item.verdict.kind == "weak" for item in answer.candidates)
     assert 0 < answer.confidence < 1
+
+
+def test_solve_runs_programs_where_it_is_told_to(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/ponder.db"
+    model = ScriptedModel(script())
+    answer = solve(PROBLEM, model=model, store=store, policy="parallel", max_samples=5, write_tests=1)
+    assert (answer.answer, answer.decided_by, model.kinds.count("tests")) == (RIGHT[0], "agreement", 1)
 
 
 def test_nothing_is_run_unless_it_is_asked_for() -> None:

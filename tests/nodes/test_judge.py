@@ -46,6 +46,13 @@ def test_a_judge_that_prefers_a_place_or_talks_nonsense_decides_nothing(reply: s
     assert (selection.candidate_id, selection.decided_by) == ("0", "first")
 
 
+def test_half_a_comparison_is_no_judgement() -> None:
+    def say(prompt: str) -> str:
+        return "Better: 1" if "red" in prompt.partition("<solution_2>")[0] else "I cannot tell."
+
+    assert judged(tie("red", "green"), say).decided_by == "first"
+
+
 def test_favourites_in_a_circle_are_no_favourite() -> None:
     beats = {("red", "green"), ("green", "blue"), ("blue", "red")}
 

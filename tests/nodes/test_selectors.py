@@ -72,6 +72,11 @@ def test_with_an_exact_verifier_a_right_answer_is_found_wherever_there_is_one(an
     assert (chosen(votes)[0] == "c") == ("c" in answers) == (selection.confidence == 1)
 
 
+def test_of_several_answers_that_passed_the_one_with_most_votes_among_them_is_chosen() -> None:
+    passed = scored(("a", 1.0), ("b", 1.0), ("b", 1.0), ("c", 1.0), kind="exact", passed=True)
+    assert chosen(passed) == ("b", "verified")
+
+
 def test_a_weak_verifier_s_pass_proves_nothing_and_its_refusal_disproves_nothing() -> None:
     votes = scored(("a", 0.6), ("b", 0.5), ("b", 0.5), passed=True)
     assert chosen(votes) == ("b", "scores")
