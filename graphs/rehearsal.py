@@ -104,7 +104,7 @@ async def rehearse(setup: Setup, problem: Problem) -> Preview:
 def tied(setup: Setup) -> Setup:
     """Return a setup that ends before the judge with as many answers as it compares: any run of several may."""
     few = {"policy": "parallel", "max_samples": FINALISTS, "window": FINALISTS}
-    return replace(setup, settings=setup.settings.model_copy(update=few))
+    return replace(setup, verifier=None, settings=setup.settings.model_copy(update=few))
 
 
 async def play(

@@ -125,7 +125,9 @@ def plan_judge(view: View) -> Wave | Done:
     """Compare the tied answers, once, where only a judge can tell them apart."""
     if any(call.kind == "judge" for call in view.calls) or choose(view).decided_by != "first":
         return Done("complete", 1)
-    return Wave(comparisons(view, tied(view))) if len(tied(view)) > 1 else Done("nothing to compare")
+    # Of answers that a verifier refused none is worth a judge's word.
+    open_ = [item for item in tied(view) if not (item.verdict and item.verdict.passed is False)]
+    return Wave(comparisons(view, open_)) if len(open_) > 1 else Done("nothing to compare")
 
 
 def stop_reason(view: View, selection: Selection, *, tireless: bool = False) -> StopReason | None:
