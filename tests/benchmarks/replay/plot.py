@@ -78,7 +78,7 @@ def overview(told: dict[str, Any]) -> Any:
     axes.errorbar(
         x, y, yerr=[low, high], fmt="o", color=OURS, ecolor=OURS, elinewidth=1, capsize=2, ms=6, label="adaptive"
     )
-    for row, place in zip(ours, ((-6, 6, "right"), (7, -13, "left"), (-6, 6, "right")), strict=False):
+    for row, place in zip(ours, ((-7, 7, "right"), (7, 4, "left"), (-7, 7, "right")), strict=False):
         at = (row["mean_calls"], 100 * row["accuracy"])
         axes.annotate(row["policy"], at, xytext=place[:2], textcoords="offset points", ha=place[2], color=OURS)
     if told["best_fixed"] in rows:
