@@ -111,7 +111,7 @@ def tied(setup: Setup, problem: Problem) -> Setup:
     """Return a setup that ends before the judge with as many answers as it compares: any run of several may."""
     most = most_compared(problem)
     few = {"policy": "parallel", "max_samples": most, "window": most}
-    return replace(setup, settings=setup.settings.model_copy(update=few))
+    return replace(setup, verifier=None, settings=setup.settings.model_copy(update=few))
 
 
 async def play(

@@ -73,7 +73,8 @@ def plan_judge(view: View) -> Wave | Done:
     """Have the tied answers compared, once, where nothing else tells them apart; as many as the budget admits."""
     if any(call.kind == "judge" for call in view.calls) or choose(view).decided_by != "first":
         return Done("complete", 1)
-    finalists = tied(view)
+    # Of answers that a verifier refused none is worth a judge's word.
+    finalists = [item for item in tied(view) if not (item.verdict and item.verdict.passed is False)]
     if view.problem.answer_type == "text":
         waves = [readings(view, finalists[:READ])] if len(finalists) > 1 else []
     else:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ponder.nodes.theory import calls_until_pass, pass_at_k
+from tests.benchmarks.replay import cascade
 from tests.benchmarks.replay.measure import Row, at_calls, oracle
 from tests.benchmarks.replay.playback import play
 from tests.benchmarks.replay.policies import Policy, consistency, until_pass
@@ -92,3 +93,20 @@ def test_the_oracle_of_game_of_24_is_the_published_one() -> None:
 def test_at_calls_between_two_policies_both_are_drawn_by_lot() -> None:
     rows = [Row("a", [0, 1], [1, 1]), Row("b", [1, 1], [5, 5])]
     assert [at_calls(rows, calls) for calls in (0.5, 1, 2, 5, 9)] == [[0, 1], [0, 1], [0.25, 1], [1, 1], [1, 1]]
+
+
+def gsm8k(text: str, *, cheap: bool, strong: bool) -> dict[str, Any]:
+    return {
+        "question": "What is 3 times 4?",
+        "cheap": {"text": text, "right": cheap},
+        "strong": {"text": "#### 12", "right": strong},
+    }
+
+
+async def test_a_cascade_sends_up_what_looks_doubtful_and_is_right_where_the_chosen_model_was() -> None:
+    good, slip = "3 * 4 = 12 #### 12", "3 * 4 = 13 #### 13"
+    assert [cascade.false_sums(text) for text in (good, slip, "2 apples = 3", "9 / 0 = 1")] == [0, 1, 0, 0]
+    questions = [gsm8k(good, cheap=True, strong=False), gsm8k(slip, cheap=False, strong=True)]
+    point = await cascade.play(questions, 0.9)
+    assert (point.right, point.up) == ([True, True], [False, True])
+    assert cascade.area([point], questions, range(2)) == pytest.approx(0.25)

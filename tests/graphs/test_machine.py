@@ -237,6 +237,12 @@ async def test_a_judge_that_always_prefers_the_first_place_is_not_believed() -> 
     assert (answer.answer, answer.decided_by) == ("8", "first")
 
 
+async def test_answers_that_the_verifier_refused_are_not_judged() -> None:
+    model = ScriptedModel(cycle("1", "2"))
+    await run(model, policy="fixed", max_samples=2, verifier=lambda *_: False)
+    assert model.kinds == ["sample", "sample"]
+
+
 async def test_a_tie_is_not_judged_by_half() -> None:
     model = ScriptedModel(cycle("8", "7"))
     answer = await run(model, policy="parallel", max_samples=4, budget=Budget(max_calls=5))

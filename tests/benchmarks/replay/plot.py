@@ -27,6 +27,27 @@ def plot(found: dict[str, Any], folder: Path) -> None:
             save(by_family(told), folder / f"{name}-families")
 
 
+def plot_cascade(found: dict[str, Any], folder: Path) -> None:
+    """Draw the curve of a cascade above the line between its two models."""
+    folder.mkdir(parents=True, exist_ok=True)
+    figure, axes = plt.subplots(figsize=(6.5, 4.5))
+    ends = [100 * found["cheap"], 100 * found["strong"]]
+    axes.plot([0, 100], ends, color=FIXED, lw=1.4, ls=(0, (4, 3)), label="a coin between the two models")
+    curve = sorted((100 * point["strong_share"], 100 * point["accuracy"]) for point in found["points"])
+    curve = [(0.0, ends[0]), *curve, (100.0, ends[1])]
+    axes.plot(*zip(*curve, strict=True), "-o", color=OURS, ms=4, lw=1.6, label="cascade")
+    low, high = (100 * end for end in found["area_ci"])
+    told = f"area above the line {100 * found['area']:.1f} points ({low:.1f} to {high:.1f})"
+    axes.set_title("GSM8K, Mixtral-8x7B, then GPT-4", loc="left", color=INK, fontsize=12)
+    axes.annotate(told, (0.98, 0.2), xycoords="axes fraction", ha="right", color=SOFT, fontsize=9)
+    axes.set_xlabel("questions that the strong model is asked, %")
+    axes.set_ylabel("right, %")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#e6e6e6", lw=0.6)
+    axes.legend(frameon=False, loc="lower right", fontsize=9)
+    save(figure, folder / "cascade")
+
+
 def save(figure: Any, path: Path) -> None:
     """Write both formats."""
     for suffix in (".png", ".svg"):
@@ -57,7 +78,7 @@ def overview(told: dict[str, Any]) -> Any:
     axes.errorbar(
         x, y, yerr=[low, high], fmt="o", color=OURS, ecolor=OURS, elinewidth=1, capsize=2, ms=6, label="adaptive"
     )
-    for row, place in zip(ours, ((-6, 6, "right"), (7, -13, "left"), (-6, 6, "right")), strict=False):
+    for row, place in zip(ours, ((-7, 7, "right"), (7, 4, "left"), (-7, 7, "right")), strict=False):
         at = (row["mean_calls"], 100 * row["accuracy"])
         axes.annotate(row["policy"], at, xytext=place[:2], textcoords="offset points", ha=place[2], color=OURS)
     if told["best_fixed"] in rows:
