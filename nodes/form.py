@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from langchain_core.messages import BaseMessage
@@ -11,11 +10,10 @@ from ..state.errors import UsageError
 from ..state.form import Form
 from ..state.run import AnswerType, Problem
 from .answers import Extracted, extract, infer_type
+from .schemas import breaches, validator
 
 IN_WORDS = "in words"
 """The one answer that all replies in free words are, where a tool could have been called: a vote on what to do."""
-LONGEST_COMPLAINT = 300
-"""Characters; a value that breaks a schema is quoted in the complaint."""
 Schema = Mapping[str, Any]
 
 
@@ -82,35 +80,8 @@ def meeting(found: Extracted | None, schema: Schema) -> tuple[Extracted | None, 
 
 
 def breach(value: object, schema: Schema) -> str:
-    """Say how a value breaks a JSON Schema; empty where it meets it."""
-    from referencing.exceptions import Unresolvable  # only where there is a schema
-
-    try:
-        error = next(validator(json.dumps(schema)).iter_errors(value), None)
-    except (Unresolvable, RecursionError) as trouble:
-        return f"the schema leads nowhere: {trouble}"
-    return f"{error.json_path}: {error.message[:LONGEST_COMPLAINT]}" if error else ""
-
-
-@lru_cache(maxsize=64)
-def validator(schema: str) -> Any:
-    """Return what checks values against a schema; it fetches nothing.
-
-    Raises:
-        UsageError: it is no JSON Schema.
-
-    """
-    from jsonschema.exceptions import SchemaError
-    from jsonschema.validators import Draft202012Validator, validator_for
-    from referencing import Registry
-
-    given = json.loads(schema)
-    kind = validator_for(given, default=Draft202012Validator)
-    try:
-        kind.check_schema(given)
-    except SchemaError as error:
-        raise UsageError(f"{schema[:80]!r} is no JSON Schema ({error.message[:LONGEST_COMPLAINT]})") from None
-    return kind(given, registry=Registry())
+    """Say how a value breaks a JSON Schema first; empty where it meets it."""
+    return next(breaches(value, schema), "")
 
 
 def check_form(form: Form) -> None:

@@ -90,7 +90,7 @@ SCHEMA: Any = {"type": "object", "properties": {"age": {"type": "integer"}, "nam
         ('```json\n{"age": "3"}\n```', "$.age: '3' is not of type 'integer'"),
         ("```json\n{age}\n```", "JSON"),
         ("```json\n" + "[" * 100_000 + "\n```", "JSON"),
-        ('```json\n{"name": "' + "a" * 60 + '!"}\n```', "verifier failed: TimeoutError"),
+        ('```json\n{"name": "' + "a" * 60 + '!"}\n```', "a pattern of the schema took longer than 1 s"),
     ],
 )
 async def test_json_is_held_against_a_schema(text: str, says: str) -> None:
@@ -100,7 +100,7 @@ async def test_json_is_held_against_a_schema(text: str, says: str) -> None:
 
 @pytest.mark.parametrize("schema", [3, {"type": "oject"}])
 def test_a_wrong_schema_is_refused(schema: Any) -> None:
-    with pytest.raises(UsageError, match="schema"):
+    with pytest.raises(UsageError, match="no JSON Schema"):
         JsonSchema(schema)
 
 
