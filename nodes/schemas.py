@@ -48,7 +48,7 @@ def validator(schema: str) -> Any:
     given: Any = json.loads(schema)
     if not isinstance(given, dict | bool):
         raise UsageError(f"{schema[:80]!r} is no JSON Schema: give an object")
-    draft = validators.validator_for(given, default=validators.Draft202012Validator)
+    draft: Any = validators.validator_for(given, default=validators.Draft202012Validator)
     try:
         draft.check_schema(given)
     except SchemaError as error:
