@@ -60,7 +60,7 @@ def build(checks: Checks, settings: Settings, *, tireless: bool = False) -> Grap
         graph.add_node(name, loop(name, branch.plan, branch.kinds, branch.enough))
         graph.add_edge(name, "select")
     ends = (*list(BRANCHES)[1:], "tests", "judge", END)
-    graph.add_node("select", Twin(Select(price=caller.price, tireless=tireless)), defer=True, destinations=ends)
+    graph.add_node("select", Twin(Select(checks, tireless)), defer=True, destinations=ends)
     graph.add_node("judge", loop("select", plan_judge, ("judge",)))
     graph.add_node("tests", loop("select", plan_tests, ("tests",)))
     graph.add_node("try_out", Twin(TryOut(checks)))

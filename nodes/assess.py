@@ -120,7 +120,8 @@ def leads(view: View, branch: str) -> bool:
 
     Huang et al. 2023, arXiv:2310.01798. So only what a verifier says, or the caller's own word, leads beyond sampling.
     """
-    return view.exact or branch in {"direct", "parallel"}
+    signal = view.exact or any(candidate.verdict for candidate in view.candidates)
+    return signal or branch in {"direct", "parallel"}
 
 
 def harder(view: View, assessment: Assessment, branch: str) -> Assessment:

@@ -241,12 +241,12 @@ def text_of(view: View, call: Call) -> str:
             known = feedback_on(view, parents[0])
             template, name = (REVISE, "solution") if call.kind == "revise" else (EXPAND, "attempt")
             texts = {"problem": problem.text, name: parents[0].written, "feedback": (known and known.words) or "None."}
-            return written(template.replace("{ending}", ending(problem)), **texts)
+            return written(template, ending(problem), **texts)
 
 
-def written(template: str, **texts: str) -> str:
+def written(template: str, ending: str = "", **texts: str) -> str:
     """Fill a template with texts, each between tags of its name that none of them can close."""
-    return template.format(**tagged(texts))
+    return template.format(ending=ending, **tagged(texts))
 
 
 def tagged(texts: dict[str, str]) -> dict[str, str]:
@@ -271,7 +271,7 @@ def written_list(view: View, responses: Sequence[Candidate]) -> str:
 def next_step(problem: Problem, so_far: Sequence[Candidate]) -> str:
     """Ask for one step behind those that are there."""
     steps = so_far[0].written if so_far else "None yet."
-    return written(STEP.replace("{ending}", ending(problem)), problem=problem.text, steps=steps)
+    return written(STEP, ending(problem), problem=problem.text, steps=steps)
 
 
 def solution(problem: Problem, strategy: str) -> str:

@@ -10,7 +10,6 @@ from langgraph.graph import END
 from langgraph.types import Command
 
 from ..state.budget import Limit, Spent
-from ..state.pricing import Price
 from ..state.run import Answer, Candidate, RunState, Selection, StopReason
 from .accounts import accounts
 from .ask import ask, is_tie
@@ -24,6 +23,7 @@ from .selectors.ballot import tied
 from .selectors.consistent import READ, readings
 from .selectors.judge import FINALISTS, comparisons
 from .try_out import wants_tests
+from .verify import Checks
 from .view import View
 from .vote import support, tally
 
@@ -34,13 +34,12 @@ LIMITS: tuple[Limit, ...] = get_args(Limit)
 class Select:
     """Choose among all candidates; escalate while the choice is open and something is left to try."""
 
-    exact: bool = False
-    price: Price | None = None
+    checks: Checks
     tireless: bool = False
     """Never satisfied: go on as far as the limits allow, for the upper end of a preview."""
 
     async def __call__(self, state: RunState, config: RunnableConfig) -> Command[str]:
-        view = View("select", state, self.exact, self.price)
+        view = self.checks.view("select", state)
         selection = choose(view)
         emit(Event(type="voted", selection=selection, votes=written(view.votes)))
         reason = stop_reason(view, selection, tireless=self.tireless)

@@ -163,7 +163,7 @@ def test_it_is_the_model_of_an_agent_that_keeps_its_thread() -> None:
 def test_a_tool_gives_the_answer_to_the_model_and_all_of_it_to_the_program() -> None:
     solving = as_tool(ScriptedModel(always("42")), name="think")
     message = solving.invoke({"name": "think", "args": {"problem": "What is 6 * 7?"}, "id": "t", "type": "tool_call"})
-    assert message.content == "42\n(confidence 0.75, by majority)"
+    assert message.content == "42\n(confidence 0.71, by majority)"
     assert isinstance(message.artifact, Answer)
     assert message.artifact.spent.calls == 3
     silent = as_tool(ScriptedModel(lambda *_: ""), policy="direct")

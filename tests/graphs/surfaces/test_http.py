@@ -294,7 +294,7 @@ def test_a_server_that_stops_lets_a_request_end() -> None:
 def test_without_a_key_nobody_is_served_beyond_this_machine() -> None:
     with pytest.raises(UsageError, match=r"host '0\.0\.0\.0' is open to others: give --api-key"):
         serve(host="0.0.0.0")  # noqa: S104 - which is what is refused
-    with pytest.raises(UsageError, match="verifier 'magic' is unknown"):
+    with pytest.raises(UsageError, match="verifier 'magic' cannot be used"):
         serve(allow_verifier=["magic"])
 
 
