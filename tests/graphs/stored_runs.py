@@ -27,8 +27,9 @@ def interrupt(saver: SQLAlchemySaver, thread: str, after: int = 4) -> None:
     def script(prompt: str, number: int) -> str | Exception:
         return RuntimeError("cut") if number == after else str(cycle("1", "2", "3")(prompt, number))
 
+    model = ScriptedModel(script)
     with pytest.raises(RuntimeError, match="cut"):
-        solve("Which?", model=ScriptedModel(script), store=saver, thread_id=thread, budget={"max_calls": 40})
+        solve("Which?", model=model, store=saver, thread_id=thread, budget={"max_calls": 40}, window=1)
 
 
 def hold_elsewhere(saver: SQLAlchemySaver, thread: str) -> None:

@@ -160,7 +160,7 @@ async def test_the_steps_can_be_streamed_from_inside_the_branches() -> None:
         async for namespace, data in graph.astream({"problem": "1 + 1?"}, stream_mode="custom", subgraphs=True)
     ]
     assert ("assess", "candidate") in seen
-    assert ("refine", "budget") in seen
+    assert ("parallel", "budget") in seen
     assert ("", "selected") in seen
 
 

@@ -61,7 +61,7 @@ def test_a_list_tells_status_age_calls_tokens_and_route_in_80_columns(ponder: Po
     lines = ponder("runs", "list").out.splitlines()
     assert [line.split() for line in lines] == [
         ["three", "foreign", lines[0].split()[2], "3", "checkpoints"],
-        ["two", "running", lines[1].split()[2], "4", "of", "40", "calls", "40+20", "tokens", "assess>refine"],
+        ["two", "running", lines[1].split()[2], "4", "of", "40", "calls", "40+20", "tokens", "assess>parallel"],
         ["Which?"],
         ["one", "finished", lines[3].split()[2], "3", "of", "100", "calls", "30+15", "tokens", "assess>direct"],
         ["What", "is", "1", "+", "1?", "=", "2"],
@@ -105,7 +105,7 @@ def test_a_run_is_shown_with_its_progress_its_cost_and_who_works_on_it(ponder: P
     for part in ("finished", "What is 1 + 1?", "3 of 100 calls: assess > direct", "low", "decided by  majority"):
         assert part in shown
     shown = ponder("runs", "show", "two").out
-    assert "4 of 40 calls: assess > refine" in shown
+    assert "4 of 40 calls: assess > parallel" in shown
     assert "40+20 tokens" in shown
     assert shown.endswith("go on with  ponder resume two\n")
     hold_elsewhere(saver, "two")
@@ -114,7 +114,7 @@ def test_a_run_is_shown_with_its_progress_its_cost_and_who_works_on_it(ponder: P
     assert "held by     process 1 on 'elsewhere' until 20" in held
     assert "go on with" not in held
     told = json.loads(ponder("runs", "show", "two", "--json").out)
-    assert (told["status"], told["held_by"], len(told["candidates"])) == ("running", "process 1 on elsewhere", 3)
+    assert (told["status"], told["held_by"], len(told["candidates"])) == ("running", "process 1 on elsewhere", 4)
     assert told["held_until"].startswith("20")
 
 
