@@ -69,6 +69,8 @@ def tool_calls(choice: Mapping[str, Any], usage: Usage | None) -> list[dict[str,
     for call in said if isinstance(said, list) else [said]:
         function = call.get("function") if isinstance(call, Mapping) else None
         if not isinstance(function, Mapping) or not isinstance(name := function.get("name"), str) or not name:
+            if read(choice, usage)[0].strip():  # there are words to go by
+                continue
             raise Unreadable(f"a tool call that is {in_short(repr(call))}", usage)
         given = function.get("arguments") or "{}"
         arguments = given if isinstance(given, str) else json.dumps(given)
