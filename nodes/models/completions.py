@@ -40,7 +40,7 @@ def clean(response: object) -> dict[str, Any]:
         raise Unreadable("a completion without choices", usage)
     content, finish = read(choice, usage)
     message: dict[str, Any] = {"role": "assistant", "content": content}
-    if calls := tool_calls(choice, usage):
+    if calls := tool_calls(choice):
         message["tool_calls"] = calls
     cleaned = {"index": 0, "finish_reason": finish, "message": message, "logprobs": choice.get("logprobs")}
     named = {key: value for key in ("id", "model") if isinstance(value := body.get(key), str)}
@@ -66,15 +66,18 @@ def read(choice: Mapping[str, Any], usage: Usage | None) -> tuple[str, str | Non
     return text, None if finish is None else str(finish)
 
 
-def tool_calls(choice: Mapping[str, Any], usage: Usage | None) -> list[dict[str, Any]]:
-    """Return the calls in a choice in OpenAI's form; some servers give no ids, or the arguments as an object."""
+def tool_calls(choice: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the calls in a choice in OpenAI's form; some give no ids, or the arguments as an object.
+
+    Where one cannot be read there are none: the reply is what it says in words, which may be nothing.
+    """
     message = choice.get("message")
     said = (message.get("tool_calls") if isinstance(message, Mapping) else None) or []
     calls: list[dict[str, Any]] = []
     for call in said if isinstance(said, list) else [said]:
         function = call.get("function") if isinstance(call, Mapping) else None
         if not isinstance(function, Mapping) or not isinstance(name := function.get("name"), str) or not name:
-            raise Unreadable(f"a tool call that is {in_short(repr(call))}", usage)
+            return []  # of several calls, those that can be read are not what was meant
         given = function.get("arguments") or "{}"
         arguments = given if isinstance(given, str) else json.dumps(given)
         id_ = call.get("id") or f"call_{secrets.token_hex(12)}"

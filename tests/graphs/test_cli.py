@@ -66,7 +66,7 @@ def test_json_is_one_object_with_the_fields_of_an_answer(ponder: Ponder, server:
     answer = json.loads(done.out)
     assert (done.code, done.err) == (0, "")
     assert list(answer) == [
-        *("answer", "text", "confidence", "decided_by", "stopped_because"),
+        *("answer", "text", "tool_calls", "confidence", "decided_by", "stopped_because"),
         *("assessment", "route", "candidates", "spent", "accounts", "thread_id"),
     ]
     assert list(answer["spent"]) == [
