@@ -4,13 +4,11 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
 from ..nodes.events import Event
@@ -21,12 +19,11 @@ from ..state.errors import ChoiceNeeded, ThreadNotFound, UsageError
 from ..state.question import Question
 from ..state.run import Answer, Problem, RunInput
 from ..state.settings import Settings
-from .app import ModelLike, VerifierLike, create_ponder, default_store, prepare
+from .app import ModelLike, VerifierLike, create_ponder, prepare
 from .machine import CompiledGraph
 from .raised import larger, onward
+from .stores import StoreLike, held, opened
 
-Saver = BaseCheckpointSaver[Any]
-StoreLike = str | Saver
 OnEvent = Callable[[Event], None]
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -287,34 +284,3 @@ def recalled(given: G | None, origin: dict[str, Any], key: str, word: str) -> G 
     if given is None and stored and stored.startswith("["):
         return json.loads(stored)
     return stored if given is None else given
-
-
-@asynccontextmanager
-async def held(saver: object, thread_id: str) -> AsyncIterator[None]:
-    """Own a thread while its state is read and it runs; a checkpointer that is not ours has no leases: none is held.
-
-    Raises:
-        ThreadBusy: another process works on the thread.
-
-    """
-    from ..state.checkpointer import SQLAlchemySaver
-    from ..state.lease import hold
-
-    if not isinstance(saver, SQLAlchemySaver):
-        yield
-        return
-    async with hold(saver, thread_id):
-        yield
-
-
-@asynccontextmanager
-async def opened(store: StoreLike | None) -> AsyncIterator[Saver]:
-    """Open a store by its URL (`:memory:` is one for this run alone), and close it; a checkpointer is used as it is."""
-    if isinstance(store, BaseCheckpointSaver):
-        yield store
-        return
-    from ..state.checkpointer import SQLAlchemySaver  # SQLAlchemy, only where a store is opened
-
-    url = store or default_store()
-    async with SQLAlchemySaver.from_conn_string("sqlite://" if url == ":memory:" else url) as saver:
-        yield saver

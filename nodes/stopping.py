@@ -50,4 +50,5 @@ def believed(view: View) -> bool:
     if assessment is None or assessment.level != "low" or assessor.startswith("fixed"):
         return False
     least = 1 if assessor == "logprob" else 2
-    return len(view.votes) >= least and all(candidate.branch == "assess" for candidate in view.candidates)
+    unanimous = len({candidate.answer for candidate in view.votes}) == 1
+    return unanimous and len(view.votes) >= least and all(candidate.branch == "assess" for candidate in view.candidates)

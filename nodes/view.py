@@ -7,8 +7,9 @@ from math import fsum
 from typing import Self
 
 from ..state.budget import Call, CallKind, Ledger, cost, cost_usd
+from ..state.merge import merge
 from ..state.pricing import Price
-from ..state.run import Candidate, Leg, Problem, RunState, merge
+from ..state.run import Candidate, Leg, Problem, RunState
 from ..state.settings import Settings
 from .agree import agreed
 

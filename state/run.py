@@ -4,9 +4,8 @@ Everything here is persisted: the classes are frozen, live in this package and d
 """
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Protocol, TypeVar
+from typing import Annotated, Any, Literal
 
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
@@ -16,6 +15,7 @@ from typing_extensions import TypedDict
 from .budget import Budget, Call, Limit, Spent, Usage
 from .calibration import Calibration
 from .form import PLAIN, Form
+from .merge import merge
 from .settings import Level, Settings
 
 AnswerType = Literal["number", "math", "choice", "code", "json", "text"]
@@ -245,31 +245,6 @@ class Answer(Frozen):
     accounts: list[Account] = []
     """By strategy and by model."""
     thread_id: str = ""
-
-
-class Keyed(Protocol):
-    """A record with an identity, of which the higher version stays."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def rank(self) -> tuple[object, ...]: ...
-
-
-K = TypeVar("K", bound=Keyed)
-
-
-def merge(left: Iterable[K], right: Iterable[K]) -> list[K]:
-    """Unite two lists of records by id, sorted by id: idempotent and independent of order.
-
-    Nested graphs, retries, forks and resumes return records that the parent has already.
-    """
-    merged: dict[str, K] = {}
-    for item in (*left, *right):
-        known = merged.get(item.id)
-        if known is None or known.rank < item.rank:
-            merged[item.id] = item
-    return [merged[key] for key in sorted(merged)]
 
 
 Candidates = Annotated[list[Candidate], merge]

@@ -20,9 +20,9 @@ AT_ONCE = 100
 @asynccontextmanager
 async def opened(store: str | None) -> AsyncIterator["SQLAlchemySaver"]:
     """Open a store by its URL: that is always a saver of ours."""
-    from .. import solver
+    from .. import stores
 
-    async with solver.opened(store) as saver:
+    async with stores.opened(store) as saver:
         yield cast("SQLAlchemySaver", saver)
 
 
@@ -86,7 +86,7 @@ async def load(graph: "CompiledGraph", thread: "Thread") -> "Stored":
 
 def joined(snapshot: Any) -> "RunState":
     """Return a state, with what its unfinished subgraphs know beyond it."""
-    from ...state.run import merge
+    from ...state.merge import merge
 
     values: dict[str, Any] = dict(snapshot.values)
     for task in snapshot.tasks:

@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from ...state.errors import UsageError
 from ...state.run import AnswerType, Candidate, Problem, Verdict
 from .. import trial
-from ..answers import extract
+from ..answers.find import find_code, shown
 from ..sandbox import Limits, Outcome, run, turn
 
 INSIDE = ("__init__.py", "values.py", "side.py", "solver.py", "tester.py")
@@ -56,12 +56,13 @@ class PythonTests:
             raise UsageError("there are no tests: give tests as code, or a function and cases")
 
     async def verify(self, problem: Problem, candidate: Candidate) -> Verdict:
-        found = extract(candidate.text, "code")
-        if found is None:
+        # What does not parse is no answer that could vote, but code all the same.
+        code = shown(find_code(candidate.text)[-1]).strip()
+        if not code:
             return Verdict(score=0, passed=False, feedback="there is no code in the answer")
         async with turn():
-            tests, code = await self.trial(found.raw)
-        return self.judge(tests, code)
+            tests, solving = await self.trial(code)
+        return self.judge(tests, solving)
 
     async def trial(self, code: str) -> tuple[Outcome, Outcome | None]:
         """Run tests and code side by side; of the code's process nothing is known where it did not end by itself."""

@@ -41,7 +41,7 @@ async def test_the_turns_of_a_run_are_told_once_each(log: pytest.LogCaptureFixtu
         "INFO t: branch parallel ended: samples drawn",
         "INFO t: escalated to refine, up to 30 calls",
         "INFO t: branch refine ended: rounds made",
-        "WARNING t: stopped: max_calls; decided by scores, confidence 0.40",
+        "WARNING t: stopped: max_calls; decided by scores, confidence 0.18",
         "INFO t: run ended",
     ]
 

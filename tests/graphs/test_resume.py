@@ -150,7 +150,7 @@ def test_a_run_that_an_outage_stopped_goes_on_when_the_server_is_back(store: str
 @pytest.mark.parametrize(
     ("policy", "limit", "raised", "more"),
     [
-        ("adaptive", {"max_calls": 6}, {"max_calls": 12}, 6),
+        ("adaptive", {"max_calls": 6}, {"max_calls": 12}, 1),
         ("fixed", {"max_calls": 3}, {"max_calls": 7}, 4),
         ("fixed", {"max_calls": 9, "max_tokens": 260}, {"max_tokens": 4000}, None),
         ("search", {"max_calls": 5}, {"max_calls": 8}, 3),

@@ -12,7 +12,8 @@ from ponder.nodes.selectors.agreement import scores
 from ponder.nodes.selectors.confidence import TEMPERATURE
 from ponder.nodes.view import View
 from ponder.state import Candidate, Verdict
-from ponder.state.run import Selection, merge
+from ponder.state.merge import merge
+from ponder.state.run import Selection
 from tests.benchmarks import codet, selection
 
 

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ponder.state.budget import Call
-from ponder.state.run import Candidate, Verdict, merge
+from ponder.state.merge import merge
+from ponder.state.run import Candidate, Verdict
 
 candidates = st.builds(
     Candidate,

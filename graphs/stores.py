@@ -1,0 +1,44 @@
+"""Open the store of a run, and own the run's thread meanwhile."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from .app import default_store
+
+Saver = BaseCheckpointSaver[Any]
+StoreLike = str | Saver
+"""A database URL, or a checkpointer."""
+
+
+@asynccontextmanager
+async def held(saver: object, thread_id: str) -> AsyncIterator[None]:
+    """Own a thread while its state is read and it runs; a checkpointer that is not ours has no leases: none is held.
+
+    Raises:
+        ThreadBusy: another process works on the thread.
+
+    """
+    from ..state.checkpointer import SQLAlchemySaver
+    from ..state.lease import hold
+
+    if not isinstance(saver, SQLAlchemySaver):
+        yield
+        return
+    async with hold(saver, thread_id):
+        yield
+
+
+@asynccontextmanager
+async def opened(store: StoreLike | None) -> AsyncIterator[Saver]:
+    """Open a store by its URL (`:memory:` is one for this run alone), and close it; a checkpointer is used as it is."""
+    if isinstance(store, BaseCheckpointSaver):
+        yield store
+        return
+    from ..state.checkpointer import SQLAlchemySaver  # SQLAlchemy, only where a store is opened
+
+    url = store or default_store()
+    async with SQLAlchemySaver.from_conn_string("sqlite://" if url == ":memory:" else url) as saver:
+        yield saver

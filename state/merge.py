@@ -1,0 +1,29 @@
+"""Unite records of a run that come from several places at once, or once more."""
+
+from collections.abc import Iterable
+from typing import Protocol, TypeVar
+
+
+class Keyed(Protocol):
+    """A record with an identity, of which the higher version stays."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def rank(self) -> tuple[object, ...]: ...
+
+
+K = TypeVar("K", bound=Keyed)
+
+
+def merge(left: Iterable[K], right: Iterable[K]) -> list[K]:
+    """Unite two lists of records by id, sorted by id: idempotent and independent of order.
+
+    Nested graphs, retries, forks and resumes return records that the parent has already.
+    """
+    merged: dict[str, K] = {}
+    for item in (*left, *right):
+        known = merged.get(item.id)
+        if known is None or known.rank < item.rank:
+            merged[item.id] = item
+    return [merged[key] for key in sorted(merged)]
