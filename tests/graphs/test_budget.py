@@ -44,7 +44,7 @@ async def test_dollars_are_split_among_branches_that_run_together(monkeypatch: p
     monkeypatch.setenv("PONDER_PRICES", PRICES)
     options: dict[str, Any] = {"policy": "cumulative", "assessor": "fixed:7", "max_tokens": 64}
     answer = await run(ScriptedModel(cycle("1", "2", "3")), budget=Budget(max_usd=4.5), **options)
-    assert {visit.branch for visit in answer.route if visit.calls} == {"parallel", "refine", "search"}
+    assert {visit.branch for visit in answer.route if visit.calls} >= {"parallel", "refine", "search"}
     assert answer.spent.usd is not None
     assert answer.spent.usd <= 4.5
 
