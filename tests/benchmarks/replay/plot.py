@@ -1,5 +1,8 @@
 """Accuracy against mean calls: over all, and a small one for each family."""
 
+# Only the group `bench` brings matplotlib.
+# pyright: reportMissingImports=false
+
 from pathlib import Path
 from typing import Any
 
