@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import groupby
 
+from ...nodes.prompts import STRATEGIES
 from ...state.budget import CallKind
 from ...state.run import Candidate
 from .diff import changes
@@ -13,25 +14,28 @@ ROOM = 400_000
 """Characters of all candidates together: each may have an equal part of them, within these bounds."""
 LEAST, MOST = 600, 20_000
 FEW = 24
-"""Candidates up to which the branches are unfolded."""
+"""Candidates beside the winner up to which the branches are unfolded."""
 REVISED: tuple[CallKind, ...] = ("revise", "step")
 """Kinds of calls whose candidate goes on from its parent."""
 
 
 def section(told: Told) -> str:
-    """List all candidates by branch, the winner unfolded."""
+    """List the winner, unfolded, and the others by branch; many are folded."""
     if not told.candidates:
         return ""
     room = max(LEAST, min(MOST, ROOM // len(told.candidates)))
-    groups = groupby(told.candidates, lambda item: "-".join(item.id.split("-")[:2]))
-    folded = [branch(told, list(items), room) for _, items in groups]
-    return f"<section><h2>Candidates</h2>{''.join(folded)}</section>"
+    winner = f'<div class="winner">{one(told, told.chosen, room)}</div>' if told.chosen else ""
+    others = [item for item in told.candidates if item is not told.chosen]
+    groups = groupby(others, lambda item: "-".join(item.id.split("-")[:2]))
+    unfolded = " open" if len(others) <= FEW else ""
+    folded = [branch(told, list(items), room, unfolded) for _, items in groups]
+    return f"<section><h2>Candidates</h2>{winner}{''.join(folded)}</section>"
 
 
-def branch(told: Told, items: list[Candidate], room: int) -> str:
+def branch(told: Told, items: list[Candidate], room: int, unfolded: str) -> str:
     """List a branch's candidates."""
-    unfolded = " open" if len(told.candidates) <= FEW or told.chosen in items else ""
-    name = f"<b>{line(items[0].branch)}</b> <span class='soft'>{counted(len(items), 'candidate')}</span>"
+    kind = "other candidate" if told.chosen and told.chosen.branch == items[0].branch else "candidate"
+    name = f'<b>{line(items[0].branch)}</b> <span class="soft">{counted(len(items), kind)}</span>'
     inner = "".join(one(told, item, room) for item in items)
     return f'<details{unfolded}><summary>{name}</summary><div class="inner">{inner}</div></details>'
 
@@ -66,7 +70,8 @@ def inside(told: Told, item: Candidate, room: int) -> Iterator[str]:
     """Yield what is behind the line."""
     sure = "" if item.confidence is None else f" · confidence {item.confidence:.2f} ({item.confidence_source})"
     tokens = f"{item.usage.input_tokens}+{item.usage.output_tokens} tokens"
-    yield f'<div class="soft">{line(item.id, 200)} · {asked(told, item)} · {tokens}{sure}</div>'
+    told_to = f" · “{STRATEGIES[item.strategy]}”" if item.strategy in STRATEGIES else ""
+    yield f'<div class="soft">{line(item.id, 200)} · {asked(told, item)}{told_to} · {tokens}{sure}</div>'
     if item.error:
         yield block("It failed", shown(item.error, room))
     parent = told.by_id.get(item.parents[0]) if item.parents else None
@@ -81,7 +86,8 @@ def inside(told: Told, item: Candidate, room: int) -> Iterator[str]:
         score = f"The verifier ({item.verdict.kind}): score {item.verdict.score:.2f}"
         yield block(score, shown(item.verdict.feedback, room))
     for call in told.said_about.get(item.id, []):
-        yield block(f"{call.kind.capitalize()} ({line(call.id, 200)})", shown(call.reply, room))
+        others = "".join(f", beside {line(other, 200)}" for other in call.parents if other != item.id)
+        yield block(f"{call.kind.capitalize()} {line(call.id, 200)}{others}", shown(call.reply, room))
 
 
 def block(title: str, text: str) -> str:

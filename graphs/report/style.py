@@ -46,6 +46,7 @@ h1 { font-size: 24px; line-height: 1.3; margin: 6px 0 14px; white-space: pre-wra
 h2 { font-size: 17px; margin: 0 0 12px; }
 h3 { font-size: 14px; margin: 16px 0 4px; color: var(--soft); font-weight: 600; }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 20px; margin: 18px 0; }
+.winner { border-bottom: 1px solid var(--line); margin-bottom: 12px; }
 .answer { border-left: 5px solid var(--a0); }
 .answer .said { font-size: 26px; font-weight: 700; max-height: 8em; }
 .answer.open { border-left-color: var(--a2); }
@@ -63,7 +64,7 @@ svg { display: block; width: 100%; height: auto; }
 details { border-top: 1px solid var(--line); }
 summary { cursor: pointer; padding: 7px 2px; list-style-position: outside; margin-left: 18px; }
 summary:hover { background: var(--band); }
-summary .row { display: inline-grid; grid-template-columns: 12px minmax(90px, 1.6fr) 1.4fr 1fr 70px; gap: 12px;
+summary .row { display: inline-grid; grid-template-columns: 12px minmax(90px, 1.6fr) 1.4fr 1fr 84px; gap: 12px;
   width: calc(100% - 12px); vertical-align: top; align-items: center; }
 summary .row > * { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; unicode-bidi: isolate; }
 summary .row svg { width: 12px; height: 12px; }
@@ -77,7 +78,7 @@ table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-nu
 th { text-align: left; color: var(--soft); font-weight: 600; } td, th { padding: 4px 10px 4px 0; vertical-align: top;
   border-top: 1px solid var(--line); } .num { text-align: right; }
 a { color: inherit; } .good { color: var(--a0); } .bad { color: var(--bad); } .gold { color: var(--gold); }
-@media (max-width: 640px) { summary .row { grid-template-columns: 12px 1fr 60px; }
+@media (max-width: 640px) { summary .row { grid-template-columns: 12px 1fr 84px; }
   summary .row .aside-text { display: none; } }
 @media print { section { break-inside: avoid; } }
 """

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from textwrap import shorten
+from typing import get_args
 
+from ...state.budget import Limit
 from ...state.run import Rule, StopReason
 from .text import counted, lasting, named
 from .told import Told
@@ -54,7 +56,7 @@ def explained(told: Told) -> Iterator[str]:
     for visit in told.visits.values():
         brought = f" for {counted(visit.candidates, 'candidate')}" if visit.candidates else ""
         if visit.calls:
-            yield f"{visit.branch.capitalize()} made {counted(visit.calls, 'call')}{brought}: {visit.stopped}."
+            yield f"{visit.branch.capitalize()} made {counted(visit.calls, 'call')}{brought}: {why(visit.stopped)}."
     if told.calls and not told.run.answer:
         yield "The run has not ended; this is what is known by now."
     states = [call.state for call in told.calls]
@@ -64,6 +66,11 @@ def explained(told: Told) -> Iterator[str]:
     if told.votes:
         yield voted(told)
     yield from ended(told)
+
+
+def why(stopped: str) -> str:
+    """Say why a branch ended; it names a limit by the limit's name."""
+    return next((said for name, said in REASONS.items() if name == stopped and name in get_args(Limit)), stopped)
 
 
 def voted(told: Told) -> str:
