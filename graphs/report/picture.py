@@ -62,7 +62,7 @@ def drawn(told: Told, top: float = 0, *, linked: bool = False) -> tuple[str, flo
     for strip in costs.strips(told, begun):
         parts.append(costs.drawn(strip, clock, y + 10, (GUTTER, WIDTH - EDGE)))
         y += costs.HEIGHT + 10
-    return "".join([*chart.pauses(top, bottom), *parts, *chart.links(), *chart.axis(y + 4)]), y + 28
+    return "".join([*parts, *chart.pauses(top, bottom), *chart.links(), *chart.axis(y + 4)]), y + 28
 
 
 class Chart:
