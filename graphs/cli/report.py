@@ -1,7 +1,6 @@
 """`ponder report`: a stored run as a page that opens anywhere."""
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +28,7 @@ def report(
         )
     text = (picture if svg else page)(Told(run))
     if output is None:
-        sys.stdout.write(text)
+        typer.echo(text.encode(), nl=False)  # whatever the terminal's encoding is
         return
     try:
         output.write_text(text, encoding="utf-8")

@@ -10,9 +10,9 @@ from .diff import changes
 from .text import counted, line, shown
 from .told import Told
 
-ROOM = 400_000
+ROOM = 300_000
 """Characters of all candidates together: each may have an equal part of them, within these bounds."""
-LEAST, MOST = 600, 20_000
+LEAST, MOST = 500, 20_000
 FEW = 24
 """Candidates beside the winner up to which the branches are unfolded."""
 REVISED: tuple[CallKind, ...] = ("revise", "step")
