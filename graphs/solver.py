@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
-from ..nodes.events import Event
+from ..nodes.events import Event, read
 from ..nodes.loop import submit
 from ..nodes.route import check_text
 from ..state.budget import Budget
@@ -240,7 +240,7 @@ class Run:
         async for part in cast("AsyncIterator[tuple[Any, ...]]", stream):
             namespace, mode, data = part if heard else ((), *part)
             if mode == "custom" and self.on_event:
-                self.on_event(Event.model_validate(data))
+                self.on_event(read(data))
             elif "__interrupt__" in data:
                 asked = Question.model_validate(data["__interrupt__"][0].value)
             elif mode == "updates" and not namespace:

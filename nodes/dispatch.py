@@ -8,7 +8,7 @@ from langgraph.types import Command, Send
 
 from ..state.budget import Call
 from ..state.run import BranchOutput, RunState, Visit
-from .events import Event, emit
+from .events import Admitted, Finished, emit
 from .gate import limit_on, reserve, sends
 from .grade import grades
 from .verify import Checks
@@ -60,7 +60,7 @@ class Dispatch:
         calls = reserve(view, wanted)
         if not calls:
             return self.end(view, Done(limit_on(view, wanted) or "complete", step.iterations))
-        emit(Event(type="budget", branch=self.branch, calls=calls, allowed=view.allowed))
+        emit(Admitted(branch=self.branch, calls=calls, allowed=view.allowed))
         goto: list[Send] = sends(calls)
         return Command(update=BranchOutput(calls=calls), goto=goto)
 
@@ -74,5 +74,5 @@ class Dispatch:
             iterations=done.iterations,
             stopped=done.stopped,
         )
-        emit(Event(type="finished", branch=self.branch, reason=done.stopped))
+        emit(Finished(branch=self.branch, reason=done.stopped))
         return Command(update=BranchOutput(visits=[visit]), goto=END)

@@ -7,7 +7,7 @@ from langchain_core.runnables import RunnableConfig
 from ..state.budget import Call
 from ..state.run import BranchOutput, Candidate, Verdict
 from .critique import find
-from .events import Event, emit
+from .events import Arrived, emit
 from .prompts import SCORED
 from .task import CallRef, Task, task_of
 from .verify import Checks, asking_part, verify
@@ -53,7 +53,7 @@ class Grade:
         else:
             return {"calls": [call]}
         graded = await verify(verifier.settled(verdict), problem, candidate)
-        emit(Event(type="candidate", branch=task.call.branch, candidate=graded))
+        emit(Arrived(branch=task.call.branch, candidate=graded))
         return {"calls": [call], "candidates": [graded]}
 
 

@@ -9,7 +9,7 @@ from langchain_core.runnables import RunnableConfig
 
 from ..state.run import Asked, BranchOutput, Candidate, Verdict
 from .critique import find
-from .events import Event, emit
+from .events import Arrived, emit
 from .flight import Enough
 from .form import answer_in
 from .task import CallRef, task_of
@@ -39,7 +39,7 @@ class Propose:
             candidate = await verify(verifier, task.view.problem, candidate)
         if task.flight is not None:
             task.flight.land(candidate)
-        emit(Event(type="candidate", branch=task.call.branch, candidate=candidate))
+        emit(Arrived(branch=task.call.branch, candidate=candidate))
         return {"calls": [asked.call], "candidates": [candidate]}
 
 

@@ -17,7 +17,7 @@ from ..state.run import Leg, Problem, RunState, RunUpdate
 from ..state.settings import Settings, parse_settings
 from .ask import check_asking
 from .assess import assess
-from .events import Event, emit
+from .events import Assessed, emit
 from .form import check_form
 from .gate import at_worst
 from .try_out import check_writing
@@ -169,7 +169,7 @@ class Route:
         if view.settings.policy not in ASSESSED:  # a run that an earlier version began
             return go_at_once(view, {"assessment": None})
         assessment = assess(view)
-        emit(Event(type="assessed", assessment=assessment))
+        emit(Assessed(assessment=assessment))
         share = assessment.compute_budget - len(view.calls)
         return go(view, assessment.plan, {"assessment": assessment}, share)
 

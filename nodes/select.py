@@ -15,7 +15,7 @@ from .accounts import accounts
 from .ask import ask, is_tie
 from .assess import LADDER_BRANCHES, floor_of, harder, leads
 from .dispatch import Done, Wave
-from .events import Event, emit
+from .events import Escalated, Selected, Voted, emit
 from .gate import limit_on, reserve
 from .route import go
 from .selectors import choose
@@ -41,13 +41,13 @@ class Select:
     async def __call__(self, state: RunState, config: RunnableConfig) -> Command[str]:
         view = self.checks.view("select", state)
         selection = choose(view)
-        emit(Event(type="voted", selection=selection, votes=written(view.votes)))
+        emit(Voted(selection=selection, votes=written(view.votes)))
         reason = stop_reason(view, selection, tireless=self.tireless)
         assessment = state.get("assessment")
         if reason is None and assessment is not None:
             branch = next_branch(view)
             raised = harder(view, assessment, branch)
-            emit(Event(type="escalated", branch=branch, assessment=raised, selection=selection))
+            emit(Escalated(branch=branch, assessment=raised, selection=selection))
             share = min(floor_of(branch), units_left(view))
             return go(view, [branch], {"assessment": raised, "selection": selection}, share)
         if wants_tests(view):
@@ -57,7 +57,7 @@ class Select:
         elif isinstance(plan_judge(view), Wave):
             return Command(update={"selection": selection}, goto="judge")
         answer = answer_of(view, selection, reason or "complete", config)
-        emit(Event(type="selected", selection=selection, reason=answer.stopped_because))
+        emit(Selected(selection=selection, reason=answer.stopped_because))
         message = AIMessage(answer.text, tool_calls=answer.tool_calls, id=f"ponder-{view.problem.epoch}")
         return Command(update={"selection": selection, "answer": answer, "messages": [message]}, goto=END)
 

@@ -147,14 +147,17 @@ def report(call: Call, thread: str) -> None:
 
 def announce(event: "Event") -> None:
     """Log the turns that a run takes."""
-    thread, found, chosen = thread_of() or "-", event.assessment, event.selection
-    if found and event.type == "assessed":
+    thread = thread_of() or "-"
+    if event.type == "assessed":
+        found = event.assessment
         of_runs.info("%s: assessed as %s, difficulty %g", thread, found.level, found.difficulty)
-    elif found and event.type == "escalated":
-        of_runs.info("%s: escalated to %s, up to %d calls", thread, event.branch, found.compute_budget)
+    elif event.type == "escalated":
+        most = event.assessment.compute_budget
+        of_runs.info("%s: escalated to %s, up to %d calls", thread, event.branch, most)
     elif event.type == "finished":
         of_runs.info("%s: branch %s ended: %s", thread, event.branch, event.reason)
-    elif chosen and event.type == "selected":
+    elif event.type == "selected":
+        chosen = event.selection
         level = logging.WARNING if event.reason in get_args(Limit) else logging.INFO
         how = (event.reason, chosen.decided_by, chosen.confidence)
         of_runs.log(level, "%s: stopped: %s; decided by %s, confidence %.2f", thread, *how)

@@ -8,7 +8,7 @@ from importlib.metadata import version
 import typer
 
 from ...state.errors import ModelUnreachable, PonderError, ThreadBusy
-from . import doctor, runs, serve, solve
+from . import doctor, report, runs, serve, solve
 
 EXIT_CODES = {ModelUnreachable: 4, ThreadBusy: 5, PonderError: 2}
 INTERRUPTED = 130
@@ -29,6 +29,7 @@ app = typer.Typer(
 app.command("solve")(solve.solve)
 app.command("resume")(solve.resume)
 app.add_typer(runs.app, name="runs")
+app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
 app.command("serve")(serve.serve)
 

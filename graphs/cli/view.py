@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ...nodes.events import Event
+from ...nodes.events import Assessed, Escalated, Event
 from ...state.run import Answer, Candidate
 
 SHOWN = 8
@@ -66,13 +66,14 @@ class Picture(View):
     prints_answer = True
 
     def show(self, event: Event) -> None:
-        self.calls += len(event.calls)
-        self.allowed = event.allowed or self.allowed
-        if event.calls and event.branch not in self.route[-1:]:
-            self.route.append(event.branch)
-        if event.candidate:
+        if event.type == "budget":
+            self.calls += len(event.calls)
+            self.allowed = event.allowed
+            if event.branch not in self.route[-1:]:
+                self.route.append(event.branch)
+        elif event.type == "candidate":
             self.candidates.append(event.candidate)
-        if event.type in {"assessed", "escalated"}:
+        elif isinstance(event, Assessed | Escalated):
             self.notes.append(described(event))
         self.live.update(self.drawn())
 
@@ -119,9 +120,9 @@ def outcome(candidate: Candidate) -> str:
 
 def described(event: Event) -> str:
     """Put an event into one line; empty for one that needs none."""
-    if event.candidate:
+    if event.type == "candidate":
         return f"{event.branch}: {outcome(event.candidate)}"
-    if event.assessment:
+    if isinstance(event, Assessed | Escalated):
         found = event.assessment
         return f"{event.type}: {found.level}, {found.evidence}, up to {found.compute_budget} calls, {found.plan[-1]}"
     if event.type == "voted":

@@ -31,9 +31,9 @@ class Bill:
 
     def note(self, run: int, event: Event) -> None:
         """Take in what a run tells: calls that begin, at their worst case, and candidates with what they cost."""
-        for call in event.calls:
+        for call in event.calls if event.type == "budget" else ():
             self.calls[f"{run} {call.candidate_id}"] = call
-        if event.candidate is not None and (begun := self.calls.get(f"{run} {event.candidate.id}")):
+        if event.type == "candidate" and (begun := self.calls.get(f"{run} {event.candidate.id}")):
             done = begun.model_copy(update={"state": "done", "usage": event.candidate.usage, "usd": begun.worst_usd})
             self.calls[f"{run} {event.candidate.id}"] = done
 

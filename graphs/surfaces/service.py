@@ -194,5 +194,6 @@ async def told_alive(work: "asyncio.Task[Found]", progress: "asyncio.Queue[str]"
 
 def line(event: Event) -> str:
     """Write an event as the comment of a stream; nothing of the problem or the answers is in it."""
-    about = {"branch": event.branch, "calls": len(event.calls), "reason": event.reason}
-    return f"ponder {event.type} {json.dumps({key: value for key, value in about.items() if value})}"
+    about = event.model_dump(include={"branch", "reason"})
+    counted = {"calls": len(event.calls)} if event.type == "budget" else {}
+    return f"ponder {event.type} {json.dumps(about | counted)}"

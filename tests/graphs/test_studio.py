@@ -14,6 +14,7 @@ import httpx
 import pytest
 from langgraph_sdk import get_client
 
+from ponder.nodes.events import read
 from ponder.state import SQLAlchemySaver
 
 ROOT = Path(__file__).parent.parent.parent
@@ -99,6 +100,15 @@ async def test_a_tie_is_shown_as_an_interrupt_and_goes_on_with_the_choice(studio
         chosen: Any = await client.runs.wait(thread, "ponder", command={"resume": 2}, context=context)
     assert (chosen["answer"]["decided_by"], chosen["answer"]["spent"]["calls"]) == ("person", 2)
     assert chosen["answer"]["answer"] == finalists[1]["answer"]
+
+
+async def test_it_streams_the_events_that_every_reader_of_a_run_is_told(studio: str) -> None:
+    context: Any = {"policy": "direct", "max_tokens": 32}
+    asked: Any = {"input": {"problem": "What is 2 times 2?"}, "context": context, "stream_mode": "custom"}
+    async with get_client(url=studio) as client:
+        parts = [part async for part in client.runs.stream(None, "ponder", stream_subgraphs=True, **asked)]
+    events = [read(part.data) for part in parts if part.event.startswith("custom")]
+    assert [event.type for event in events] == ["budget", "candidate", "finished", "voted", "selected"]
 
 
 async def test_the_endpoint_for_openai_s_clients_is_there_too(studio: str) -> None:

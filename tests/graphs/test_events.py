@@ -1,0 +1,69 @@
+"""What a run streams: typed and versioned events, the same for every reader."""
+
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator, ValidationError
+
+from ponder.graphs import create_ponder, solve
+from ponder.nodes.events import Event, read, schema
+from tests.fakes import ScriptedModel, cycle
+
+FIELDS = {
+    "budget": {"branch", "calls", "allowed"},
+    "assessed": {"assessment"},
+    "candidate": {"branch", "candidate"},
+    "finished": {"branch", "reason"},
+    "voted": {"votes", "selection"},
+    "escalated": {"branch", "assessment", "selection"},
+    "selected": {"selection", "reason"},
+}
+"""Version 1: add to it, and make a new version to change it."""
+PROBLEM = "What is 6 times 7?"
+
+
+def asking() -> dict[str, Any]:
+    return {
+        "model": ScriptedModel(cycle("1", "2", "3")),
+        "verifier": lambda *_: False,
+        "max_samples": 4,
+        "budget": {"max_calls": 9},
+    }
+
+
+def streamed() -> list[dict[str, Any]]:
+    graph: Any = create_ponder(**asking())
+    return [told for _, told in graph.stream({"problem": PROBLEM}, stream_mode="custom", subgraphs=True)]
+
+
+def test_each_event_of_the_stream_meets_the_schema_and_says_its_version_and_type() -> None:
+    events = streamed()
+    assert {told["type"] for told in events} == set(FIELDS)
+    checking = Draft202012Validator(schema())
+    for told in events:
+        checking.validate(told)
+        assert told["version"] == 1
+        assert set(told) == {"version", "type", *FIELDS[told["type"]]}
+        assert set(read(told).model_dump()) == set(told)
+
+
+@pytest.mark.parametrize("change", [{"version": 2}, {"type": "unheard"}, {"branch": 1}])
+def test_what_is_no_event_of_this_version_is_refused(change: dict[str, object]) -> None:
+    (told, *_) = (event for event in streamed() if event["type"] == "finished")
+    with pytest.raises(ValidationError):
+        Draft202012Validator(schema()).validate({**told, **change})
+    with pytest.raises(ValueError, match="validation error"):
+        read({**told, **change})
+
+
+def test_a_schema_for_each_type_holds_its_fields_and_no_other() -> None:
+    told = schema()
+    kinds = {kind: told["$defs"][place.rpartition("/")[2]] for kind, place in told["discriminator"]["mapping"].items()}
+    assert {kind: set(found["properties"]) - {"version", "type"} for kind, found in kinds.items()} == FIELDS
+    assert all(set(found["required"]) == set(found["properties"]) for found in kinds.values())
+
+
+def test_solve_hands_out_the_events_that_the_graph_streams() -> None:
+    heard: list[Event] = []
+    solve(PROBLEM, store=":memory:", on_event=heard.append, **asking())
+    assert [event.type for event in heard] == [told["type"] for told in streamed()]
