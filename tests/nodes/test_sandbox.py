@@ -187,7 +187,7 @@ async def test_processor_time_is_limited() -> None:
 
 async def test_deep_recursion_ends_the_program_alone() -> None:
     outcome = await python("import sys; sys.setrecursionlimit(10**9)\nf = lambda _: sorted([0], key=f)\nf(0)")
-    assert outcome.how == "was ended by SIGSEGV"
+    assert outcome.how in {"was ended by SIGSEGV", "exited with code 1"}  # some interpreters count C's frames too
 
 
 async def test_a_missing_program_is_told() -> None:
