@@ -25,7 +25,7 @@ from ..nodes.verifiers.spec import parse_foreign, parse_once, parse_verifier
 from ..nodes.verify import Checks
 from ..state.budget import Budget
 from ..state.calibration import load_calibration
-from ..state.errors import UsageError
+from ..state.errors import StoreError, UsageError
 from ..state.pricing import load_prices
 from ..state.run import Problem, RunState
 from ..state.settings import Settings, parse_settings
@@ -254,9 +254,21 @@ def as_verifier(verifier: VerifierLike | None) -> Verifier | None:
 
 
 def default_store() -> str:
-    """Return the URL of the store: PONDER_STORE, else one SQLite file in the user's data directory."""
+    """Return the URL of the store: PONDER_STORE, else one SQLite file in the user's data directory.
+
+    Raises:
+        StoreError: that directory cannot be made.
+
+    """
     given = os.environ.get("PONDER_STORE")
     if given:
         return given
-    folder = platformdirs.user_data_path("ponder", appauthor=False, ensure_exists=True)
+    folder = platformdirs.user_data_path("ponder", appauthor=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"folder {str(folder)!r} for the store cannot be made ({error.strerror}): set PONDER_STORE to a URL "
+            "such as sqlite:///ponder.db"
+        ) from None
     return f"sqlite:///{folder / 'ponder.db'}"

@@ -134,6 +134,8 @@ async def aresume(
             if is_foreign(state):
                 raise UsageError(f"thread {thread_id!r} was not written by ponder: choose another one")
             check_choice(thread_id, asked_in(state), choice)
+            if budget is not None and "settings" in state.values:
+                larger(state.values["settings"].budget, budget)  # refuses what is no raise, before anything is paid
             if not unfinished(state):
                 answer = cast("Answer", state.values["answer"])
             else:

@@ -173,7 +173,10 @@ def finish(
         typer.echo(printed(answer.answer or ""), nl=answer.answer is not None)
     if answer.answer is None:
         if not json:
-            typer.echo(f"error: no answer in {answer.spent.calls} calls ({answer.stopped_because})", err=True)
+            lost = f", {answer.spent.lost} lost" if answer.spent.lost else ""
+            advice = f": raise it with {resuming} --{answer.stopped_because.replace('_', '-')}"
+            told = f"no answer in {answer.spent.calls} calls{lost} ({answer.stopped_because})"
+            typer.echo(f"error: {told}{advice if answer.stopped_because.startswith('max_') else ''}", err=True)
         raise typer.Exit(NO_ANSWER)
 
 

@@ -28,6 +28,7 @@ PLACEHOLDER = re.compile(r"\W*<[\w ]+>\W*")
 LEFT_OPEN = re.compile(r"\b(?:answer|is)\W{0,9}<[\w ]{1,40}>\W*$", re.IGNORECASE)
 QUOTED = re.compile(r"\bis:?\s+[\"“'‘*]+([^\"“”'‘’*\n]{1,80})[\"”'’*]")
 FENCE = re.compile(r"```([\w+-]*)[^\S\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
+DEFINES = re.compile(r"^\s*(?:async def|def|class|function|fn|func)\b", re.MULTILINE)
 THOUGHT = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL)
 THINKING = re.compile(r"<think(?:ing)?>(?!.*</think)", re.DOTALL)
 SENTENCE = re.compile(
@@ -240,8 +241,12 @@ def letters(text: str) -> list[str]:
 
 
 def find_code(text: str) -> list[str]:
-    """Return the last fenced block, else the whole text."""
+    """Return the last fenced block that defines something, else the last one, else the whole text.
+
+    Behind a program often stands how to call it.
+    """
     blocks = list(FENCE.finditer(text))
+    blocks = [block for block in blocks if DEFINES.search(block[2])] or blocks
     return [f"```{blocks[-1][1]}\n{blocks[-1][2]}```"] if blocks else [text]
 
 

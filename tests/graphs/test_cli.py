@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from ponder.graphs.app import default_store
 from ponder.graphs.cli.view import plain
-from ponder.state import SQLAlchemySaver
+from ponder.state import SQLAlchemySaver, StoreError
 from ponder.state.term import Term
 from tests.fake_server import FakeServer, Said
 from tests.graphs.commands import Done, Ponder, command, on
@@ -59,6 +60,14 @@ def test_verbose_logs_the_run_to_standard_error_and_twice_every_call(
     assert ponder(*solving) == Done(2, "", "error: PONDER_LOG='loud' is no level: set it to warning, info, debug\n")
     monkeypatch.delenv("PONDER_LOG")
     assert ponder(*solving).err == ""
+
+
+def test_a_data_folder_that_cannot_be_made_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.delenv("PONDER_STORE", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "file"))
+    with pytest.raises(StoreError, match=r"cannot be made .*: set PONDER_STORE to a URL"):
+        default_store()
 
 
 def test_json_is_one_object_with_the_fields_of_an_answer(ponder: Ponder, server: FakeServer) -> None:
@@ -208,7 +217,8 @@ def test_no_answer_is_exit_code_3(ponder: Ponder, server: FakeServer) -> None:
     server.script = lambda *_: Said("I cannot say", finish="length")
     done = ponder("solve", "What is 1 + 1?", *on(server), "--max-calls", "3")
     assert (done.code, done.out) == (3, "")
-    assert done.err.splitlines()[-1] == "error: no answer in 3 calls (max_calls)"
+    assert done.err.splitlines()[-1].startswith("error: no answer in 3 calls (max_calls): raise it with ponder resume ")
+    assert done.err.splitlines()[-1].endswith(" --max-calls")
 
 
 def test_a_refused_key_is_exit_code_4_with_the_way_to_go_on(ponder: Ponder, server: FakeServer) -> None:

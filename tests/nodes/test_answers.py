@@ -118,3 +118,13 @@ def test_clusters_do_not_depend_on_the_order_of_arrival(answers: list[str], rand
 )
 def test_infers_what_is_asked_for(question: str, kind: AnswerType | None) -> None:
     assert infer_type(question) == kind
+
+
+def test_of_a_program_and_an_example_of_its_use_the_program_is_the_answer() -> None:
+    said = "```python\ndef add(a, b): return a + b\n```\nYou can call it:\n```python\nadd(2, 3)  # 5\n```"
+    found = extract(said, "code")
+    assert found is not None
+    assert found.raw == "def add(a, b): return a + b"
+    only = extract("```python\nprint(5)\n```", "code")
+    assert only is not None
+    assert only.raw == "print(5)"
