@@ -48,3 +48,8 @@ def rating(text: str) -> float | None:
 def find(view: View, candidate_id: str) -> Candidate:
     """Return a candidate of the run by its id."""
     return next(candidate for candidate in view.candidates if candidate.id == candidate_id)
+
+
+def usable(candidate: Candidate) -> bool:
+    """Say whether there is something to work on."""
+    return bool(candidate.written) and not candidate.error

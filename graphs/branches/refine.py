@@ -6,7 +6,7 @@ and an unverified one leaves all versions to the selector. Where a verifier tell
 as many run in parallel as each has versions, a square mix (Snell et al. 2024, arXiv:2408.03314).
 """
 
-from ...nodes.critique import feedback_on
+from ...nodes.critique import feedback_on, usable
 from ...nodes.dispatch import Done, Wave
 from ...nodes.prompts import CHAIN
 from ...nodes.view import View
@@ -74,11 +74,6 @@ def newest(view: View, chain: int, earlier: list[Candidate]) -> Candidate | None
     if any(judged(view, item) for item in versions):
         return max(versions, key=score)
     return versions[-1] if versions else None
-
-
-def usable(candidate: Candidate) -> bool:
-    """Say whether there is something to work on."""
-    return bool(candidate.written) and not candidate.error
 
 
 def judged(view: View, candidate: Candidate) -> bool:

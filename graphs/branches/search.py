@@ -6,7 +6,7 @@ where it works on whole solutions; `beam` begins anew and adds step by step. Equ
 
 from collections.abc import Sequence
 
-from ...nodes.critique import Feedback, feedback_on
+from ...nodes.critique import Feedback, feedback_on, usable
 from ...nodes.dispatch import Done, Wave
 from ...nodes.prompts import STEPWISE, STRATEGIES
 from ...nodes.searches import SEARCHES
@@ -23,7 +23,7 @@ COMPLETE = 0.9
 def plan(view: View) -> Wave | Done:
     """Ask for initial candidates, for their checks, or for what the algorithm wants next."""
     stepwise = view.settings.search == "beam"
-    candidates = [item for item in view.candidates if item.written and not item.error and (part(item) or not stepwise)]
+    candidates = [item for item in view.candidates if usable(item) and (part(item) or not stepwise)]
     nodes = distinct(candidates)
     if not view.own and not stepwise and len(nodes) < INITIAL:
         names = tuple(STRATEGIES)

@@ -77,3 +77,8 @@ def mean_score(votes: Sequence[Candidate], answer: str) -> float:
 def refutes(candidate: Candidate) -> bool:
     """Say whether an exact verifier refused a candidate."""
     return candidate.verdict is not None and candidate.verdict.passed is False and candidate.verdict.kind == "exact"
+
+
+def last_line(text: str) -> str:
+    """Return where a judge puts its word; what stands before may be a quotation."""
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ...state.budget import Call
 from ...state.run import Candidate, Selection
 from ..view import View
-from .ballot import elected, tied
+from .ballot import elected, last_line, tied
 
 READ = 8
 """Most texts that are put into one prompt."""
@@ -43,6 +43,5 @@ def readings(view: View, finalists: Sequence[Candidate]) -> list[Call]:
 
 def number_in(text: str) -> int:
     """Read 'Most consistent: N' off the last line; 0 where it is not there."""
-    *_, last = [line for line in text.splitlines() if line.strip()] or [""]
-    found = re.findall(r"consistent\W{0,4}(\d{1,2})\b", last, re.IGNORECASE)
+    found = re.findall(r"consistent\W{0,4}(\d{1,2})\b", last_line(text), re.IGNORECASE)
     return int(found[0]) if len(set(found)) == 1 else 0

@@ -11,7 +11,7 @@ from itertools import permutations
 from ...state.budget import Call
 from ...state.run import Candidate, Selection
 from ..view import View
-from .ballot import elected, tied
+from .ballot import elected, last_line, tied
 
 FINALISTS = 4
 """Most distinct answers that are compared pairwise: n of them cost n x (n - 1) calls."""
@@ -47,6 +47,5 @@ def wins(finalists: Sequence[Candidate], calls: Iterable[Call]) -> dict[str, int
 
 def better(text: str) -> int | None:
     """Read 'Better: 1' or 'Better: 2' off the last line; what stands before may be a quotation."""
-    *_, last = [line for line in text.splitlines() if line.strip()] or [""]
-    found = re.findall(r"better\W{0,4}([12])\b", last, re.IGNORECASE)
+    found = re.findall(r"better\W{0,4}([12])\b", last_line(text), re.IGNORECASE)
     return int(found[-1]) if len(set(found)) == 1 else None

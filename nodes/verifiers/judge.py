@@ -8,14 +8,13 @@ can be taken for the judge's. A judge can still be wrong, and argued into it: it
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ...state.run import Candidate, Kind, Problem, Verdict
+from ...state.run import Candidate, Problem, Verdict
 from ..ports import Asking, ChatModel
 from ..prompts import mark_of
-from ..verify import Settled
+from .grading import Grading
 
 MOST_OBJECTS = 50
 """Openings of JSON objects that are tried, from the end of a reply."""
@@ -34,13 +33,11 @@ class Graded(BaseModel):
 
 
 @dataclass(frozen=True)
-class Judge:
+class Judge(Grading):
     """Ask the run's own model, or another one."""
 
     rubric: str
     model: ChatModel | None = None
-    kind: ClassVar[Kind] = "weak"
-    bounded: ClassVar[bool] = True
 
     @property
     def asking(self) -> Asking:
@@ -51,15 +48,6 @@ class Judge:
     def awaits(self) -> str:
         """What the model is asked by."""
         return f"judge:{self.rubric}"
-
-    async def verify(self, problem: Problem, candidate: Candidate) -> Verdict:
-        if not candidate.text.strip():
-            return Verdict(score=0, passed=False, feedback="there is no answer", kind="weak")
-        return Verdict(score=0, kind="weak", awaits=self.awaits)
-
-    def settled(self, verdict: Verdict) -> Settled:
-        """Put the judge's verdict in its place."""
-        return Settled(verdict)
 
     def read(self, problem: Problem, candidate: Candidate, reply: str) -> Verdict:
         """Read the last grade that carries the mark."""

@@ -9,19 +9,19 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import httpx
 from langchain_core.messages import BaseMessage
 
 from ...state.budget import Usage
 from ...state.errors import UsageError
-from ...state.run import Candidate, Kind, Problem, Reply, Verdict
+from ...state.run import Candidate, Problem, Reply, Verdict
 from ..loop import background
 from ..models.http import client_for
 from ..ports import Asking, CallFailed, Request
 from ..prompts import SCORED
-from ..verify import Settled
+from .grading import Grading
 
 ENDPOINTS = ("score", "classify", "pooling")
 MOST_REWARD = 1000.0
@@ -31,14 +31,12 @@ AGAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class RewardModel:
+class RewardModel(Grading):
     """Asks a server; it is a verifier, and the model that this verifier asks."""
 
     url: str
     served: str = ""
     """The model's name at the server; empty: the only one there."""
-    kind: ClassVar[Kind] = "weak"
-    bounded: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         try:
@@ -73,15 +71,6 @@ class RewardModel:
     def asking(self) -> Asking:
         """It asks a model."""
         return self
-
-    async def verify(self, problem: Problem, candidate: Candidate) -> Verdict:
-        if not candidate.text.strip():
-            return Verdict(score=0, passed=False, feedback="there is no answer", kind="weak")
-        return Verdict(score=0, kind="weak", awaits=self.awaits)
-
-    def settled(self, verdict: Verdict) -> Settled:
-        """Put the model's verdict in its place."""
-        return Settled(verdict)
 
     def read(self, problem: Problem, candidate: Candidate, reply: str) -> Verdict:
         """Turn the server's figures into a score; what is none is a failed verdict."""
