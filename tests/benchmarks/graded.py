@@ -2,8 +2,8 @@
 
 `uv run python -m tests.benchmarks.graded [--count 40] [--calls 12] [--seed 1]`: "write one sentence that contains these
 words", scored by the share of them that it contains, less for every further sentence; the feedback names what is
-missing. Each policy may make as many calls, and ends where a sentence passes. Printed are the best score that each finds
-and, paired by task, what a search finds above sampling.
+missing. Each policy may make as many calls, and ends where a sentence passes. Printed are the best score that each
+finds and, paired by task, what a search finds above sampling.
 """
 
 import argparse
@@ -17,10 +17,38 @@ from ponder.graphs import solve
 from ponder.state.run import Candidate, Problem, Verdict
 from tests.benchmarks.replay.measure import interval
 
-WORDS = (
-    "river bridge lamp garden winter doctor violin kitchen letter ocean pencil castle summer bread teacher window "
-    "mountain sister market ticket planet forest coffee mirror island shadow copper engine blanket harbor"
-).split()
+WORDS = [
+    "river",
+    "bridge",
+    "lamp",
+    "garden",
+    "winter",
+    "doctor",
+    "violin",
+    "kitchen",
+    "letter",
+    "ocean",
+    "pencil",
+    "castle",
+    "summer",
+    "bread",
+    "teacher",
+    "window",
+    "mountain",
+    "sister",
+    "market",
+    "ticket",
+    "planet",
+    "forest",
+    "coffee",
+    "mirror",
+    "island",
+    "shadow",
+    "copper",
+    "engine",
+    "blanket",
+    "harbor",
+]
 POLICIES: dict[str, dict[str, Any]] = {
     "sampling": {"policy": "parallel"},
     "best_first": {"policy": "search", "search": "best_first"},
