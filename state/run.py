@@ -269,9 +269,8 @@ class RunState(TypedDict, total=False):
     leg: Leg
     candidates: Candidates
     calls: Calls
-    """Those that have ended: what has been stored of them stays as it is."""
     wave: list[Call]
-    """Those sent off last, at their worst case; how one has ended stands in `calls`."""
+    """The calls sent off last, at their worst case; `calls` says how they have ended."""
     visits: Visits
     selection: Selection | None
     answer: Answer | None

@@ -237,7 +237,7 @@ def test_it_waits_for_a_person_inside_who_changes_what_it_knows_and_goes_on_ther
     graph.update_state(inner.config, {"candidates": [added]}, as_node="direct")
     graph.invoke(None, on("t"))  # with a doubt more, the next branch is taken, and it waits once more
     answer = graph.invoke(None, on("t"))["answer"]
-    assert (answer.answer, len(answer.candidates), model.calls) == ("2", 8, 7)
+    assert (answer.answer, len(answer.candidates), model.calls) == ("2", 5, 4)
 
 
 async def test_instances_that_are_sent_problems_as_nodes_stream_from_inside_under_their_own_names() -> None:
