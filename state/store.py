@@ -90,20 +90,20 @@ class Store:
             yield connection
 
     @contextmanager
-    def begun(self) -> Iterator[Connection]:
-        """Open a transaction that writes."""
+    def begun(self, *, alone: bool = False) -> Iterator[Connection]:
+        """Open a transaction that writes; what is `alone` may come down to one statement."""
         if not self.ready.is_set():
             self.setup()
-        with self.connections.write() as connection:
+        with self.connections.write(alone=alone) as connection:
             yield connection
 
     def read(self, work: Work[T]) -> T:
         """Read; once more where the server had cut the connection."""
         return twice(self.opened, work)
 
-    def write(self, work: Work[T]) -> T:
+    def write(self, work: Work[T], *, alone: bool = False) -> T:
         """Write in a transaction; once more where the server had cut the connection or broken a deadlock."""
-        return twice(self.begun, work)
+        return twice(partial(self.begun, alone=alone), work)
 
     @contextmanager
     def reads(self) -> Iterator[Connection]:
