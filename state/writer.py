@@ -16,6 +16,9 @@ from .workers import Outcome, Unit, Workers, settle
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 
+LARGEST_GROUP = 64
+"""Units in one transaction: on SQLite it holds the only write lock."""
+
 
 class Transact(Protocol):
     """Does work in a transaction; what is `alone` may come down to one statement, which is one by itself."""
@@ -23,15 +26,13 @@ class Transact(Protocol):
     def __call__(self, work: Work[Any], *, alone: bool = False) -> Any: ...
 
 
-LARGEST_GROUP = 64
-"""Units in one transaction: on SQLite it holds the only write lock."""
-
-
 class Writer:
     """Writes units in groups, each group in one transaction."""
 
-    def __init__(self, transact: Transact, threads: int) -> None:
+    def __init__(self, transact: Transact, threads: int, *, joins: bool) -> None:
         self.transact = transact
+        self.joins = joins
+        """The database takes rows of several tables in one statement."""
         self.workers = Workers("ponder-writer", threads, LARGEST_GROUP)
         self.held: dict[str, str] = {}
         """Thread that this process holds -> owner in its lease."""
@@ -61,7 +62,9 @@ class Writer:
         """Write units together; one that fails takes none of its group with it."""
         works = [unit.work for unit in group]
         try:
-            results = self.transact(lambda connection: together(connection, works), alone=is_alone(works))
+            results = self.transact(
+                lambda connection: together(connection, works), alone=self.joins and is_alone(works)
+            )
         except BaseException as error:  # noqa: BLE001 - it is raised where the unit was submitted
             if len(group) == 1:
                 settle([Outcome(group[0].waiting, None, error)])
