@@ -26,6 +26,8 @@ TWINS = {"asyncpg": "psycopg", "psycopg_async": "psycopg", "asyncmy": "pymysql",
 PASSWORDS = ("password", "passwd", "sslpassword")
 EXTRAS = {"psycopg": "postgres", "pymysql": "mariadb"}
 POOL_SIZE = 8
+PAGE_BYTES = 2048
+"""Of a new SQLite file: a step changes about six pages, and waits until the disk has all of them."""
 BUSY_SECONDS = 30
 """How long a SQLite writer waits for another process."""
 DEADLOCKS = {"40P01", "40001", 1213}
@@ -83,6 +85,7 @@ def sqlite_engine(url: URL) -> Engine:
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _: object) -> None:
         connection.isolation_level = None  # a transaction begins where we say, not the driver
+        connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")  # what is committed survives a power cut
 
