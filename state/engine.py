@@ -1,14 +1,16 @@
 """Open the store: a SQLAlchemy engine from a URL, with errors that say what to do."""
 
 import os
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SAWarning, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from .errors import StoreError
@@ -43,18 +45,51 @@ def open_engine(given: str) -> Engine:
     """
     try:
         url = make_url(given)
-        if url.get_backend_name() == "sqlite":
-            return sqlite_engine(url)
-        return server_engine(url)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", SAWarning)  # SQLAlchemy leaves out what SQLite's driver does not take
+            engine = sqlite_engine(url) if url.get_backend_name() == "sqlite" else server_engine(url)
     except NoSuchModuleError:
         kind = given.partition(":")[0]
         raise StoreError(f"store of kind {kind!r} is unknown: give a URL such as sqlite:///ponder.db") from None
     except (ArgumentError, ValueError):  # the second is a port that is no number, maybe a part of a password
         start = given.partition("@")[0].partition("//")[0]
-        raise StoreError(f"store {start!r} is not a database URL: give one such as sqlite:///ponder.db") from None
+        path = given and not set(given) & set("@:?")  # else it may hold a password
+        example = f"sqlite:///{given}" if path else "sqlite:///ponder.db"
+        raise StoreError(
+            f"store {(given if path else start)!r} is not a database URL: give one such as {example}"
+        ) from None
     except ModuleNotFoundError as error:
         needed = f"ponder[{EXTRAS[error.name]}]" if error.name in EXTRAS else error.name
         raise StoreError(f"store {given.partition(':')[0]!r} needs a driver: install {needed}") from None
+    except SAWarning as warning:
+        raise refused(url, warning) or warning from None
+    event.listen(engine, "do_connect", partial(connect, url))
+    return engine
+
+
+def connect(url: URL, dialect: Dialect, _: object, args: Sequence[Any], parameters: dict[str, Any]) -> Any:
+    """Connect as SQLAlchemy would.
+
+    Raises:
+        StoreError: the driver does not take a parameter of the URL; says which.
+
+    """
+    try:
+        return dialect.connect(*args, **parameters)
+    except (TypeError, ValueError, dialect.loaded_dbapi.ProgrammingError) as error:
+        raise refused(url, error) or error from None
+
+
+def refused(url: URL, error: Exception) -> StoreError | None:
+    """Say which parameter of a URL an error is about, if it is about one."""
+    name = next((name for name in url.query if repr(name) in str(error) or f'"{name}"' in str(error)), None)
+    if name is None:
+        return None
+    plain = hidden(url.set(query={}))
+    return StoreError(
+        f"store {plain!r}: its driver does not take the parameter {name!r} as it is given: "
+        "correct it, or leave it out of the URL"
+    )
 
 
 def server_engine(url: URL) -> Engine:
@@ -76,11 +111,11 @@ def engine_of(given: "Engine | AsyncEngine | str") -> Engine:
 
 def sqlite_engine(url: URL) -> Engine:
     """Make an engine for a SQLite file: write-ahead log, writers that wait, readers that do not."""
-    if url.database and url.database != ":memory:":
-        prepare_file(Path(url.database))
     memory = not url.database or url.database == ":memory:"
     kept: dict[str, Any] = {"poolclass": StaticPool} if memory else {"pool_use_lifo": True, "max_overflow": -1}
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, **kept)
+    if not memory:
+        prepare_file(Path(url.database or ""))
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _: object) -> None:
