@@ -45,9 +45,7 @@ def open_engine(given: str) -> Engine:
     """
     try:
         url = make_url(given)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", SAWarning)  # SQLAlchemy leaves out what SQLite's driver does not take
-            engine = sqlite_engine(url) if url.get_backend_name() == "sqlite" else server_engine(url)
+        engine = created(url)
     except NoSuchModuleError:
         kind = given.partition(":")[0]
         raise StoreError(f"store of kind {kind!r} is unknown: give a URL such as sqlite:///ponder.db") from None
@@ -61,10 +59,18 @@ def open_engine(given: str) -> Engine:
     except ModuleNotFoundError as error:
         needed = f"ponder[{EXTRAS[error.name]}]" if error.name in EXTRAS else error.name
         raise StoreError(f"store {given.partition(':')[0]!r} needs a driver: install {needed}") from None
-    except SAWarning as warning:
-        raise refused(url, warning) or warning from None
     event.listen(engine, "do_connect", partial(connect, url))
     return engine
+
+
+def created(url: URL) -> Engine:
+    """Make an engine; a parameter of the URL that SQLite's driver does not take SQLAlchemy would leave out."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SAWarning)
+        try:
+            return sqlite_engine(url) if url.get_backend_name() == "sqlite" else server_engine(url)
+        except SAWarning as warning:
+            raise refused(url, warning) or warning from None
 
 
 def connect(url: URL, dialect: Dialect, _: object, args: Sequence[Any], parameters: dict[str, Any]) -> Any:

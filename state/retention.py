@@ -12,6 +12,7 @@ from sqlalchemy import Column, ColumnElement, Connection, and_, delete, literal,
 from . import queries
 from .codec import Codec, stored_apart
 from .history import back_to_values
+from .holders import clock
 from .rows import Found, Place, Version
 from .tables import blobs, checkpoints, digest, encode, journal, leases, writes
 
@@ -32,8 +33,34 @@ DELTAS = "counters_since_delta_snapshot"
 
 def delete_thread(connection: Connection, thread_id: str) -> None:
     """Forget a thread."""
+    delete_key(connection, digest(thread_id))
+
+
+def delete_key(connection: Connection, thread: bytes) -> None:
+    """Forget a thread by its digest."""
     for table in (*OF_PLACE, journal, leases):
-        connection.execute(delete(table).where(table.c.thread == digest(thread_id)))
+        connection.execute(delete(table).where(table.c.thread == thread))
+
+
+def unbegun(connection: Connection, seconds: float) -> int:
+    """Count the threads whose lease ended so long ago, and that have stored nothing: their process was killed."""
+    return len(connection.scalars(select(leases.c.thread).where(*ended(connection, seconds))).all())
+
+
+def delete_unbegun(connection: Connection, seconds: float) -> int:
+    """Forget them; one that is begun again meanwhile stays."""
+    gone = 0
+    for thread in connection.scalars(select(leases.c.thread).where(*ended(connection, seconds))).all():
+        if connection.execute(delete(leases).where(leases.c.thread == thread, *ended(connection, seconds))).rowcount:
+            delete_key(connection, thread)
+            gone += 1
+    return gone
+
+
+def ended(connection: Connection, seconds: float) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Return the conditions that a lease ended so long ago, and that its thread has no checkpoint."""
+    stored = select(checkpoints.c.id).where(checkpoints.c.thread == leases.c.thread)
+    return leases.c.until <= clock(connection) - seconds, ~stored.exists()
 
 
 def copy_thread(connection: Connection, source: str, target: str) -> None:
