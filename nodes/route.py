@@ -46,7 +46,7 @@ class Begin:
         view = self.checks.view("begin", {"problem": problem, "settings": settings})
         check_budget(view)
         check_asking(view, config)
-        update = {
+        update: dict[str, object] = {
             "problem": problem,
             "settings": settings,
             "assessment": None,
@@ -55,6 +55,7 @@ class Begin:
             "leg": Leg(),
             "candidates": Overwrite([]),
             "calls": Overwrite([]),
+            "wave": [],
             "visits": Overwrite([]),
         }
         if settings.policy in ASSESSED:
