@@ -15,14 +15,14 @@ from ..nodes.events import Event, read
 from ..nodes.loop import submit
 from ..nodes.route import check_text
 from ..state.budget import Budget
-from ..state.errors import ChoiceNeeded, ThreadNotFound, UsageError
+from ..state.errors import ChoiceNeeded, UsageError
 from ..state.question import Question
 from ..state.run import Answer, Problem, RunInput
 from ..state.settings import Settings
 from .app import ModelLike, VerifierLike, create_ponder, prepare
 from .machine import CompiledGraph
 from .raised import larger, onward
-from .stores import StoreLike, held, opened
+from .stores import StoreLike, absent, held, opened
 
 OnEvent = Callable[[Event], None]
 T = TypeVar("T")
@@ -118,7 +118,7 @@ async def aresume(
     async with opened(store) as saver:
         stored = await saver.aget_tuple(configured(thread_id))
         if stored is None:
-            raise ThreadNotFound(f"thread {thread_id!r} does not exist in this store: see `ponder runs list`")
+            raise await absent(saver, thread_id)
         kept = {MODEL, BASE_URL, VERIFIER, SETTINGS}
         origin: dict[str, Any] = {key: value for key, value in stored.metadata.items() if key in kept}
         graph = create_ponder(

@@ -6,6 +6,7 @@ from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
+from ..state.errors import ThreadBusy, ThreadNotFound
 from .app import default_store
 
 Saver = BaseCheckpointSaver[Any]
@@ -29,6 +30,16 @@ async def held(saver: object, thread_id: str) -> AsyncIterator[None]:
         return
     async with hold(saver, thread_id):
         yield
+
+
+async def absent(saver: object, thread_id: str) -> ThreadNotFound | ThreadBusy:
+    """Say why nothing is stored under a thread, as far as its checkpointer knows."""
+    from ..state.checkpointer import SQLAlchemySaver
+    from ..state.threads import missing
+
+    if isinstance(saver, SQLAlchemySaver):
+        return await saver.threaded(missing, saver, thread_id)
+    return ThreadNotFound(f"thread {thread_id!r} does not exist in this store: see `ponder runs list`")
 
 
 @asynccontextmanager

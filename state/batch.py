@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from .engine import insert
 from .queries import THIS_BLOB
 from .rows import Record, Typed
+from .statements import Rows, insert, is_few
 from .tables import blobs, checkpoints, writes
 
 PRIOR = select(blobs.c.base).where(*THIS_BLOB).with_for_update(read=True, key_share=True)
@@ -50,11 +50,25 @@ class Batch:
 
 
 def store(connection: Connection, batches: Sequence[Batch]) -> None:
-    """Store the rows of several units, a statement for each kind."""
+    """Store the rows of several units together."""
     values = [row for batch in batches for row in batch.values]
-    stored = [row.stored(connection) if isinstance(row, Grown) else row for row in values]
-    insert(connection, blobs, stored, replace=False)
-    insert(connection, checkpoints, [row for batch in batches for row in batch.checkpoints], replace=True)
+    insert(connection, rows_of(batches, [row.stored(connection) if isinstance(row, Grown) else row for row in values]))
+
+
+def is_alone(units: Sequence[Any]) -> bool:
+    """Say whether what units store needs no transaction where one statement can hold rows of several tables."""
+    batches = [unit for unit in units if isinstance(unit, Batch)]
+    values = [row for batch in batches for row in batch.values if not isinstance(row, Grown)]
+    whole = len(values) == sum(len(batch.values) for batch in batches)
+    return len(batches) == len(units) and whole and is_few(rows_of(batches, values))
+
+
+def rows_of(batches: Sequence[Batch], values: Sequence[Record]) -> list[Rows]:
+    """Sort the rows of batches, and their values, by what is to be done with them."""
     made = [row for batch in batches for row in batch.writes]
-    insert(connection, writes, [row for row in made if row["idx"] >= 0], replace=False)
-    insert(connection, writes, [row for row in made if row["idx"] < 0], replace=True)
+    return [
+        Rows(blobs, values),
+        Rows(checkpoints, [row for batch in batches for row in batch.checkpoints], replace=True),
+        Rows(writes, [row for row in made if row["idx"] >= 0]),
+        Rows(writes, [row for row in made if row["idx"] < 0], replace=True),
+    ]

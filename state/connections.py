@@ -20,6 +20,9 @@ class Connections:
 
     def __init__(self, engine: Engine, *, keep: bool) -> None:
         self.engine = engine
+        single = engine.dialect.name == "postgresql"  # to begin and to commit are journeys to the server there
+        self.single = engine.execution_options(isolation_level="AUTOCOMMIT") if single else None
+        """Of whose connections each statement is a transaction by itself."""
         self.most = KEPT if keep else 0
         self.renew()
 
@@ -33,15 +36,18 @@ class Connections:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Lend a connection to read from."""
-        # Committed: psycopg forgets its prepared statements when a transaction is rolled back.
-        with self.here().reading, translated(self.engine), self.lent() as connection, connection.begin():
+        with self.here().reading, translated(self.engine), self.lent(self.single) as connection, connection.begin():
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """Lend a connection in a transaction that writes."""
-        with self.here().writing, translated(self.engine), self.lent() as connection, writing(connection):
-            yield connection
+    def write(self, *, alone: bool = False) -> Iterator[Connection]:
+        """Lend a connection in a transaction that writes; what is `alone` may come down to one statement."""
+        if alone and self.single:
+            with self.here().reading, translated(self.engine), self.lent(self.single) as connection:
+                yield connection
+        else:
+            with self.here().writing, translated(self.engine), self.lent() as connection, writing(connection):
+                yield connection
 
     def here(self) -> "Connections":
         """Return these connections, new ones in a process that was forked."""
@@ -51,12 +57,12 @@ class Connections:
         return self
 
     @contextmanager
-    def lent(self) -> Iterator[Connection]:
+    def lent(self, engine: Engine | None = None) -> Iterator[Connection]:
         """Lend a connection that was kept, or another one, and keep it unless there was an error."""
         try:
             connection = self.kept.pop()
         except IndexError:
-            connection = self.engine.connect()
+            connection = (engine or self.engine).connect()
         try:
             yield connection
         except BaseException:

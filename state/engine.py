@@ -1,25 +1,23 @@
 """Open the store: a SQLAlchemy engine from a URL, with errors that say what to do."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
-from functools import lru_cache
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Connection, Delete, Dialect, Engine, Insert, Table, Update, bindparam, create_engine, event
-from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SAWarning, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from .errors import StoreError
+from .statements import drive
 
-if TYPE_CHECKING:  # one needs greenlet, which only asynchronous engines bring
-    from sqlalchemy import CompoundSelect, Select
+if TYPE_CHECKING:  # needs greenlet, which only asynchronous engines bring
     from sqlalchemy.ext.asyncio import AsyncEngine
-
-    Query = Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]]
 
 T = TypeVar("T")
 
@@ -30,14 +28,12 @@ TWINS = {"asyncpg": "psycopg", "psycopg_async": "psycopg", "asyncmy": "pymysql",
 PASSWORDS = ("password", "passwd", "sslpassword")
 EXTRAS = {"psycopg": "postgres", "pymysql": "mariadb"}
 POOL_SIZE = 8
+PAGE_BYTES = 2048
+"""Of a new SQLite file: a step changes about six pages, and waits until the disk has all of them."""
 BUSY_SECONDS = 30
 """How long a SQLite writer waits for another process."""
 DEADLOCKS = {"40P01", "40001", 1213}
 """PostgreSQL's and MariaDB's codes: one transaction of several was given up, and may be tried again."""
-DIRECT = {"pysqlite", "psycopg", "pymysql"}
-"""Drivers that return bytes as bytes and text as text."""
-ROWS_IN_ONE, BYTES_IN_ONE = 32, 1_000_000
-"""Of one insert statement."""
 
 
 def open_engine(given: str) -> Engine:
@@ -49,18 +45,57 @@ def open_engine(given: str) -> Engine:
     """
     try:
         url = make_url(given)
-        if url.get_backend_name() == "sqlite":
-            return sqlite_engine(url)
-        return server_engine(url)
+        engine = created(url)
     except NoSuchModuleError:
         kind = given.partition(":")[0]
         raise StoreError(f"store of kind {kind!r} is unknown: give a URL such as sqlite:///ponder.db") from None
     except (ArgumentError, ValueError):  # the second is a port that is no number, maybe a part of a password
         start = given.partition("@")[0].partition("//")[0]
-        raise StoreError(f"store {start!r} is not a database URL: give one such as sqlite:///ponder.db") from None
+        path = given and not set(given) & set("@:?")  # else it may hold a password
+        example = f"sqlite:///{given}" if path else "sqlite:///ponder.db"
+        raise StoreError(
+            f"store {(given if path else start)!r} is not a database URL: give one such as {example}"
+        ) from None
     except ModuleNotFoundError as error:
         needed = f"ponder[{EXTRAS[error.name]}]" if error.name in EXTRAS else error.name
         raise StoreError(f"store {given.partition(':')[0]!r} needs a driver: install {needed}") from None
+    event.listen(engine, "do_connect", partial(connect, url))
+    return engine
+
+
+def created(url: URL) -> Engine:
+    """Make an engine; a parameter of the URL that SQLite's driver does not take SQLAlchemy would leave out."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SAWarning)
+        try:
+            return sqlite_engine(url) if url.get_backend_name() == "sqlite" else server_engine(url)
+        except SAWarning as warning:
+            raise refused(url, warning) or warning from None
+
+
+def connect(url: URL, dialect: Dialect, _: object, args: Sequence[Any], parameters: dict[str, Any]) -> Any:
+    """Connect as SQLAlchemy would.
+
+    Raises:
+        StoreError: the driver does not take a parameter of the URL; says which.
+
+    """
+    try:
+        return dialect.connect(*args, **parameters)
+    except (TypeError, ValueError, dialect.loaded_dbapi.ProgrammingError) as error:
+        raise refused(url, error) or error from None
+
+
+def refused(url: URL, error: Exception) -> StoreError | None:
+    """Say which parameter of a URL an error is about, if it is about one."""
+    name = next((name for name in url.query if repr(name) in str(error) or f'"{name}"' in str(error)), None)
+    if name is None:
+        return None
+    plain = hidden(url.set(query={}))
+    return StoreError(
+        f"store {plain!r}: its driver does not take the parameter {name!r} as it is given: "
+        "correct it, or leave it out of the URL"
+    )
 
 
 def server_engine(url: URL) -> Engine:
@@ -82,15 +117,16 @@ def engine_of(given: "Engine | AsyncEngine | str") -> Engine:
 
 def sqlite_engine(url: URL) -> Engine:
     """Make an engine for a SQLite file: write-ahead log, writers that wait, readers that do not."""
-    if url.database and url.database != ":memory:":
-        prepare_file(Path(url.database))
     memory = not url.database or url.database == ":memory:"
     kept: dict[str, Any] = {"poolclass": StaticPool} if memory else {"pool_use_lifo": True, "max_overflow": -1}
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, **kept)
+    if not memory:
+        prepare_file(Path(url.database or ""))
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _: object) -> None:
         connection.isolation_level = None  # a transaction begins where we say, not the driver
+        connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")  # what is committed survives a power cut
 
@@ -152,7 +188,7 @@ def twice(opened: Callable[[], AbstractContextManager[Connection]], work: Callab
 
 def ping(connection: Connection) -> None:
     """See whether the server still listens."""
-    drive(connection, "SELECT 1", ())
+    drive(connection, "SELECT 1")
 
 
 def passing(error: BaseException | None) -> bool:
@@ -173,98 +209,5 @@ def writing(connection: Connection) -> Iterator[None]:
     """Write in a transaction; SQLite's begins as a writer's, since one that has read cannot wait for another one."""
     with connection.begin():
         if connection.dialect.name == "sqlite":
-            drive(connection, "BEGIN IMMEDIATE", ())
+            drive(connection, "BEGIN IMMEDIATE")
         yield
-
-
-def drive(connection: Connection, text: str, values: Sequence[Any] | Mapping[str, Any]) -> list[Any]:
-    """Have the driver run a statement and return the rows: SQLAlchemy's own way takes longer than the database does."""
-    cursor = connection.connection.cursor()
-    try:
-        cursor.execute(text, values)
-        return list(cursor.fetchall()) if cursor.description else []
-    except connection.dialect.loaded_dbapi.Error as error:
-        raise explained(connection, error) from error
-    finally:
-        cursor.close()
-
-
-def explained(connection: Connection, error: Any) -> DBAPIError:
-    """Return a driver's error as SQLAlchemy's."""
-    dialect, base = connection.dialect, connection.dialect.loaded_dbapi.Error
-    cut = dialect.is_disconnect(error, connection.connection.dbapi_connection, None)
-    if cut:
-        with suppress(DBAPIError):  # lets SQLAlchemy see it, which renews all connections of the pool
-            connection.exec_driver_sql("SELECT 1")
-    made = DBAPIError.instance(None, None, error, base, connection_invalidated=cut, dialect=dialect)
-    return cast("DBAPIError", made)
-
-
-def fetch(connection: Connection, query: "Query", given: Mapping[str, Any]) -> list[Any]:
-    """Run a query of the hot path; a driver that may return other types than those asked for is left to SQLAlchemy."""
-    if connection.dialect.driver not in DIRECT:
-        return list(connection.execute(query, given))
-    text, names, constants = compiled(connection.dialect, query)
-    values = {**constants, **given}
-    return drive(connection, text, tuple(values[name] for name in names) if names else values)
-
-
-@lru_cache(maxsize=512)
-def compiled(dialect: Dialect, query: "Query | Update | Delete") -> tuple[str, Sequence[str], Mapping[str, Any]]:
-    """Write a query once: its text, its parameters where their order counts, and those that are constant."""
-    made = query.compile(dialect=dialect)
-    return str(made), made.positiontup or (), made.params
-
-
-def insert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, replace: bool) -> None:
-    """Insert rows; of those that are there already, replace or keep the old ones."""
-    if replace and len(rows) > 1:  # PostgreSQL refuses a statement that replaces a row twice: the last one counts
-        keys = [column.name for column in table.primary_key]
-        rows = list({tuple(row[name] for name in keys): row for row in rows}.values())
-    for portion in portions(rows):
-        text, columns, parameters = insertion(connection.dialect, table, replace, len(portion))
-        values = [row.get(name) for row in portion for name in columns]
-        drive(connection, text, dict(zip(parameters, values, strict=True)) if parameters else tuple(values))
-
-
-def portions(rows: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
-    """Cut rows into what one statement may hold: so many of them, and so many bytes (MariaDB takes 16 MiB)."""
-    portion: list[Mapping[str, Any]] = []
-    size = 0
-    for row in rows:
-        length = len(row.get("data") or row.get("body") or b"")
-        if portion and (len(portion) == ROWS_IN_ONE or size + length > BYTES_IN_ONE):
-            yield portion
-            portion, size = [], 0
-        portion.append(row)
-        size += length
-    if portion:
-        yield portion
-
-
-@lru_cache(maxsize=1024)
-def insertion(dialect: Dialect, table: Table, replace: bool, rows: int) -> tuple[str, list[str], list[str]]:
-    """Write the statement for so many rows once; also its columns, and its parameters where the driver wants names.
-
-    To compile it each time, or to run it for each row, costs more than the database takes.
-    """
-    columns = [column.name for column in table.columns]
-    named = [f"{name}_{row}" for row in range(rows) for name in columns]
-    values: list[dict[str, Any]] = [{name: bindparam(f"{name}_{row}") for name in columns} for row in range(rows)]
-    compiled = upsert(dialect.name, table, replace).values(values).compile(dialect=dialect)
-    return str(compiled), columns, [] if dialect.positional else named
-
-
-def upsert(dialect: str, table: Table, replace: bool) -> Insert:
-    """Say in a database's own words what happens to rows that are there."""
-    values = [column.name for column in table.columns if not column.primary_key]
-    keys = [column.name for column in table.primary_key]
-    if dialect in {"mysql", "mariadb"}:
-        plain = mysql.insert(table)
-        new = {name: plain.inserted[name] for name in values}
-        # IGNORE would ignore values that do not fit as well.
-        return plain.on_duplicate_key_update(new if replace else {keys[0]: table.c[keys[0]]})
-    made = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
-    if not replace:
-        return made.on_conflict_do_nothing(index_elements=keys)
-    return made.on_conflict_do_update(index_elements=keys, set_={name: made.excluded[name] for name in values})

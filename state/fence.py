@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, select
 
-from .engine import fetch
 from .holders import lost
+from .statements import fetch
 from .tables import digest, leases
 
 

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, Delete, Update, bindparam, delete, select, union_all, update
 
 from .codec import Codec
-from .engine import compiled, drive, fetch, insert
 from .rows import Typed
 from .run import Asked
+from .statements import Rows, change, fetch, insert
 from .tables import checkpoints, digest, encode, journal
 from .writer import Writer
 
 if TYPE_CHECKING:
-    from .engine import Query
+    from .statements import Query
 
 PAUSE_SECONDS = 0.01
 """Before looking again whether the checkpoints that lead to a call are stored."""
@@ -66,7 +66,7 @@ class CallJournal:
                 return Typed(*found[0])
             stored = self.stored(connection)
             if stored:
-                insert(connection, journal, [row], replace=False)
+                insert(connection, [Rows(journal, [row])])
             return stored
 
         # A database does not signal.
@@ -102,13 +102,6 @@ class CallJournal:
     def named(self, key: str) -> dict[str, bytes]:
         """Return the parameters that name a call."""
         return {"thread": digest(self.thread_id), "key": digest(key)}
-
-
-def change(connection: Connection, statement: Update | Delete, given: Mapping[str, object]) -> None:
-    """Run a statement of the hot path, written once."""
-    text, names, constants = compiled(connection.dialect, statement)
-    values = {**constants, **given}
-    drive(connection, text, tuple(values[name] for name in names) if names else values)
 
 
 @lru_cache

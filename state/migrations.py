@@ -6,7 +6,7 @@ A step may meet its own half-done work (MariaDB commits each DDL statement at on
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, Engine, func, inspect, select, text
+from sqlalchemy import Column, Connection, Engine, MetaData, PrimaryKeyConstraint, Table, func, inspect, select, text
 
 from . import tables
 from .engine import shown, writing
@@ -69,6 +69,20 @@ def slim_indexes(connection: Connection) -> None:
         connection.execute(text("DROP INDEX IF EXISTS ponder_recent"))
 
 
+def sort_values_by_step(connection: Connection) -> None:
+    """Let the values that a step makes stand together in SQLite's key, so that it writes one page and not several."""
+    if connection.dialect.name != "sqlite":
+        return
+    old, names = tables.blobs, [column.name for column in tables.blobs.columns]
+    columns = [Column(column.name, column.type, nullable=column.nullable) for column in old.columns]
+    key = PrimaryKeyConstraint("thread", "ns", "version", "channel")
+    new = Table("ponder_values", MetaData(), *columns, key)
+    new.create(connection)
+    connection.execute(new.insert().from_select(names, select(old)))
+    old.drop(connection)
+    connection.execute(text(f"ALTER TABLE {new.name} RENAME TO {old.name}"))
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     create_first_tables,
     create_leases,
@@ -77,6 +91,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     extend_lists,
     forget_absent_values,
     slim_indexes,
+    sort_values_by_step,
 )
 """Only ever append; a table that has landed changes by a new step."""
 NEWEST = len(MIGRATIONS)

@@ -5,33 +5,37 @@ what is read after a checkpoint is whole if the checkpoint is still there then.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import (
+    ARRAY,
+    Column,
     ColumnElement,
     Connection,
-    Executable,
     FromClause,
-    Row,
+    LargeBinary,
     Select,
     and_,
+    any_,
     bindparam,
     func,
+    null,
     or_,
     select,
     union_all,
 )
 
-from .engine import fetch
 from .rows import Found, Pending, Place, Stored, Typed, Version, Written
+from .statements import fetch
 from .tables import blobs, checkpoints, decode, digest, encode, writes
 
 if TYPE_CHECKING:
-    from .engine import Query
+    from .statements import Query
 
 T = TypeVar("T")
+OneOf = Callable[[Column[bytes]], ColumnElement[bool]]
 
 IN_ONE_QUERY = 400
 """Bound parameters are limited: long lists are asked for in parts."""
@@ -42,9 +46,6 @@ HERE_BLOBS = (blobs.c.thread == bindparam("thread"), blobs.c.ns == bindparam("ns
 THIS_BLOB = (*HERE_BLOBS, blobs.c.channel == bindparam("channel"), blobs.c.version == bindparam("version"))
 VALUE = (blobs.c.channel, blobs.c.version, blobs.c.type, blobs.c.data, blobs.c.prior, blobs.c.base)
 OF_CHANNEL = (*HERE_BLOBS, blobs.c.channel == bindparam("channel"))
-THESE = (*OF_CHANNEL, blobs.c.version.in_(bindparam("wanted", expanding=True)))
-VERSIONS = select(*VALUE).where(*THESE)
-STORED = select(blobs.c.channel, blobs.c.version).where(*THESE)
 CHAIN = select(*VALUE).where(
     *OF_CHANNEL,
     blobs.c.version.between(bindparam("base"), bindparam("last")),
@@ -60,11 +61,29 @@ def with_writes(found: FromClause, columns: Iterable[ColumnElement[Any]]) -> Sel
     return select(*columns, *WRITE).select_from(joined)
 
 
-WRITES = with_writes(checkpoints, [checkpoints.c.id]).where(
-    checkpoints.c.thread == bindparam("thread"),
-    checkpoints.c.ns == bindparam("ns"),
-    checkpoints.c.id.in_(bindparam("wanted", expanding=True)),
-)
+def versions(one_of: OneOf) -> "Query":
+    """Write the query for values of a channel."""
+    return select(*VALUE).where(*OF_CHANNEL, one_of(blobs.c.version))
+
+
+def stored_versions(one_of: OneOf) -> "Query":
+    """Write the query for which versions of a channel are stored."""
+    return select(blobs.c.channel, blobs.c.version).where(*OF_CHANNEL, one_of(blobs.c.version))
+
+
+def writes_of(one_of: OneOf) -> "Query":
+    """Write the query for pending writes, and for which checkpoints are there: by a join it would compare all of them.
+
+    The range is what an index finds, where a database does not look each of the ids up in it.
+    """
+    here = [
+        [table.c.thread == bindparam("thread"), table.c.ns == bindparam("ns"), id_ >= bindparam("first"), one_of(id_)]
+        for table, id_ in ((writes, writes.c.checkpoint), (checkpoints, checkpoints.c.id))
+    ]
+    return union_all(
+        select(writes.c.checkpoint, *WRITE).where(*here[0]),
+        select(checkpoints.c.id, *(null() for _ in WRITE)).where(*here[1]),
+    )
 
 
 @lru_cache
@@ -126,24 +145,50 @@ def load_blobs(connection: Connection, place: Place, wanted: Collection[Version]
         return {}
     if len(wanted) <= FEW:
         return stored(fetch(connection, looking_up(len(wanted)), {**place.key, **numbered(wanted)}))
-    return stored(by_channel(connection, VERSIONS, place, wanted))
+    return stored(by_channel(connection, versions, place, wanted))
 
 
 def which_are_stored(connection: Connection, place: Place, wanted: Collection[Version]) -> set[Version]:
     """Return those of channels' versions that are stored."""
-    return {(row.channel, row.version) for row in by_channel(connection, STORED, place, wanted)}
+    return {(row[0], row[1]) for row in by_channel(connection, stored_versions, place, wanted)}
 
 
 def by_channel(
-    connection: Connection, query: Executable, place: Place, wanted: Collection[Version]
-) -> Iterator[Row[Any]]:
+    connection: Connection, query: Callable[[OneOf], "Query"], place: Place, wanted: Collection[Version]
+) -> Iterator[Sequence[Any]]:
     """Ask for channels' versions, a channel at a time."""
     channels: dict[bytes, list[bytes]] = defaultdict(list)
     for channel, version in wanted:
         channels[channel].append(version)
-    for channel, versions in channels.items():
-        for part in parts(versions):
-            yield from connection.execute(query, {**place.key, "channel": channel, "wanted": part})
+    for channel, named in channels.items():
+        yield from each(connection, query, {**place.key, "channel": channel}, named)
+
+
+def each(
+    connection: Connection, query: Callable[[OneOf], "Query"], given: Mapping[str, bytes], wanted: Sequence[bytes]
+) -> Iterator[Sequence[Any]]:
+    """Run a query for many keys: PostgreSQL takes them as one value, others in parts."""
+    if connection.dialect.driver == "psycopg":
+        yield from fetch(connection, asking(query, in_array), {**given, "wanted": list(wanted)})
+        return
+    for part in parts(wanted):
+        yield from connection.execute(asking(query, in_list), {**given, "wanted": part})
+
+
+@lru_cache
+def asking(query: Callable[[OneOf], "Query"], one_of: OneOf) -> "Query":
+    """Write a query once for each way to ask for many keys."""
+    return query(one_of)
+
+
+def in_array(column: Column[bytes]) -> ColumnElement[bool]:
+    """Return the condition that a column is one of the elements of an array."""
+    return column == any_(bindparam("wanted", type_=ARRAY(LargeBinary)))
+
+
+def in_list(column: Column[bytes]) -> ColumnElement[bool]:
+    """Return the condition that a column is one of several parameters."""
+    return column.in_(bindparam("wanted", expanding=True))
 
 
 @lru_cache
@@ -177,10 +222,10 @@ def stored(found: Iterable[Sequence[Any]]) -> dict[Version, Stored]:
 def load_writes(connection: Connection, place: Place, ids: Sequence[bytes]) -> dict[bytes, list[Pending]]:
     """Return the pending writes of those checkpoints that are still there."""
     found: dict[bytes, list[Sequence[Any]]] = defaultdict(list)
-    for part in parts(ids):
-        for row in connection.execute(WRITES, {**place.key, "wanted": part}):
-            found[row.id].append(row[1:])
-    return {checkpoint: pending(rows) for checkpoint, rows in found.items()}
+    for row in each(connection, writes_of, {**place.key, "first": min(ids)}, ids) if ids else ():
+        found[row[0]].append(row[1:])
+    there = {checkpoint: rows for checkpoint, rows in found.items() if any(row[2] is None for row in rows)}
+    return {checkpoint: pending(rows) for checkpoint, rows in there.items()}
 
 
 def pending(found: Iterable[Sequence[Any]]) -> list[Pending]:

@@ -1,7 +1,8 @@
 """What is forgotten, and what has to stay: threads, runs, superseded checkpoints; and copies of threads."""
 
+import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy import Column, ColumnElement, Connection, and_, delete, literal,
 from . import queries
 from .codec import Codec, stored_apart
 from .history import back_to_values
+from .holders import clock
 from .rows import Found, Place, Version
 from .tables import blobs, checkpoints, digest, encode, journal, leases, writes
 
@@ -20,14 +22,45 @@ FREE = delete(blobs).where(*queries.THIS_BLOB)
 LOCK = select(blobs.c.version).where(*queries.HERE_BLOBS).with_for_update()
 """Waits for whoever is about to add to a list, and keeps others from it."""
 PRIORS = select(blobs.c.channel, blobs.c.version, blobs.c.prior).where(*queries.HERE_BLOBS)
+STORED = select(checkpoints.c.id).where(
+    *(checkpoints.c[name] == writes.c[name] for name in ("thread", "ns")), checkpoints.c.id == writes.c.checkpoint
+)
+"""The checkpoint that a pending write belongs to."""
+TIMED = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-6[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 DELTAS = "counters_since_delta_snapshot"
 """Metadata that names the channels whose value is to be replayed from ancestors."""
 
 
 def delete_thread(connection: Connection, thread_id: str) -> None:
     """Forget a thread."""
+    delete_key(connection, digest(thread_id))
+
+
+def delete_key(connection: Connection, thread: bytes) -> None:
+    """Forget a thread by its digest."""
     for table in (*OF_PLACE, journal, leases):
-        connection.execute(delete(table).where(table.c.thread == digest(thread_id)))
+        connection.execute(delete(table).where(table.c.thread == thread))
+
+
+def unbegun(connection: Connection, seconds: float) -> int:
+    """Count the threads whose lease ended so long ago, and that have stored nothing: their process was killed."""
+    return len(connection.scalars(select(leases.c.thread).where(*ended(connection, seconds))).all())
+
+
+def delete_unbegun(connection: Connection, seconds: float) -> int:
+    """Forget them; one that is begun again meanwhile stays."""
+    gone = 0
+    for thread in connection.scalars(select(leases.c.thread).where(*ended(connection, seconds))).all():
+        if connection.execute(delete(leases).where(leases.c.thread == thread, *ended(connection, seconds))).rowcount:
+            delete_key(connection, thread)
+            gone += 1
+    return gone
+
+
+def ended(connection: Connection, seconds: float) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Return the conditions that a lease ended so long ago, and that its thread has no checkpoint."""
+    stored = select(checkpoints.c.id).where(checkpoints.c.thread == leases.c.thread)
+    return leases.c.until <= clock(connection) - seconds, ~stored.exists()
 
 
 def copy_thread(connection: Connection, source: str, target: str) -> None:
@@ -61,10 +94,12 @@ def keep_latest(codec: Codec, connection: Connection, thread_id: str) -> None:
     The namespace of a subgraph's call (its name has a task's id after a colon) goes when the step of the root graph
     that called it is superseded. A step that is newer than the newest one stored is about to be.
     """
+    here = Place(thread_id).key
     heads = [head_of(codec, connection, thread_id, ns) for ns in namespaces(connection, thread_id)]
     root = next((head.id for head in heads if not head.place.ns), b"")
+    stored = set(connection.scalars(select(checkpoints.c.id).where(*(checkpoints.c[n] == v for n, v in here.items()))))
     for head in heads:
-        if ":" in head.place.ns and head.called_from is not None and head.called_from < root:
+        if ":" in head.place.ns and head.called_from is not None and is_past(head.called_from, root, stored):
             delete_place(connection, head.place)
         else:
             shorten(codec, connection, head)
@@ -127,11 +162,11 @@ def older(newest: bytes, kept: Sequence[bytes], column: Column[bytes]) -> Column
 
 def forget(connection: Connection, place: Place, gone: Callable[[Column[bytes]], ColumnElement[bool]]) -> None:
     """Forget checkpoints and their writes; their children have no parent then."""
+    of_place = (writes.c.thread == place.key["thread"], writes.c.ns == place.key["ns"])
+    connection.execute(delete(writes).where(*of_place, gone(writes.c.checkpoint), STORED.exists()))
     here = (checkpoints.c.thread == place.key["thread"], checkpoints.c.ns == place.key["ns"])
     connection.execute(delete(checkpoints).where(*here, gone(checkpoints.c.id)))
     connection.execute(update(checkpoints).where(*here, gone(checkpoints.c.parent)).values(parent=None))
-    of_place = (writes.c.thread == place.key["thread"], writes.c.ns == place.key["ns"])
-    connection.execute(delete(writes).where(*of_place, gone(writes.c.checkpoint)))
 
 
 def free_values(codec: Codec, connection: Connection, place: Place) -> None:
@@ -154,11 +189,20 @@ def free_values(codec: Codec, connection: Connection, place: Place) -> None:
 
 
 def free_strays(connection: Connection, thread_id: str, root: bytes) -> None:
-    """Forget pending writes of superseded steps whose checkpoint is not stored: their run was killed before it was."""
-    same = [checkpoints.c[name] == writes.c[name] for name in ("thread", "ns")]
-    stored = select(checkpoints.c.id).where(*same, checkpoints.c.id == writes.c.checkpoint)
-    superseded = (writes.c.thread == digest(thread_id), writes.c.checkpoint < root)
-    connection.execute(delete(writes).where(*superseded, ~stored.exists()))
+    """Forget pending writes of past steps whose checkpoint is not stored: their run was killed before it was."""
+    here = writes.c.thread == digest(thread_id)
+    lonely = select(writes.c.checkpoint).where(here, writes.c.checkpoint < root, ~STORED.exists()).distinct()
+    past = [id_ for id_ in connection.scalars(lonely) if is_past(id_, root)]
+    for part in queries.parts(past):
+        connection.execute(delete(writes).where(here, writes.c.checkpoint.in_(part), ~STORED.exists()))
+
+
+def is_past(step: bytes, newest: bytes, stored: Collection[bytes] = ()) -> bool:
+    """Say whether a step came before the newest stored one, and is not about to be stored.
+
+    LangGraph's ids (uuid6) tell by their order; of ids that somebody made, only those that are stored are known.
+    """
+    return step != newest and (step in stored or (step < newest and all(map(TIMED.fullmatch, (step, newest)))))
 
 
 def free_calls(connection: Connection, thread_id: str) -> None:

@@ -7,7 +7,7 @@ ever waits for a database.
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 
@@ -45,7 +45,7 @@ class Store:
         self.opening = threading.Lock()
         self.ready = threading.Event()
         self.workers = Workers("ponder-store", THREADS)
-        self.writer = Writer(self.write, 1 if one else WRITERS)
+        self.writer = Writer(self.write, 1 if one else WRITERS, joins=self.connections.single is not None)
 
     def __enter__(self) -> Self:
         return self
@@ -81,29 +81,25 @@ class Store:
         """Create the tables; called by itself on first use."""
         await self.threaded(self.setup)
 
-    @contextmanager
-    def opened(self) -> Iterator[Connection]:
+    def opened(self) -> AbstractContextManager[Connection]:
         """Open a connection to read from."""
         if not self.ready.is_set():
             self.setup()
-        with self.connections.read() as connection:
-            yield connection
+        return self.connections.read()
 
-    @contextmanager
-    def begun(self) -> Iterator[Connection]:
-        """Open a transaction that writes."""
+    def begun(self, *, alone: bool = False) -> AbstractContextManager[Connection]:
+        """Open a transaction that writes; what is `alone` may come down to one statement."""
         if not self.ready.is_set():
             self.setup()
-        with self.connections.write() as connection:
-            yield connection
+        return self.connections.write(alone=alone)
 
     def read(self, work: Work[T]) -> T:
         """Read; once more where the server had cut the connection."""
         return twice(self.opened, work)
 
-    def write(self, work: Work[T]) -> T:
+    def write(self, work: Work[T], *, alone: bool = False) -> T:
         """Write in a transaction; once more where the server had cut the connection or broken a deadlock."""
-        return twice(self.begun, work)
+        return twice(partial(self.begun, alone=alone), work)
 
     @contextmanager
     def reads(self) -> Iterator[Connection]:

@@ -8,9 +8,10 @@ from typing import Any, Literal
 from sqlalchemy import Row, Select, case, func, select
 
 from .checkpointer import SQLAlchemySaver
-from .holders import Holder, holders
+from .errors import ThreadBusy, ThreadNotFound
+from .holders import Holder, holder, holders
 from .rows import Typed
-from .tables import checkpoints, decode, digest
+from .tables import checkpoints, decode, digest, leases
 
 Status = Literal["running", "unfinished", "finished", "foreign"]
 
@@ -83,6 +84,21 @@ def described(saver: SQLAlchemySaver, found: Sequence[Row[Any]], holder: Holder 
         checkpoints=found[0].many,
         holder=holder,
     )
+
+
+def missing(saver: SQLAlchemySaver, thread_id: str) -> ThreadNotFound | ThreadBusy:
+    """Say what is known of a thread of which nothing is stored: it was never begun, has just been, or was killed."""
+    with saver.reads() as connection:
+        held = holder(connection, thread_id)
+        begun = connection.scalar(select(leases.c.owner).where(leases.c.thread == digest(thread_id)))
+    if held and not held.owner.gone:
+        return ThreadBusy(f"thread {thread_id!r} is worked on by {held}, and nothing is stored yet: wait for it")
+    if begun:
+        return ThreadNotFound(
+            f"thread {thread_id!r} was begun by a process that ended before anything was stored: "
+            "nothing was paid, solve its problem again"
+        )
+    return ThreadNotFound(f"thread {thread_id!r} does not exist in this store: see `ponder runs list`")
 
 
 def status_of(body: Mapping[str, Any]) -> Status:

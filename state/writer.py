@@ -5,11 +5,11 @@ What comes in while a transaction is on its way shares the next one, and so the 
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from .batch import Batch, store
+from .batch import Batch, is_alone, store
 from .fence import Fenced, stand
 from .workers import Outcome, Unit, Workers, settle
 
@@ -20,11 +20,19 @@ LARGEST_GROUP = 64
 """Units in one transaction: on SQLite it holds the only write lock."""
 
 
+class Transact(Protocol):
+    """Does work in a transaction; what is `alone` may come down to one statement, which is one by itself."""
+
+    def __call__(self, work: Work[Any], *, alone: bool = False) -> Any: ...
+
+
 class Writer:
     """Writes units in groups, each group in one transaction."""
 
-    def __init__(self, transact: Callable[[Work[Any]], Any], threads: int) -> None:
+    def __init__(self, transact: Transact, threads: int, *, joins: bool) -> None:
         self.transact = transact
+        self.joins = joins
+        """The database takes rows of several tables in one statement."""
         self.workers = Workers("ponder-writer", threads, LARGEST_GROUP)
         self.held: dict[str, str] = {}
         """Thread that this process holds -> owner in its lease."""
@@ -52,8 +60,11 @@ class Writer:
 
     def write(self, group: Sequence[Unit]) -> None:
         """Write units together; one that fails takes none of its group with it."""
+        works = [unit.work for unit in group]
         try:
-            results = self.transact(lambda connection: together(connection, group))
+            results = self.transact(
+                lambda connection: together(connection, works), alone=self.joins and is_alone(works)
+            )
         except BaseException as error:  # noqa: BLE001 - it is raised where the unit was submitted
             if len(group) == 1:
                 settle([Outcome(group[0].waiting, None, error)])
@@ -64,9 +75,8 @@ class Writer:
             settle([Outcome(unit.waiting, result) for unit, result in zip(group, results, strict=True)])
 
 
-def together(connection: Connection, group: Sequence[Unit]) -> list[Any]:
+def together(connection: Connection, works: Sequence[Any]) -> list[Any]:
     """Do the work of a group on one connection."""
-    works: list[Any] = [unit.work for unit in group]
     if fenced := [work for work in works if isinstance(work, Fenced)]:
         stand(connection, fenced)
     works = [work.work if isinstance(work, Fenced) else work for work in works]

@@ -4,8 +4,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-from ...state.errors import ThreadNotFound
-
 if TYPE_CHECKING:
     from ...state.checkpointer import SQLAlchemySaver
     from ...state.run import RunState
@@ -41,15 +39,16 @@ async def named_threads(saver: "SQLAlchemySaver", names: Sequence[str]) -> list[
 
     Raises:
         ThreadNotFound: one of them does not exist.
+        ThreadBusy: one has just been begun.
 
     """
     from ...state.tables import digest
-    from ...state.threads import look
+    from ...state.threads import look, missing
 
     found = await saver.threaded(look, saver, [digest(name) for name in names])
     for name in names:
         if name not in {thread.id for thread in found}:
-            raise ThreadNotFound(f"thread {name!r} does not exist in this store: see `ponder runs list`")
+            raise await saver.threaded(missing, saver, name)
     return found
 
 

@@ -5,6 +5,7 @@ import json as json_
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -36,6 +37,8 @@ class Pruned:
     """Thread -> checkpoints dropped."""
     kept_unfinished: list[str] = field(default_factory=list)
     kept_running: list[str] = field(default_factory=list)
+    unbegun: int = 0
+    """Runs without a name: killed before they had stored anything."""
 
 
 def prune(
@@ -77,6 +80,7 @@ async def go_through(
     store: str | None, oldest: float | None, done: Pruned, *, history: bool, unfinished: bool
 ) -> Pruned:
     """Prune thread by thread."""
+    from ...state.retention import delete_unbegun, unbegun
     from .load import each_thread, opened
 
     async with opened(store) as saver:
@@ -85,6 +89,9 @@ async def go_through(
                 await drop(saver, thread, done, unfinished=unfinished)
             elif history and thread.status == "finished":
                 await shorten(saver, thread, done)
+        if oldest is not None:
+            free = unbegun if done.dry_run else delete_unbegun
+            done.unbegun = await saver.threaded(saver.write, partial(free, seconds=oldest))
     return done
 
 
@@ -140,5 +147,7 @@ def print_pruned(done: Pruned) -> None:
         typer.echo(f"kept       {shown(name)}  unfinished: resume it, or give --unfinished")
     for name in done.kept_running:
         typer.echo(f"kept       {shown(name)}  running")
+    if done.unbegun:
+        typer.echo(f"{would}deleted    {done.unbegun} of which nothing was stored: killed as they began")
     kept = len(done.kept_unfinished) + len(done.kept_running)
     typer.echo(f"{would}deleted {len(done.deleted)}, shortened {len(done.shortened)}, kept {kept}")

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from ponder.graphs import solve
 from ponder.state import SQLAlchemySaver
-from ponder.state.tables import metadata, versions
+from ponder.state.tables import digest, metadata, versions
 from ponder.state.term import Term
 from tests.fakes import ScriptedModel, always, cycle
 from tests.graphs.commands import Ponder
@@ -32,8 +32,13 @@ def interrupt(saver: SQLAlchemySaver, thread: str, after: int = 4) -> None:
         solve("Which?", model=model, store=saver, thread_id=thread, budget={"max_calls": 40}, window=1)
 
 
-def hold_elsewhere(saver: SQLAlchemySaver, thread: str) -> None:
+def hold_elsewhere(saver: SQLAlchemySaver, thread: str, *, ended: float = -30) -> None:
+    """Hold a thread in a process on another machine, until 30 seconds from now or so many ago."""
     Term(saver, thread, "elsewhere:1::x", seconds=30).take()
+    with saver.writes() as connection:
+        leases = metadata.tables["ponder_leases"]
+        over = leases.update().where(leases.c.thread == digest(thread))
+        connection.execute(over.values(until=leases.c.until - 30 - ended))
 
 
 class Foreign(TypedDict):

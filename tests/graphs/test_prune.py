@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ponder.graphs import resume
-from ponder.state import SQLAlchemySaver
+from ponder.state import SQLAlchemySaver, ThreadBusy, ThreadNotFound
 from tests.fakes import ScriptedModel, always
 from tests.graphs.commands import Done, Ponder, command
 from tests.graphs.stored_runs import finish, grow_old, hold_elsewhere, interrupt, leave_foreign, listed, rows_left
@@ -65,6 +65,7 @@ def test_prune_deletes_what_is_old_and_keeps_what_is_unfinished_running_or_not_o
         "shortened": {},
         "kept_unfinished": ["open"],
         "kept_running": ["busy"],
+        "unbegun": 0,
     }
     assert ponder("runs", "prune", "--keep", "30d", "--unfinished").out.splitlines()[0] == "deleted    open"
     assert sorted(listed(ponder)) == ["busy", "foreign", "young"]
@@ -123,3 +124,23 @@ def test_delete_refuses_a_running_thread_and_an_unknown_one_and_then_deletes_non
     assert (done.code, done.out) == (2, "")
     assert done.err == "error: thread 'nope' does not exist in this store: see `ponder runs list`\n"
     assert sorted(listed(ponder)) == ["busy", "one"]
+
+
+def test_what_was_killed_before_it_stored_anything_is_told_and_pruned(ponder: Ponder, saver: SQLAlchemySaver) -> None:
+    finish(saver, "done")
+    hold_elsewhere(saver, "early")
+    with pytest.raises(ThreadBusy, match=r"'early' is worked on by process 1 on 'elsewhere' until .* wait for it"):
+        resume("early", store=saver, model=ScriptedModel(always("2")))
+    assert ponder("runs", "prune", "--keep", "0s", "--dry-run").out.splitlines()[-1].startswith("would be deleted 1,")
+    hold_elsewhere(saver, "killed", ended=3600)
+    with pytest.raises(ThreadNotFound, match=r"'killed' was begun by a process that ended before .* nothing was paid"):
+        resume("killed", store=saver, model=ScriptedModel(always("2")))
+    assert "was begun by a process that ended" in ponder("runs", "show", "killed").err
+    told = "deleted    1 of which nothing was stored: killed as they began"
+    assert told not in ponder("runs", "prune", "--keep", "2h").out
+    assert f"would be {told}" in ponder("runs", "prune", "--keep", "30m", "--dry-run").out
+    before = rows_left(saver)
+    assert told in ponder("runs", "prune", "--keep", "30m").out
+    assert rows_left(saver) == before - 1
+    assert "'killed' does not exist in this store" in ponder("runs", "show", "killed").err
+    assert listed(ponder) == ["done"]

@@ -98,3 +98,20 @@ def test_a_password_with_special_characters_reaches_the_server_and_no_message() 
         saver.setup()
     assert "r@t" not in str(caught.value)
     assert "r%40t" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["1", "secret"])
+def test_a_parameter_that_the_driver_does_not_take_is_named(store: str, value: str) -> None:
+    with pytest.raises(StoreError) as caught, SQLAlchemySaver(f"{store}?bogus={value}") as saver:
+        saver.setup()
+    driver = make_url(store).get_backend_name()
+    assert str(caught.value).startswith(f"store '{driver}")
+    assert "does not take the parameter 'bogus'" in str(caught.value)
+    assert "leave it out of the URL" in str(caught.value)
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("path", ["/tmp/x.db", "x.db"])  # noqa: S108 - nothing is opened
+def test_a_path_is_told_what_its_url_is(path: str) -> None:
+    with pytest.raises(StoreError, match=f"^store '{path}' is not a database URL: give one such as sqlite:///{path}$"):
+        SQLAlchemySaver(path)

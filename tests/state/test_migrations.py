@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import Connection, inspect, text
 
 from ponder.state import SQLAlchemySaver, StoreError
-from ponder.state.engine import insert, open_engine, writing
+from ponder.state.engine import open_engine, writing
 from ponder.state.migrations import MIGRATIONS, NEWEST
 from ponder.state.serde import Serializer
+from ponder.state.statements import Rows, insert
 from ponder.state.tables import checkpoints, digest, encode, metadata, versions, writes
 from tests.state.savers import TABLES, count, on, pending, put, values_of
 
@@ -51,7 +52,7 @@ def first_data(connection: Connection) -> None:
     }
     type_, body = serde.dumps_typed({"checkpoint": checkpoint, "metadata": {"step": 3, "run_id": "r"}})
     rest = {"thread_id": b"old", "ns_name": b"", "run": digest("r"), "type": type_, "body": body}
-    insert(connection, checkpoints, [{**place, "id": b"1f0", "parent": None, **rest}], replace=True)
+    insert(connection, [Rows(checkpoints, [{**place, "id": b"1f0", "parent": None, **rest}])])
     values: dict[str, Any] = {"items": ["x" * 50] * 20, "step": 3}
     rows = [(name, *serde.dumps_typed(value)) for name, value in values.items()]
     for name, kind, data in [*rows, ("gone", "absent", b"")]:
@@ -60,9 +61,7 @@ def first_data(connection: Connection) -> None:
         marks = ", ".join(f":{column}" for column in row)
         connection.execute(text(f"INSERT INTO ponder_blobs ({columns}) VALUES ({marks})"), row)  # noqa: S608
     write = {"task_id": "task", "task_path": "", "channel": b"a", "type": "null", "data": b""}
-    insert(
-        connection, writes, [{**place, "checkpoint": b"1f0", "task": digest("task"), "idx": 0, **write}], replace=False
-    )
+    insert(connection, [Rows(writes, [{**place, "checkpoint": b"1f0", "task": digest("task"), "idx": 0, **write}])])
 
 
 def shape(connection: Connection) -> dict[str, Any]:

@@ -53,14 +53,14 @@ class Shaky(SQLAlchemySaver):
     answering = True
 
     @contextmanager
-    def begun(self) -> Iterator[Connection]:
+    def begun(self, *, alone: bool = False) -> Iterator[Connection]:
         if self.away:
             self.refused += 1
             raise StoreError("the store is away")
         if not self.answering:
             self.unanswered += 1
             self.silent.wait(30)
-        with super().begun() as connection:
+        with super().begun(alone=alone) as connection:
             yield connection
 
 

@@ -10,7 +10,7 @@ from langchain_core.runnables import RunnableConfig
 from sqlalchemy import select
 
 from ponder.state import SQLAlchemySaver
-from ponder.state.engine import insert
+from ponder.state.statements import Rows, insert
 from ponder.state.tables import blobs, checkpoints, digest, encode, journal, leases, writes
 from tests.state.savers import TABLES, count, got, made, on, pending, put, values_of
 
@@ -48,8 +48,8 @@ def record(saver: SQLAlchemySaver, thread: str, roots: Sequence[str]) -> None:
         for root in roots
     ]
     with saver.writes() as connection:
-        insert(connection, journal, rows, replace=False)
-        insert(connection, leases, [{"thread": digest(thread), "owner": "me", "until": time.time()}], replace=True)
+        lease = {"thread": digest(thread), "owner": "me", "until": time.time()}
+        insert(connection, [Rows(journal, rows), Rows(leases, [lease], replace=True)])
 
 
 def calls(saver: SQLAlchemySaver) -> list[tuple[bytes, bytes]]:

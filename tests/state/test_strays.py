@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from sqlalchemy import and_, func, select
@@ -92,3 +93,24 @@ async def test_deleting_a_thread_frees_what_a_run_left_that_was_killed_before_it
         assert 0 < await saver.threaded(strays, saver) == left / 2
         await saver.aprune(["other"], strategy="delete")
         assert await saver.threaded(count, saver, *TABLES) == [0] * 5
+
+
+async def test_pruning_keeps_what_a_step_has_written_whose_id_does_not_tell_when_it_was(store: str) -> None:
+    async with SQLAlchemySaver(store) as saver:
+
+        async def step(id_: str, ns: str = "", root: str = "") -> None:
+            metadata: Any = {"parents": {"": root}} if root else {}
+            await saver.aput(on(ns=ns), {**empty_checkpoint(), "id": id_}, metadata, {})
+
+        for id_ in ("c", "d"):
+            await step(id_)
+        await step("x", "sub:1", root="b")
+        await step("y", "sub:2", root="c")
+        await saver.aput_writes(on(checkpoint_id="a"), [("to", 1)], "task")  # the step is not stored yet
+        await saver.aput_writes(on(checkpoint_id="c"), [("to", 1)], "task")
+        await saver.aprune(["t"])
+        assert await saver.threaded(count, saver, checkpoints, writes) == [2, 1]
+        await step("a")
+        assert (await saver.aget_tuple(on(checkpoint_id="a"))).pending_writes == [("task", "to", 1)]  # type: ignore[union-attr]
+        assert await saver.aget_tuple(on(ns="sub:1")) is not None
+        assert await saver.aget_tuple(on(ns="sub:2")) is None
