@@ -1,4 +1,4 @@
-"""Where all candidates meet: choose one, and either answer, ask about a tie, or go on to the next branch up."""
+"""Where all candidates meet: choose one, and either answer, ask a person, or go on to the next branch up."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from langgraph.types import Command
 from ..state.budget import Limit, Spent
 from ..state.run import Answer, Candidate, RunState, Selection, StopReason
 from .accounts import accounts
-from .ask import ask, is_tie
+from .ask import ask, is_tie, rivals
 from .assess import LADDER_BRANCHES, floor_of, harder, leads
 from .dispatch import Done, Wave
 from .events import Escalated, Selected, Voted, emit
@@ -53,9 +53,11 @@ class Select:
         if wants_tests(view):
             return Command(update={"answer": None}, goto="tests")  # a stream has no entry for a step without an update
         if view.settings.on_tie == "ask" and is_tie(view):
-            selection = ask(view)
+            selection = ask(view, tied(view)[:FINALISTS])
         elif isinstance(plan_judge(view), Wave):
             return Command(update={"selection": selection}, goto="judge")
+        elif doubted := rivals(view, selection):
+            selection = ask(view, doubted)
         answer = answer_of(view, selection, reason or "complete", config)
         emit(Selected(selection=selection, reason=answer.stopped_because))
         message = AIMessage(answer.text, tool_calls=answer.tool_calls, id=f"ponder-{view.problem.epoch}")

@@ -76,6 +76,8 @@ class Settings(BaseModel):
     """Likewise; a call counts at its worst case until it has ended."""
     on_tie: Literal["judge", "ask"] = "judge"
     """Who decides where answers are tied for most votes: a judge where confidences do not, or a person who is asked."""
+    ask_below: float = Field(default=0.0, ge=0, le=1)
+    """A person is asked, too, where answers differ and the choice has a confidence below this."""
     write_tests: int = Field(default=0, ge=0)
     """Calls that write tests for programs where there is no verifier; the programs then run in the sandbox."""
     seed: int | None = None
@@ -85,6 +87,11 @@ class Settings(BaseModel):
     def learned(self) -> Calibration | None:
         """The calibration in force."""
         return self.calibration if self.assessor.startswith("learned") else None
+
+    @property
+    def may_ask(self) -> str:
+        """The setting by which a person may be asked; empty where nobody is."""
+        return "on_tie='ask'" if self.on_tie == "ask" else f"ask_below={self.ask_below:g}" if self.ask_below else ""
 
     @property
     def stop_threshold(self) -> float:
