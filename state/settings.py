@@ -74,6 +74,8 @@ class Settings(BaseModel):
     """Likewise."""
     tokens_per_minute: PositiveInt | None = None
     """Likewise; a call counts at its worst case until it has ended."""
+    self_rated: bool = False
+    """Ask how sure the model is of its answer; it weighs votes where the server gives no log-probabilities."""
     on_tie: Literal["judge", "ask"] = "judge"
     """Who decides where answers are tied for most votes: a judge where confidences do not, or a person who is asked."""
     ask_below: float = Field(default=0.0, ge=0, le=1)

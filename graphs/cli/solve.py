@@ -57,6 +57,9 @@ def solve(
     write_tests: Annotated[
         int, typer.Option(min=0, help="Calls that write tests for code; the programs are then run, in a sandbox.")
     ] = 0,
+    self_rated: Annotated[
+        bool, typer.Option("--self-rated", help="Ask how sure the model is; it weighs votes.")
+    ] = False,
     on_tie: Annotated[str, typer.Option(help="Who decides on tied answers: judge, or ask you.")] = "judge",
     ask_below: Annotated[float, typer.Option(help="Ask you, too, where the confidence is below this, 0 to 1.")] = 0.0,
     store: Store = None,
@@ -81,6 +84,7 @@ def solve(
         "seed": seed,
         "max_tokens": max_output,
         "write_tests": write_tests,
+        "self_rated": self_rated,
         "on_tie": on_tie,
         "ask_below": ask_below,
     }

@@ -1,4 +1,4 @@
-"""`on_tie="ask"` and `ask_below`: a run waits for a person, in Python, in a graph, in the shell, and pays nothing again."""
+"""`on_tie="ask"` and `ask_below`: a run waits for a person in Python, a graph and the shell, and pays nothing again."""
 
 import io
 import json
