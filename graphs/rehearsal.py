@@ -35,6 +35,7 @@ UNTIMED: dict[str, object] = {
     "call_timeout": 3600.0,
     "on_tie": "judge",
     "ask_below": 0.0,
+    "semantic": False,
     **dict.fromkeys(("concurrency", "requests_per_minute", "tokens_per_minute")),
 }
 """Settings of a play: it waits for nobody, a person who would decide for a judge included, and takes not long."""

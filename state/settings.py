@@ -78,6 +78,8 @@ class Settings(BaseModel):
     """Ask how sure the model is of its answer; it weighs votes where the server gives no log-probabilities."""
     on_tie: Literal["judge", "ask"] = "judge"
     """Who decides where answers are tied for most votes: a judge where confidences do not, or a person who is asked."""
+    semantic: bool = False
+    """Of free texts take the one most like the others, by embeddings on this machine (extra `semantic`), no judge's."""
     ask_below: float = Field(default=0.0, ge=0, le=1)
     """A person is asked, too, where answers differ and the choice has a confidence below this."""
     write_tests: int = Field(default=0, ge=0)

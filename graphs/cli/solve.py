@@ -61,6 +61,9 @@ def solve(
         bool, typer.Option("--self-rated", help="Ask how sure the model is; it weighs votes.")
     ] = False,
     on_tie: Annotated[str, typer.Option(help="Who decides on tied answers: judge, or ask you.")] = "judge",
+    semantic: Annotated[
+        bool, typer.Option("--semantic", help="Of free texts take the one most like the others, by embeddings.")
+    ] = False,
     ask_below: Annotated[float, typer.Option(help="Ask you, too, where the confidence is below this, 0 to 1.")] = 0.0,
     store: Store = None,
     thread: Annotated[str | None, typer.Option(help="Name the run; default: a new name.")] = None,
@@ -86,6 +89,7 @@ def solve(
         "write_tests": write_tests,
         "self_rated": self_rated,
         "on_tie": on_tie,
+        "semantic": semantic,
         "ask_below": ask_below,
     }
     if dry_run:
