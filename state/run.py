@@ -105,6 +105,8 @@ class Verdict(Frozen):
     kind: Kind = "exact"
     outcomes: tuple[bool, ...] = ()
     """Of each test whether it passed, where there are several; all candidates of a run have the same tests."""
+    behaviour: str = ""
+    """What a program did on the tests' inputs, as a name that those share which did the same; empty: unknown."""
     awaits: str = ""
     """The rubric by which a model is still to grade the candidate; empty: this is the verdict."""
 
