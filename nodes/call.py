@@ -41,6 +41,11 @@ class Caller:
         return highest(self.tariffs)
 
     @property
+    def members(self) -> tuple[str, ...]:
+        """The names of several models; none where there is one."""
+        return tuple(member.name for member in self.model.members) if isinstance(self.model, ModelPool) else ()
+
+    @property
     def tariffs(self) -> list[Price | None]:
         """The price of each of several models, or of the one; None where it is not known."""
         members = self.model.members if isinstance(self.model, ModelPool) else [self.model]
@@ -75,13 +80,15 @@ class Caller:
 
     def whose_turn(self, task: Task) -> str:
         """Name the model that is asked: of a pool, the one whose turn it is."""
-        return (self.model.order(task.call.id)[0] if isinstance(self.model, ModelPool) else self.model).name
+        call, model = task.call, self.model
+        return (model.order(call.id, call.model)[0] if isinstance(model, ModelPool) else model).name
 
     async def once(self, task: Task, clock: Clock) -> Asked:
         """Make the call, and write it down before and after, unless the journal knows its outcome."""
         call = task.call
         form = form_for(task.view, call)
-        request = Request(call.temperature, call.max_tokens, seed(task), clock.timeout(), call.id, call.kind, form)
+        sampling = call.temperature, call.max_tokens, seed(task), clock.timeout()
+        request = Request(*sampling, call.id, call.model, call.kind, form)
         messages = prompt_for(task.view, task.call)
         if task.journal is None:
             return await self.watched(messages, request, task, clock)

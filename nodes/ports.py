@@ -37,6 +37,8 @@ class Request:
     """Seconds."""
     place: str = ""
     """The call's place in the run, with its attempt: a pool of models chooses by it."""
+    model: str = ""
+    """The member of a pool that is asked for it; empty: whose turn it is."""
     kind: CallKind = "sample"
     """What the call is for."""
     form: Form = PLAIN
@@ -97,8 +99,8 @@ class ModelPool(Protocol):
         """The models."""
         ...
 
-    def order(self, place: str) -> Sequence[ChatModel]:
-        """Return the members in the order in which they are asked for the call at a place."""
+    def order(self, place: str, model: str = "") -> Sequence[ChatModel]:
+        """Return the members in the order in which they are asked for the call at a place, or by its wish."""
         ...
 
 

@@ -15,7 +15,7 @@ Level = Literal["low", "medium", "high", "very_high"]
 PRESETS: dict[Effort, tuple[float, int, float]] = {
     "low": (0.75, 4, 1 / 3),
     "fast": (0.80, 8, 1 / 3),
-    "balanced": (0.90, 16, 1 / 3),
+    "balanced": (0.90, 32, 1 / 3),
     "thorough": (0.95, 40, 0.0),
 }
 """Effort -> the stop threshold of the vote, the most samples, and the quorum."""
@@ -49,7 +49,7 @@ class Settings(BaseModel):
     """Upper end of difficulty x 10, in calls."""
     probes: PositiveInt = 3
     window: PositiveInt = 4
-    """Samples of the parallel branch, or attempts of `ab_mcts`, that are in flight at once."""
+    """Most samples of the parallel branch, or attempts of `ab_mcts`, that are in flight at once."""
     max_rounds: PositiveInt = 3
     """Critique and revision rounds of the refine branch, in each of its chains."""
     max_iterations: PositiveInt = 10
