@@ -308,8 +308,8 @@ STRUCTURES = {
 HOSTILE: dict[str, str] = {f"{unit!r} again and again": filled(unit) for unit in UNITS} | FORMULAS | STRUCTURES
 
 HARD = (
-    *("a tower of sums", "many hard expressions", "hard equations", "roots, 20 deep", "x^{9999}+y^{9999}"),
-    *("sets, 20 deep", "JSON with many huge powers", "a program with nested functions", "a matrix"),
+    *("many hard expressions", "x^{9999}+y^{9999}", "roots, 20 deep", "sets, 20 deep", "a matrix"),
+    *("JSON with many huge powers", "a program with nested functions"),
 )
 """Those that cost the most, for whoever has not the time for all."""
 

@@ -28,7 +28,7 @@ def leaves(*_: object) -> bool:
 
 
 CASES: list[tuple[str | Callable[..., Any], str, bool]] = [
-    (hangs, "no verdict within 0.5 s", True),
+    (hangs, "no verdict within 0.2 s", True),
     (raises, "LookupError: no such key", True),
     (leaves, "SystemExit(1) was raised", True),
     (lambda *_: float("nan"), "the check returned nan", True),
@@ -50,7 +50,7 @@ def test_the_run_goes_on_and_says_what_was_wrong(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     FREED.clear()
-    monkeypatch.setattr(verifying, "SECONDS", 0.5 if verifier is hangs else 60)
+    monkeypatch.setattr(verifying, "SECONDS", 0.2 if verifier is hangs else 60)
     monkeypatch.chdir(tmp_path)
     tmp_path.chmod(0o755)
     check = tmp_path / "check"
