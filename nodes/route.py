@@ -47,7 +47,7 @@ class Begin:
         check_budget(view)
         check_asking(view, config)
         if settings.semantic and self.checks.embedder is not None:
-            self.checks.embedder.check()
+            await asyncio.to_thread(self.checks.embedder.check)
         update = {
             "problem": problem,
             "settings": settings,

@@ -140,6 +140,19 @@ def test_piped_the_finalists_and_the_command_are_printed(
         assert (done.code, done.out, len(server.requests)) == (0, f"{wanted}\n", 2)
 
 
+def test_piped_in_doubt_the_run_waits_alike(
+    store: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ponder = command(monkeypatch, capsys, store)
+    doubting = ["solve", "1 + 1?", "--policy", "fixed", "--max-calls", "3", "--ask-below", "1", "--thread", "t"]
+    with FakeServer() as server:
+        server.script = lambda _, number: Said(f"Answer: {7 + number // 2}")
+        done = ponder(*doubting, *on(server), "-q")
+        assert (done.code, done.err.splitlines()[0]) == (6, "in doubt: 1 + 1?")
+        done = ponder("resume", "t", "--choose", "2", "-q")
+        assert (done.code, len(server.requests)) == (0, 3)
+
+
 class Keyboard(io.StringIO):
     def isatty(self) -> bool:
         return True
