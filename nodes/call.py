@@ -88,7 +88,7 @@ class Caller:
         call = task.call
         form = form_for(task.view, call)
         sampling = call.temperature, call.max_tokens, seed(task), clock.timeout()
-        request = Request(*sampling, call.id, call.model, call.kind, form)
+        request = Request(*sampling, call.id, call.model, call.kind, form, task.view.settings.n)
         messages = prompt_for(task.view, task.call)
         if task.journal is None:
             return await self.watched(messages, request, task, clock)

@@ -43,6 +43,8 @@ class Request:
     """What the call is for."""
     form: Form = PLAIN
     """What the reply may be, beyond a text."""
+    n: int = 1
+    """Calls of one prompt that may share a request."""
 
 
 class CallFailed(Exception):  # noqa: N818 - control flow between a model and its caller

@@ -64,6 +64,8 @@ class Settings(BaseModel):
     """None: 0.7, and 0 where one answer is asked for."""
     max_tokens: PositiveInt = 512
     """Output tokens of one call."""
+    n: PositiveInt = 1
+    """Most samples of one prompt that one request asks for, where the server can; each is a call nevertheless."""
     retries: int = Field(default=2, ge=0)
     """Further attempts of a call that failed for a passing reason; each counts as a call."""
     call_timeout: float = Field(default=120.0, gt=0)

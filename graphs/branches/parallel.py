@@ -25,10 +25,9 @@ def plan(view: View) -> Wave | Done:
         return Done("samples drawn", windows)
     size = min(left, WIDEST_WINDOW) if fixed else samples_to_ask(view, left)
     names, asked = tuple(STRATEGIES), len({call.candidate_id for call in view.own if call.kind == "sample"})
-    return Wave(
-        [view.call("sample", windows, index, strategy=names[(asked + index) % len(names)]) for index in range(size)],
-        windows,
-    )
+    # Samples that may share a request have one prompt.
+    strategies = [names[(asked + index) // view.settings.n % len(names)] for index in range(size)]
+    return Wave([view.call("sample", windows, at, strategy=name) for at, name in enumerate(strategies)], windows)
 
 
 def enough(view: View, flying: int) -> bool:
