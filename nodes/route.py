@@ -48,7 +48,7 @@ class Begin:
         check_asking(view, config)
         if settings.semantic and self.checks.embedder is not None:
             await asyncio.to_thread(self.checks.embedder.check)
-        update = {
+        update: dict[str, object] = {
             "problem": problem,
             "settings": settings,
             "assessment": None,
@@ -57,6 +57,7 @@ class Begin:
             "leg": Leg(),
             "candidates": Overwrite([]),
             "calls": Overwrite([]),
+            "wave": [],
             "visits": Overwrite([]),
         }
         if settings.policy in ASSESSED:
