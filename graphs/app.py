@@ -17,6 +17,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from ..nodes.call import Caller
 from ..nodes.deadline import waiting
+from ..nodes.models.embedding import LocalEmbedder
 from ..nodes.ports import ChatModel, Reply, Request, Verifier
 from ..nodes.route import check_budget, check_policy, check_pool
 from ..nodes.verifiers.forms import Spec
@@ -96,7 +97,7 @@ class Setup:
     @property
     def checks(self) -> Checks:
         """The model and the verifier, as the steps ask them."""
-        return Checks(self.caller, self.verifier, self.parse)
+        return Checks(self.caller, self.verifier, self.parse, LocalEmbedder())
 
     def graph(self) -> Graph:
         """Wire the machine."""

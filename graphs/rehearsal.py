@@ -34,6 +34,8 @@ STEPS = ("assess", *BRANCHES, "select")
 UNTIMED: dict[str, object] = {
     "call_timeout": 3600.0,
     "on_tie": "judge",
+    "ask_below": 0.0,
+    "semantic": False,
     **dict.fromkeys(("concurrency", "requests_per_minute", "tokens_per_minute")),
 }
 """Settings of a play: it waits for nobody, a person who would decide for a judge included, and takes not long."""
@@ -85,12 +87,15 @@ class Stage:
     """The model of the plays: whoever acts in the one that runs, and who writes down what is counted."""
 
     player: Player
+    unjudged: bool = False
+    """A person decides instead of a judge, who costs nothing."""
     log: Play = field(default_factory=list)
     name: str = "stage"
 
     async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
         reply = await self.player.generate(messages, request)
-        self.log.append((branch_of(request), reply.usage or Usage()))
+        if not (self.unjudged and request.kind == "judge"):
+            self.log.append((branch_of(request), reply.usage or Usage()))
         return reply
 
 
@@ -118,7 +123,7 @@ async def play(
     setup: Setup, problem: Problem, players: Sequence[Player], budget: Budget, *, tireless: bool = False
 ) -> list[Play]:
     """Run the machine once with each player; the verifier is one of ours."""
-    stage, price = Stage(Pessimist(problem)), setup.caller.price
+    stage, price = Stage(Pessimist(problem), setup.settings.on_tie == "ask"), setup.caller.price
     untimed = budget.model_copy(update={"max_seconds": None})
     settings = setup.settings.model_copy(update={**UNTIMED, "budget": untimed})
     caller = Caller(stage, {} if price is None else {stage.name: price})

@@ -63,7 +63,7 @@ async def asolve(
 
     Raises:
         UsageError: a value cannot be used, or the thread holds an unfinished run.
-        ChoiceNeeded: with `on_tie="ask"`, answers are tied; `resume(thread_id, choice=NUMBER)` goes on.
+        ChoiceNeeded: a person is asked (`on_tie="ask"`, `ask_below`); `resume(thread_id, choice=NUMBER)` goes on.
         ThreadBusy: another process works on the thread.
         ModelUnreachable: no call can succeed now; what was paid is kept, and `resume(thread_id)` goes on.
         StoreError: the store cannot be used.
@@ -75,8 +75,8 @@ async def asolve(
     chosen = {"policy": policy, "effort": effort, "assessor": assessor, "budget": budget, "seed": seed, **settings}
     setup = prepare(model, verifier=verifier, base_url=base_url, **chosen)
     await asyncio.to_thread(setup.check, problem)
-    if store == ":memory:" and setup.settings.on_tie == "ask":
-        raise UsageError("on_tie='ask' needs a store that is there when the choice is made: ':memory:' is not")
+    if store == ":memory:" and (setting := setup.settings.may_ask):
+        raise UsageError(f"{setting} needs a store that is there when the choice is made: ':memory:' is not")
     settled = setup.settings.model_dump_json(exclude_unset=True)
     named = {MODEL: name_of(model), BASE_URL: base_url, VERIFIER: name_of(verifier), SETTINGS: settled}
     origin = {key: value for key, value in named.items() if value}

@@ -1,9 +1,13 @@
-"""Candidates that mean the same get one answer, so that whatever counts answers counts meanings."""
+"""Candidates that mean the same get one answer, so that whatever counts answers counts meanings.
 
+A program's meaning is its syntax tree and, where tests have run it in the sandbox, what it did on their inputs.
+"""
+
+from collections import defaultdict
 from collections.abc import Sequence
 
 from ..state.run import Candidate
-from .answers.clusters import joined
+from .answers.clusters import joined, merged
 from .answers.form import Form
 
 
@@ -13,7 +17,17 @@ def agreed(candidates: Sequence[Candidate]) -> list[Candidate]:
     A function of what the state holds alone: the same after a resume, and in whatever order the candidates came.
     """
     forms = [Form(item.answer, frozenset(item.aliases)) for item in candidates if item.answer is not None]
-    names = joined(forms)
+    names = joined(forms) | behaving(candidates)
     return [
         item.model_copy(update={"answer": names[item.answer]}) if item.answer in names else item for item in candidates
     ]
+
+
+def behaving(candidates: Sequence[Candidate]) -> dict[str, str]:
+    """Return, for programs that did the same as others, the least of their answers."""
+    alike: dict[str, set[str]] = defaultdict(set)
+    for item in candidates:
+        if item.answer is not None and item.verdict is not None and item.verdict.behaviour:
+            alike[item.verdict.behaviour].add(item.answer)
+    pairs = [(min(answers), other) for _, answers in sorted(alike.items()) for other in sorted(answers)]
+    return merged({answer for answers in alike.values() for answer in answers}, pairs)

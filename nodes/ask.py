@@ -1,4 +1,4 @@
-"""Ask a person which of the tied answers is right: the run stops with LangGraph's `interrupt` and goes on with a reply.
+"""Ask a person which answer is right, on a tie or in doubt: LangGraph's `interrupt` stops the run, a reply goes on.
 
 The step runs again from its start when the reply is there; it makes no call, so nothing is paid twice.
 """
@@ -10,7 +10,7 @@ from ..state.errors import UsageError
 from ..state.question import Finalist, Question
 from ..state.run import Candidate, Selection
 from .selectors import EVIDENCE
-from .selectors.ballot import elected, tied
+from .selectors.ballot import elected, refutes, spokesman, tied
 from .selectors.judge import FINALISTS
 from .view import View
 from .vote import tally
@@ -21,9 +21,17 @@ def is_tie(view: View) -> bool:
     return len(tied(view)) > 1 and not any(rule(view) for rule in EVIDENCE)
 
 
-def ask(view: View) -> Selection:
+def rivals(view: View, selection: Selection) -> list[Candidate]:
+    """Return who speaks for each of the answers with most votes where a choice is in doubt; none where it is not."""
+    if selection.confidence >= view.settings.ask_below:
+        return []
+    votes = [item for item in view.votes if not refutes(item)]
+    found = [spokesman(votes, answer) for answer in tally(votes)]
+    return found[:FINALISTS] if len(found) > 1 else []
+
+
+def ask(view: View, finalists: list[Candidate]) -> Selection:
     """Return the choice of a person; a reply that names no finalist is answered with the question."""
-    finalists = tied(view)[:FINALISTS]
     question = put(view, finalists)
     form = {"type": "integer", "minimum": 1, "maximum": len(finalists)}
     while True:
@@ -46,5 +54,5 @@ def put(view: View, finalists: list[Candidate]) -> Question:
 
 def check_asking(view: View, config: RunnableConfig) -> None:
     """Refuse to ask where no checkpointer could keep the run meanwhile."""
-    if view.settings.on_tie == "ask" and not config.get("configurable", {}).get("__pregel_checkpointer"):
-        raise UsageError("on_tie='ask' needs a checkpointer, which keeps the run while it waits: compile with one")
+    if (setting := view.settings.may_ask) and not config.get("configurable", {}).get("__pregel_checkpointer"):
+        raise UsageError(f"{setting} needs a checkpointer, which keeps the run while it waits: compile with one")

@@ -78,7 +78,7 @@ def likelihood(view: View, probed: list[Candidate]) -> Assessment:
     answered = next((item for item in probed if item.answer is not None), None)
     if answered is None:
         return rated(view, HARDEST, "no answer")
-    if answered.confidence is None:
+    if answered.confidence is None or answered.confidence_source != "logprob":
         return rated(view, MEDIUM, "the server gave no log-probabilities")
     seen = f"tokens of probability {answered.confidence:.2f}, {view.settings.sure:g} asked for"
     return rated(view, EASY if answered.confidence >= view.settings.sure else MEDIUM, seen)

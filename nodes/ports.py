@@ -15,6 +15,7 @@ __all__ = [
     "Asking",
     "CallFailed",
     "ChatModel",
+    "Embedder",
     "Journal",
     "JournalKeeper",
     "ModelPool",
@@ -110,6 +111,23 @@ class Verifier(Protocol):
 
     async def verify(self, problem: Problem, candidate: Candidate) -> Verdict:
         """Judge the candidate; an exception is a failed verdict."""
+        ...
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors that are the nearer the more the texts say the same: local and free, so no call."""
+
+    def check(self) -> None:
+        """Refuse, before the first call, what it lacks.
+
+        Raises:
+            UsageError: what is missing, and how to get it.
+
+        """
+        ...
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """Return a vector of length 1 for each text, or zeros."""
         ...
 
 

@@ -157,9 +157,23 @@ ENDINGS: dict[AnswerType | None, str] = {
 ENDING = "End with a line 'Answer: <answer>'."
 
 
+SELF_RATED = "In a last line 'Confidence: <0-100>', say how likely your answer is to be right, in percent."
 SCHEMA_ENDING = "Answer with JSON only, by this JSON Schema: {schema}"
 PROPOSING = {"probe", "sample", "revise", "expand"}
 """Kinds of calls that make candidates."""
+
+
+def closing(view: View) -> str:
+    """Return the sentence that makes the answer easy to find, and the one that asks how sure it is, if it is asked."""
+    rated = SELF_RATED if is_self_rated(view) else ""
+    return " ".join(filter(None, [ending(view.problem), rated]))
+
+
+def is_self_rated(view: View) -> bool:
+    """Say whether replies hold, beside the answer, how sure it is: none does that is an object or as somebody asks."""
+    problem = view.problem
+    bound = problem.verbatim or problem.form != PLAIN or problem.answer_type == "json"
+    return view.settings.self_rated and not bound
 
 
 def ending(problem: Problem) -> str:
@@ -225,7 +239,7 @@ def text_of(view: View, call: Call) -> str:
     problem, parents = view.problem, [find(view, parent) for parent in call.parents]
     match call.kind:
         case "probe" | "sample" | "step":
-            return next_step(problem, parents) if call.kind == "step" else solution(problem, call.strategy)
+            return next_step(problem, parents) if call.kind == "step" else solution(view, call.strategy)
         case "rate" | "tests" | "grade":  # the last is written by `grading`
             return written(TESTS if call.kind == "tests" else RATE, problem=problem.text)
         case "judge" if call.strategy == CONSISTENT:
@@ -241,7 +255,7 @@ def text_of(view: View, call: Call) -> str:
             known = feedback_on(view, parents[0])
             template, name = (REVISE, "solution") if call.kind == "revise" else (EXPAND, "attempt")
             texts = {"problem": problem.text, name: parents[0].written, "feedback": (known and known.words) or "None."}
-            return written(template, ending(problem), **texts)
+            return written(template, closing(view), **texts)
 
 
 def written(template: str, ending: str = "", **texts: str) -> str:
@@ -274,8 +288,8 @@ def next_step(problem: Problem, so_far: Sequence[Candidate]) -> str:
     return written(STEP, ending(problem), problem=problem.text, steps=steps)
 
 
-def solution(problem: Problem, strategy: str) -> str:
+def solution(view: View, strategy: str) -> str:
     """Ask for a solution; an unknown strategy is none."""
     lead = CHAIN_PROMPT + "\n\n" if strategy == CHAIN else STRATEGIES.get(strategy, "")
-    parts = (lead, problem.text, ending(problem))
+    parts = (lead, view.problem.text, closing(view))
     return " ".join(part for part in parts if part).replace("\n\n ", "\n\n")

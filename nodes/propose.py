@@ -12,6 +12,8 @@ from .critique import find
 from .events import Arrived, emit
 from .flight import Enough
 from .form import answer_in
+from .prompts import is_self_rated
+from .self_rating import self_rating
 from .task import CallRef, task_of
 from .verify import Checks, verify
 from .view import View
@@ -56,14 +58,18 @@ def read(asked: Asked, model: str, view: View) -> Candidate:
     )
     if reply is None:
         return candidate.model_copy(update={"finish": "error", "error": call.error or LOST})
-    text, tools = reply.text, reply.tool_calls
+    rated = is_self_rated(view) and call.kind != "step"
+    text, rating = self_rating(reply.text) if rated else (reply.text, None)
+    tools = reply.tool_calls
     whole = reply.finish in {"stop", "other"} and bool(text.strip() or tools)
     if call.kind == "step":
         # It is written behind the steps before it; only one that says so is the last.
         whole = whole and (FINISHED.search(text) is not None or bool(tools))
         text = "\n".join([*(find(view, parent).text for parent in call.parents), text.strip()])
     found, wrong = answer_in(text, tools, view.problem) if whole else (None, "")
-    sure = None if reply.mean_logprob is None else math.exp(min(0.0, reply.mean_logprob))
+    sure, source = rating, None if rating is None else "self-rated"
+    if reply.mean_logprob is not None:
+        sure, source = math.exp(min(0.0, reply.mean_logprob)), "logprob"
     return candidate.model_copy(
         update={
             "text": text,
@@ -74,6 +80,6 @@ def read(asked: Asked, model: str, view: View) -> Candidate:
             "verdict": Verdict(score=0, passed=False, feedback=wrong, kind="weak") if wrong else None,
             "finish": reply.finish,
             "confidence": sure,
-            "confidence_source": None if sure is None else "logprob",
+            "confidence_source": source,
         }
     )

@@ -46,6 +46,8 @@ class Begin:
         view = self.checks.view("begin", {"problem": problem, "settings": settings})
         check_budget(view)
         check_asking(view, config)
+        if settings.semantic and self.checks.embedder is not None:
+            await asyncio.to_thread(self.checks.embedder.check)
         update: dict[str, object] = {
             "problem": problem,
             "settings": settings,

@@ -1,5 +1,6 @@
-"""Where all candidates meet: choose one, and either answer, ask about a tie, or go on to the next branch up."""
+"""Where all candidates meet: choose one, and either answer, ask a person, or go on to the next branch up."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
@@ -12,7 +13,7 @@ from langgraph.types import Command
 from ..state.budget import Limit, Spent
 from ..state.run import Answer, Candidate, RunState, Selection, StopReason
 from .accounts import accounts
-from .ask import ask, is_tie
+from .ask import ask, is_tie, rivals
 from .assess import LADDER_BRANCHES, floor_of, harder, leads
 from .dispatch import Done, Wave
 from .events import Escalated, Selected, Voted, emit
@@ -22,6 +23,7 @@ from .selectors import choose
 from .selectors.ballot import tied
 from .selectors.consistent import READ, readings
 from .selectors.judge import FINALISTS, comparisons
+from .selectors.medoid import comparable, medoid
 from .try_out import wants_tests
 from .verify import Checks
 from .view import View
@@ -53,13 +55,24 @@ class Select:
         if wants_tests(view):
             return Command(update={"answer": None}, goto="tests")  # a stream has no entry for a step without an update
         if view.settings.on_tie == "ask" and is_tie(view):
-            selection = ask(view)
+            selection = ask(view, tied(view)[:FINALISTS])
+        elif alike := await self.most_alike(view):
+            selection = alike
         elif isinstance(plan_judge(view), Wave):
             return Command(update={"selection": selection}, goto="judge")
+        elif doubted := rivals(view, selection):
+            selection = ask(view, doubted)
         answer = answer_of(view, selection, reason or "complete", config)
         emit(Selected(selection=selection, reason=answer.stopped_because))
         message = AIMessage(answer.text, tool_calls=answer.tool_calls, id=f"ponder-{view.problem.epoch}")
         return Command(update={"selection": selection, "answer": answer, "messages": [message]}, goto=END)
+
+    async def most_alike(self, view: View) -> Selection | None:
+        """Choose the free text most like the others, where nothing else tells them apart and `semantic` is set."""
+        embedder = self.checks.embedder if view.settings.semantic else None
+        if embedder is None or not comparable(view) or choose(view).decided_by != "first":
+            return None
+        return medoid(view, await asyncio.to_thread(embedder.embed, [item.text for item in view.votes]))
 
 
 def written(votes: Sequence[Candidate]) -> dict[str, int]:

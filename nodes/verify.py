@@ -11,7 +11,7 @@ from ..state.pricing import highest
 from ..state.run import AnswerType, Candidate, Kind, Problem, RunState, Verdict
 from .answers import extract
 from .call import Caller
-from .ports import Asking, Verifier
+from .ports import Asking, Embedder, Verifier
 from .view import View
 
 SECONDS = 60.0
@@ -29,6 +29,8 @@ class Checks:
     verifier: Verifier | None = None
     parse: Callable[[str, str], Verifier] | None = None
     """Takes the spec and the run's epoch."""
+    embedder: Embedder | None = None
+    """What compares free texts where `semantic` is set."""
 
     def of(self, problem: Problem) -> Verifier | None:
         """Return the problem's own verifier, else the graph's.

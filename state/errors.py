@@ -38,7 +38,7 @@ class ModelUnreachable(PonderError):  # noqa: N818
 
 
 class ChoiceNeeded(PonderError):  # noqa: N818
-    """A run waits for a person to choose between answers that are tied; it is saved."""
+    """A run waits for a person to choose between answers that are tied or in doubt; it is saved."""
 
     def __init__(self, thread_id: str, question: "Question") -> None:
         """Name the thread and the finalists."""

@@ -1,4 +1,4 @@
-"""What a run asks a person for, where answers are tied: carried by LangGraph's interrupt, as JSON."""
+"""What a run asks a person for, where answers are tied or in doubt: carried by LangGraph's interrupt, as JSON."""
 
 from typing import Literal
 

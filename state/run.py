@@ -22,16 +22,7 @@ AnswerType = Literal["number", "math", "choice", "code", "json", "text"]
 Finish = Literal["stop", "length", "error", "other"]
 ConfidenceSource = Literal["vote", "logprob", "verifier", "self-rated"]
 Rule = Literal[
-    "verified",
-    "agreement",
-    "scores",
-    "person",
-    "confidence",
-    "majority",
-    "judge",
-    "consistent",
-    "first",
-    "none",
+    "verified", "agreement", "scores", "person", "confidence", "majority", "judge", "consistent", "first", "none"
 ]
 """What decided; `nodes/selectors/` has a file for each."""
 StopReason = Literal["verified", "confident", "complete", "no branch left", "patience", "compute budget"] | Limit
@@ -105,6 +96,8 @@ class Verdict(Frozen):
     kind: Kind = "exact"
     outcomes: tuple[bool, ...] = ()
     """Of each test whether it passed, where there are several; all candidates of a run have the same tests."""
+    behaviour: str = ""
+    """What a program did on the tests' inputs, as a name that those share which did the same; empty: unknown."""
     awaits: str = ""
     """The rubric by which a model is still to grade the candidate; empty: this is the verdict."""
 

@@ -76,8 +76,14 @@ class Settings(BaseModel):
     """Likewise."""
     tokens_per_minute: PositiveInt | None = None
     """Likewise; a call counts at its worst case until it has ended."""
+    self_rated: bool = False
+    """Ask how sure the model is of its answer; it weighs votes where the server gives no log-probabilities."""
     on_tie: Literal["judge", "ask"] = "judge"
     """Who decides where answers are tied for most votes: a judge where confidences do not, or a person who is asked."""
+    semantic: bool = False
+    """Of free texts take the one most like the others, by embeddings on this machine (extra `semantic`), no judge's."""
+    ask_below: float = Field(default=0.0, ge=0, le=1)
+    """A person is asked, too, where answers differ and the choice has a confidence below this."""
     write_tests: int = Field(default=0, ge=0)
     """Calls that write tests for programs where there is no verifier; the programs then run in the sandbox."""
     seed: int | None = None
@@ -87,6 +93,11 @@ class Settings(BaseModel):
     def learned(self) -> Calibration | None:
         """The calibration in force."""
         return self.calibration if self.assessor.startswith("learned") else None
+
+    @property
+    def may_ask(self) -> str:
+        """The setting by which a person may be asked; empty where nobody is."""
+        return "on_tie='ask'" if self.on_tie == "ask" else f"ask_below={self.ask_below:g}" if self.ask_below else ""
 
     @property
     def stop_threshold(self) -> float:

@@ -28,6 +28,7 @@ HEAVY = {
     "antlr4",
     "xllamacpp",
     "tiktoken",
+    "wordllama",
 }
 
 

@@ -14,8 +14,8 @@ EXIT_CODES = {ModelUnreachable: 4, ThreadBusy: 5, PonderError: 2}
 INTERRUPTED = 130
 
 EPILOG = """Exit codes: 0 answered, 1 a check of the doctor failed, 2 usage or store, 3 no answer within the budget,
-4 model unreachable, 5 thread busy, 6 answers are tied (see --on-tie), 130 interrupted. Environment: PONDER_MODEL,
-PONDER_STORE, PONDER_PRICES, PONDER_LOG (info or debug), OPENAI_API_KEY, OPENAI_BASE_URL."""
+4 model unreachable, 5 thread busy, 6 answers are tied or in doubt (see --on-tie, --ask-below), 130 interrupted.
+Environment: PONDER_MODEL, PONDER_STORE, PONDER_PRICES, PONDER_LOG (info or debug), OPENAI_API_KEY, OPENAI_BASE_URL."""
 
 app = typer.Typer(
     name="ponder",

@@ -57,7 +57,14 @@ def solve(
     write_tests: Annotated[
         int, typer.Option(min=0, help="Calls that write tests for code; the programs are then run, in a sandbox.")
     ] = 0,
+    self_rated: Annotated[
+        bool, typer.Option("--self-rated", help="Ask how sure the model is; it weighs votes.")
+    ] = False,
     on_tie: Annotated[str, typer.Option(help="Who decides on tied answers: judge, or ask you.")] = "judge",
+    semantic: Annotated[
+        bool, typer.Option("--semantic", help="Of free texts take the one most like the others, by embeddings.")
+    ] = False,
+    ask_below: Annotated[float, typer.Option(help="Ask you, too, where the confidence is below this, 0 to 1.")] = 0.0,
     store: Store = None,
     thread: Annotated[str | None, typer.Option(help="Name the run; default: a new name.")] = None,
     seed: Annotated[int | None, typer.Option(help="Repeat a run, where the model honours seeds.")] = None,
@@ -80,7 +87,10 @@ def solve(
         "seed": seed,
         "max_tokens": max_output,
         "write_tests": write_tests,
+        "self_rated": self_rated,
         "on_tie": on_tie,
+        "semantic": semantic,
+        "ask_below": ask_below,
     }
     if dry_run:
         from .dry_run import tell
@@ -110,7 +120,7 @@ def resume(
     max_tokens: MaxTokens = None,
     max_usd: MaxUsd = None,
     max_seconds: MaxSeconds = None,
-    choose: Annotated[int | None, typer.Option(min=1, help="Which of the tied answers is right.")] = None,
+    choose: Annotated[int | None, typer.Option(min=1, help="Which of the answers asked about is right.")] = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,

@@ -1,4 +1,4 @@
-"""Tied answers: on a terminal the person is asked, elsewhere the finalists and the command are printed."""
+"""Tied or doubtful answers: on a terminal the person is asked, elsewhere the finalists and the command are printed."""
 
 import sys
 from json import dumps
@@ -23,7 +23,8 @@ def choice(tie: "ChoiceNeeded", resuming: str, *, json: bool) -> int:
     if json:
         typer.echo(dumps({"thread_id": tie.thread_id, **tie.question.model_dump()}))
         raise typer.Exit(TIED)
-    typer.echo(f"tied: {plain(tie.question.problem, LONGEST)}", err=True)
+    alike = len({item.votes for item in finalists}) == 1
+    typer.echo(f"{'tied' if alike else 'in doubt'}: {plain(tie.question.problem, LONGEST)}", err=True)
     for item in finalists:
         typer.echo(f"  {item.number}: {plain(item.answer)} ({item.votes} votes)", err=True)
         typer.echo(f"     {plain(item.text, LONGEST)}", err=True)

@@ -15,7 +15,7 @@ RULES: dict[Rule, str] = {
     "verified": "an exact verifier passed it",
     "agreement": "it passes the most tests that other programs pass as well",
     "scores": "it has the most votes, each weighted by the verifier's score",
-    "person": "a person chose it among tied answers",
+    "person": "a person chose it among answers that were tied or in doubt",
     "confidence": "it has the most votes, each weighted by how sure the model was of it",
     "majority": "most candidates gave it",
     "judge": "a judge, asked in both orders, preferred it to the answers it was tied with",

@@ -5,6 +5,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from ...state.run import AnswerType
+from .allowance import allowance, untouched
 from .choices import choice, lettered, options_of
 from .data import json_value
 from .dates import moment
@@ -31,9 +32,15 @@ def canonical(raw: str, answer_type: AnswerType | None = None, *, question: str 
     return None if found is None else found.key
 
 
-@lru_cache(maxsize=8192)
 def form_of(raw: str, answer_type: AnswerType | None = None, *, question: str = "") -> Form | None:
     """Return the normal form of an answer, for choices with the options that the question lists."""
+    # Long ones are not worth their memory, and what was read in less than the whole time may be worth another try.
+    kept = len(raw) <= LONGEST and untouched()
+    return (remembered if kept else formed)(raw, answer_type, question)
+
+
+def formed(raw: str, answer_type: AnswerType | None, question: str) -> Form | None:
+    """Read an answer."""
     if answer_type in {None, "number", "math", "text"} and (simple := SIMPLE.fullmatch(raw)):
         return Form(str(Fraction(simple[1])))
     if answer_type == "code":
@@ -43,9 +50,13 @@ def form_of(raw: str, answer_type: AnswerType | None = None, *, question: str = 
         fenced = FENCED.fullmatch(raw)
         return keyed(json_value(fenced[2] if fenced else raw))
     try:
-        return typed(raw, answer_type, question)
+        with allowance():
+            return typed(raw, answer_type, question)
     except TooDeepError:
         return None if answer_type in {"number", "choice"} else keyed(prose(raw))
+
+
+remembered = lru_cache(maxsize=8192)(formed)
 
 
 def keyed(key: str | None) -> Form | None:

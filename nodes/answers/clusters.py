@@ -4,7 +4,7 @@ Answers with one key are. Beyond that `5` joins `5 km`, and `B` joins `B. Paris`
 km` and `5 miles` it stays alone. So the clusters are the same in whatever order the answers come.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ...state.run import AnswerType
 from .canon import form_of
@@ -12,7 +12,10 @@ from .form import Form
 
 
 def equal(a: str, b: str, answer_type: AnswerType | None = None, *, question: str = "") -> bool:
-    """Compare two raw answers by meaning; what is not of the type equals only itself."""
+    """Compare two raw answers by meaning; what is not of the type equals only itself.
+
+    A pure function: programs are compared by their syntax trees, and none is run (see `nodes/agree.py` for what is).
+    """
     return len(cluster([a, b], answer_type, question=question)) == 1
 
 
@@ -31,10 +34,16 @@ def joined(forms: Sequence[Form]) -> dict[str, str]:
     """Return, for each key that stands for another, the one its cluster goes by: the least of its keys."""
     if not any(form.aliases for form in forms):
         return {}
-    names = {key: key for form in forms for key in [form.key]}
-    for key, others in sorted(links(forms).items()):
-        for other in sorted(others):
-            one, two = sorted((names[key], names[other]))
+    pairs = [(key, other) for key, others in sorted(links(forms).items()) for other in sorted(others)]
+    return merged({form.key for form in forms}, pairs)
+
+
+def merged(keys: Iterable[str], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return, for each key that is paired with a lesser one, be it through others, the least of them all."""
+    names = {key: key for key in keys}
+    for first, second in pairs:
+        one, two = sorted((names[first], names[second]))
+        if one != two:
             names = {name: one if leader == two else leader for name, leader in names.items()}
     return {name: leader for name, leader in names.items() if name != leader}
 

@@ -4,6 +4,7 @@ import re
 from fractions import Fraction
 
 from ...state.run import AnswerType
+from .allowance import allowance
 from .canon import form_of
 from .choices import options_of
 from .data import find_json
@@ -65,11 +66,12 @@ def extract(text: str, answer_type: AnswerType | None = None, *, question: str =
     marked = find_marked(said)
     if marked == "":
         return None
-    for raw in candidates(said, marked, answer_type, question):
-        form = form_of(raw, answer_type, question=question)
-        if form is not None:
-            aliases = form.aliases | (percentage(form.key) if percent and "%" in raw else set())
-            return Extracted(shown(raw), form.key, answer_type or "text", tuple(sorted(aliases)))
+    with allowance():
+        for raw in candidates(said, marked, answer_type, question):
+            form = form_of(raw, answer_type, question=question)
+            if form is not None:
+                aliases = form.aliases | (percentage(form.key) if percent and "%" in raw else set())
+                return Extracted(shown(raw), form.key, answer_type or "text", tuple(sorted(aliases)))
     return None
 
 

@@ -22,8 +22,8 @@ LABELLED = re.compile(rf"({NAME})\s*(?:=|∈|:=)\s*([^=<>≤≥]+)")
 REACHED = re.compile(rf"({NAME})\s*(<|>|≤|≥)\s*([^=<>≤≥]+)")
 SPAN = re.compile(rf"([^=<>≤≥]+?)\s*(<|≤)\s*({NAME})\s*(<|≤)\s*([^=<>≤≥]+)")
 EITHER = re.compile(r"(?:,?\s+(?:and|or)\s+|\s*\\(?:land|lor|vee|wedge|text)\b\s*)")
-NUMBERED = re.compile(r"\d+(?:-\d+)+|\d+(?:/\d+){2,}|[nN]/[aA]|w/o?")
-"""Ranges, scores, telephone numbers and abbreviations, which are not computed."""
+NUMBERED = re.compile(r"\d+(?:-\d+)+|\d+(?:/\d+){2,}|[nN]/[aA]|w/o?|[A-Za-z](?:-[A-Za-z]){2,}")
+"""Ranges, scores, telephone numbers, abbreviations and words that are spelled, which are not computed."""
 EMPTY = {"∅", "{}", "{ }"}
 BASED = re.compile(r"([0-9A-Za-z]{1,60})_\{(\d{1,2})\}")
 LARGEST_BASE = 36

@@ -1,23 +1,36 @@
-"""A process of its own for SymPy: started when first needed, used again, killed when it takes too long."""
+"""A process of its own for SymPy: started when first needed, used again, bounded (see worker.py)."""
 
 import atexit
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 logger = logging.getLogger(__name__)
 
 WORKER = Path(__file__).with_name("worker.py")
-PATIENCE = 1.2
-"""Seconds of an expression before the process is killed; it stops by itself earlier (see worker.py)."""
+PATIENCE = 10.0
+"""Seconds by the clock before the process is killed: of processor time it gets far less, and then ends by itself."""
 STARTUP = 60.0
 """Seconds that the process may take to import SymPy, which on a busy machine and a cold disk is long."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """What the process says of an expression."""
+
+    key: str | None
+    seconds: float
+    """Processor time that it took."""
+    late: bool = False
+    """It was ended before it had a key."""
 
 
 class Evaluator:
@@ -37,22 +50,22 @@ class Evaluator:
         self.lock = threading.Lock()
         self.process: subprocess.Popen[bytes] | None = None
 
-    def key(self, latex: str) -> str | None:
-        """Return the key of an expression; None where it has none, or not within the limits."""
+    def key(self, latex: str, seconds: float) -> Named:
+        """Return the key of an expression, if it has one, within so much processor time."""
         with self.lock:
             for _ in range(2):
                 process = self.running()
                 if process is None:
-                    return None
+                    return Named(None, 0)
                 begun = time.monotonic()
-                if answer := ask(process, latex, self.patience):
-                    reply = json.loads(answer)
-                    return reply if reply is None else str(reply)
+                if answer := ask(process, [latex, seconds], self.patience):
+                    found, took = json.loads(answer)
+                    return Named(found, seconds if took is None else took, late=took is None)
                 self.stop()
                 if time.monotonic() - begun >= self.patience:
-                    return None
+                    break
                 # It ended by itself: after a while without questions it does, and then asking again helps.
-            return None
+            return Named(None, seconds, late=True)
 
     def running(self) -> subprocess.Popen[bytes] | None:
         """Return the process, started if need be; None where it cannot be."""
@@ -60,7 +73,7 @@ class Evaluator:
             self.stop()
         if self.process is None:
             self.process = start(self.program)
-            if not ask(self.process, "x+1", STARTUP):
+            if not read(self.process, STARTUP):
                 logger.warning("symbolic equality is off: the process for SymPy does not start")
                 self.stop()
         return self.process
@@ -70,7 +83,7 @@ class Evaluator:
         process, self.process = self.process, None
         if process is None:
             return
-        process.kill()
+        kill(process)
         process.wait()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
@@ -89,23 +102,41 @@ def start(program: Path) -> subprocess.Popen[bytes]:
     """Start the process."""
     # -P: the folder of the script, whose modules are named as they please, is no place to import from.
     return subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, "-P", str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, "-P", str(program)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
 
 
-def ask(process: subprocess.Popen[bytes], latex: str, patience: float) -> bytes:
-    """Send an expression and return the reply; empty where the process ended or was killed for its slowness."""
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill the process and its copy, which are a group of their own."""
+    if not hasattr(os, "killpg"):
+        process.kill()
+    elif process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def ask(process: subprocess.Popen[bytes], question: object, patience: float) -> bytes:
+    """Send a question and return the reply; empty where the process ended."""
     assert process.stdin is not None  # noqa: S101
+    try:
+        process.stdin.write(json.dumps(question).encode() + b"\n")
+        process.stdin.flush()
+    except BrokenPipeError:
+        return b""
+    return read(process, patience)
+
+
+def read(process: subprocess.Popen[bytes], patience: float) -> bytes:
+    """Return the next line that the process writes; empty where it ended, or was killed for its slowness."""
     assert process.stdout is not None  # noqa: S101
-    timer = threading.Timer(patience, process.kill)
+    timer = threading.Timer(patience, kill, [process])
     timer.daemon = True
     timer.start()
     try:
-        process.stdin.write(json.dumps(latex).encode() + b"\n")
-        process.stdin.flush()
         return process.stdout.readline()
-    except BrokenPipeError:
-        return b""
     finally:
         timer.cancel()
 

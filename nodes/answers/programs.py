@@ -12,6 +12,7 @@ NAMED = (
     *(ast.ExceptHandler, ast.MatchAs, ast.MatchStar),
 )
 """Nodes that bind a name otherwise than by assignment."""
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 KEPT = set(dir(builtins))
 
 
@@ -91,11 +92,17 @@ def local_names(tree: ast.Module) -> set[str]:
     """Return names that are bound in functions and nowhere else, and that no keyword, import or global names."""
     bound: set[str] = set()
     other: set[str] = set(KEPT)
-    for function in ast.walk(tree):
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            inner = [part for part in ast.walk(function) if part is not function]
-            bound |= {part.arg for part in inner if isinstance(part, ast.arg)}
-            bound |= {part.id for part in inner if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        for part in ast.iter_child_nodes(waiting.pop()):
+            if not isinstance(part, FUNCTIONS):
+                waiting.append(part)
+                continue
+            # What functions inside this one bind is inside it too.
+            bound |= {inner.arg for inner in ast.walk(part) if isinstance(inner, ast.arg)}
+            bound |= {
+                inner.id for inner in ast.walk(part) if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
+            }
     outside = [tree, *(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))]
     for scope in outside:
         other |= set(names_bound_in(scope))
@@ -117,7 +124,7 @@ def names_bound_in(scope: ast.AST) -> list[str]:
     waiting = list(ast.iter_child_nodes(scope))
     while waiting:
         node = waiting.pop()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+        if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
             continue
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names.append(node.id)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
+from .allowance import time_left, untouched, use
 from .process import evaluator
 
 Symbolic = Callable[[str], str | None]
@@ -31,12 +32,31 @@ QUOTIENT = re.compile(r"(?<![\w.^(])(\d+)/(\d+)(?![\d.^!])")
 DEGREES = re.compile(r"(\d+(?:\.\d+)?)\s*°")
 
 
-@lru_cache(maxsize=4096)
+class LateError(Exception):
+    """What the answer's other formulas have left is too little time for this one."""
+
+
 def symbolic(text: str) -> str | None:
     """Return the key of an expression in plain notation; None where it is none, or takes too long or too much."""
+    try:
+        return named(text)
+    except LateError:
+        return None
+
+
+@lru_cache(maxsize=4096)
+def named(text: str) -> str | None:
+    """Ask the process, and remember what it says unless it lacked the time."""
     if len(text) > LONGEST or HUGE.search(text) or sum(map(text.count, "+-*/^(")) > MOST_OPERATIONS:
         return None
-    return evaluator.key(latex(text))
+    seconds, whole = time_left(), untouched()
+    if seconds <= 0:
+        raise LateError
+    said = evaluator.key(latex(text), seconds)
+    use(said.seconds)
+    if said.late and not whole:
+        raise LateError
+    return said.key
 
 
 def latex(text: str) -> str:

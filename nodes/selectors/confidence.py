@@ -1,31 +1,45 @@
 """The vote weighted by how sure the model was of each candidate (CISC, Taubenfeld et al. 2025, arXiv:2502.06233).
 
 The weight is a softmax, within the question, over the log of the confidence: the mean log-probability of the text's
-tokens, or what the model rated itself. Confidences of different models are not compared.
+tokens, or what the model rated itself (`self_rated`). Confidences of different models are not compared.
 """
 
-from ...state.run import Selection
+from collections.abc import Sequence
+from statistics import fmean
+
+from ...state.run import Candidate, ConfidenceSource, Selection
 from ..view import View
 from .ballot import elected, leaders, margin
 
 TEMPERATURE = 2.0
 """Of the softmax; on the recorded data the weights are worth most as what breaks ties: colder ones lose votes."""
-SOURCES = {"logprob", "self-rated"}
+SOURCES: set[ConfidenceSource | None] = {"logprob", "self-rated"}
 
 
 def confidence(view: View) -> Selection | None:
     """Choose by weighted votes; none where a candidate has no confidence, or several models speak."""
     votes = view.votes
-    if not votes or len({(item.confidence_source, item.model) for item in votes}) > 1:
+    known = comparable(votes)
+    if not known:
         return None
-    if votes[0].confidence_source not in SOURCES:
-        return None
+    usual = fmean(weight(item.confidence or 0.0) for item in known)
     weights: dict[str, float] = {}
     for item in votes:
         if item.answer is not None:
-            weights[item.answer] = weights.get(item.answer, 0.0) + weight(item.confidence or 0.0)
+            mine = usual if item.confidence is None else weight(item.confidence)
+            weights[item.answer] = weights.get(item.answer, 0.0) + mine
     best = leaders(weights)
     return elected(view, best[0], "confidence", margin(weights)) if len(best) == 1 else None
+
+
+def comparable(votes: Sequence[Candidate]) -> list[Candidate]:
+    """Return the candidates with a confidence; none where one has none, but for ratings, which a model may forget."""
+    known = [item for item in votes if item.confidence_source]
+    sources = {item.confidence_source for item in known}
+    if len(sources) != 1 or not sources <= SOURCES or len({item.model for item in votes}) > 1:
+        return []
+    missing = len(votes) - len(known)
+    return known if not missing or (sources == {"self-rated"} and missing <= len(known)) else []
 
 
 def weight(sure: float, temperature: float = TEMPERATURE) -> float:

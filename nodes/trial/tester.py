@@ -12,6 +12,7 @@ from math import isclose, isnan
 from pathlib import Path
 from typing import Any
 
+from .behaviour import Behaviour
 from .side import SHOWN, Gone, Remote, Side
 
 Check = tuple[str, Callable[[], object]]
@@ -26,13 +27,21 @@ class Tester(Side):
     def __init__(self, reading: int, writing: int) -> None:
         super().__init__(reading, writing)
         self.calls = 0
+        self.behaviour = Behaviour()
 
     def call(self, number: int, given: Any, named: Any) -> object:
         """Call, and remember what came back."""
         self.calls += 1
         shown = ", ".join([*map(repr, given), *(f"{name}={value!r}" for name, value in named.items())])
         self.last = f"the call with ({shown[:SHOWN]}) did not return"
-        value = super().call(number, given, named)
+        self.behaviour.note(given, named)
+        try:
+            value = super().call(number, given, named)
+        except Exception as error:
+            self.behaviour.note(type(error).__name__)
+            raise
+        self.behaviour.note(value, given)
+        self.behaviour.returned = True
         self.last = f"the call with ({shown[:SHOWN]}) returned {repr(value)[:SHOWN]}"
         return value
 
@@ -157,4 +166,4 @@ def main(reading: int, writing: int) -> None:
         else:
             if name:
                 tell(check=name)
-    tell(calls=side.calls)
+    tell(calls=side.calls, behaviour=side.behaviour.name)

@@ -19,7 +19,7 @@ from .. import trial
 from ..answers.find import find_code, shown
 from ..sandbox import Limits, Outcome, run, turn
 
-INSIDE = ("__init__.py", "values.py", "side.py", "solver.py", "tester.py")
+INSIDE = ("__init__.py", "values.py", "behaviour.py", "side.py", "solver.py", "tester.py")
 SHOWN_FAILURES = 3
 LAST_SECONDS = 2.0
 """For the code's process to end, where it is said to have."""
@@ -99,8 +99,9 @@ class PythonTests:
             failures.append(f"{begun[-1] if begun else 'the code'}: the tests' process {tests.how}")
         passed = len(checks) - len([line for line in checks if "failed" in line])
         outcomes = ["failed" not in line for line in checks]
+        behaviour = str(said[-1].get("behaviour", "")) if said else ""
         if not failures:
-            return Verdict(score=1, passed=True, outcomes=tuple(outcomes))
+            return Verdict(score=1, passed=True, outcomes=tuple(outcomes), behaviour=behaviour)
         whole = max(len(checks), self.count())
         outcomes += [False] * (whole - len(checks))
         feedback = "\n".join(failures[:SHOWN_FAILURES])
@@ -109,7 +110,7 @@ class PythonTests:
         if code is not None and any("ended its process" in failure for failure in failures):
             feedback += f"\nthe code's process {code.how}; {code.stderr.decode(errors='replace')[-300:]}"
         score, told = min(passed, whole - 1) / whole, f"{passed} of {whole}: {feedback}"
-        return Verdict(score=score, passed=False, feedback=told, outcomes=tuple(outcomes))
+        return Verdict(score=score, passed=False, feedback=told, outcomes=tuple(outcomes), behaviour=behaviour)
 
     def count(self) -> int:
         """Return how many checks there are at least."""

@@ -258,6 +258,16 @@ def test_what_solve_refuses_is_refused_alike(problem: str, given: dict[str, Any]
     assert str(foretold.value) == str(told.value)
 
 
+def test_a_person_who_decides_instead_of_a_judge_costs_no_calls() -> None:
+    judged, asked = (
+        preview("1 + 1?", model=ScriptedModel(), policy="parallel", max_samples=2, on_tie=on_tie)
+        for on_tie in ("judge", "ask")
+    )
+    assert (judged.calls.high, judged.branches["select"].high) == (14, 12)
+    assert (asked.calls.high, asked.branches.get("select")) == (2, None)
+    assert asked.input_tokens.high < judged.input_tokens.high
+
+
 def test_limits_of_time_and_rate_do_not_hold_a_preview_up() -> None:
     slow: dict[str, Any] = {
         "requests_per_minute": 1,

@@ -1,4 +1,4 @@
-"""`on_tie="ask"`: the run waits for a person, in Python, in a parent graph, in the shell, and pays nothing again."""
+"""`on_tie="ask"` and `ask_below`: a run waits for a person in Python, a graph and the shell, and pays nothing again."""
 
 import io
 import json
@@ -59,12 +59,39 @@ def test_what_is_not_tied_asks_nobody(store: str) -> None:
     assert (best.answer, best.decided_by) == ("7", "verified")
 
 
+def test_a_choice_in_doubt_waits_for_a_person_and_a_sure_one_does_not(store: str) -> None:
+    doubt: dict[str, Any] = {"policy": "parallel", "max_samples": 5, "store": store}
+    model = ScriptedModel(cycle("8", "7", "8", "6", "5"))
+    answer = solve("1 + 1?", model=model, ask_below=0.2, **doubt)
+    assert (answer.answer, answer.decided_by) == ("8", "majority")
+    sure = answer.confidence
+    model = ScriptedModel(cycle("8", "7", "8", "6", "5"))
+    with pytest.raises(ChoiceNeeded, match="1: '8', 2: '7', 3: '6', 4: '5'"):
+        solve("1 + 1?", model=model, thread_id="t", ask_below=sure + 0.01, **doubt)
+    answer = resume("t", store=store, model=model, choice=2)
+    assert (answer.answer, answer.decided_by, answer.spent.calls, model.calls) == ("7", "person", 5, 5)
+    # Where there is one answer alone, nothing can be chosen.
+    answer = solve("1 + 1?", model=ScriptedModel(always("2")), ask_below=1, **doubt)
+    assert (answer.answer, answer.decided_by) == ("2", "majority")
+
+
+def test_a_judge_is_heard_before_a_person_is_asked_in_doubt(store: str) -> None:
+    model = ScriptedModel(cycle("8", "7"))
+    limits: dict[str, Any] = {"policy": "parallel", "max_samples": 2, "store": store}
+    with pytest.raises(ChoiceNeeded):
+        solve("1 + 1?", model=model, thread_id="t", ask_below=0.9, **limits)
+    assert model.calls == 4
+    assert resume("t", store=store, model=model, choice=1).spent.calls == 4
+
+
 def test_without_a_store_that_waits_the_question_is_refused_before_a_call() -> None:
     model = ScriptedModel(cycle("8", "7"))
     with pytest.raises(UsageError, match="on_tie='ask' needs a checkpointer"):
         create_ponder(model, **TIE).invoke({"problem": "1 + 1?"})
     with pytest.raises(UsageError, match="on_tie='ask' needs a store that is there"):
         solve("1 + 1?", model=model, store=":memory:", **TIE)
+    with pytest.raises(UsageError, match=r"ask_below=0\.5 needs a store that is there"):
+        solve("1 + 1?", model=model, store=":memory:", ask_below=0.5)
     assert model.calls == 0
 
 
@@ -111,6 +138,19 @@ def test_piped_the_finalists_and_the_command_are_printed(
         wanted = waiting["finalists"][1]["answer"]
         done = ponder("resume", "t", "--choose", "2", "-q")
         assert (done.code, done.out, len(server.requests)) == (0, f"{wanted}\n", 2)
+
+
+def test_piped_in_doubt_the_run_waits_alike(
+    store: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ponder = command(monkeypatch, capsys, store)
+    doubting = ["solve", "1 + 1?", "--policy", "fixed", "--max-calls", "3", "--ask-below", "1", "--thread", "t"]
+    with FakeServer() as server:
+        server.script = lambda _, number: Said(f"Answer: {7 + number // 2}")
+        done = ponder(*doubting, *on(server), "-q")
+        assert (done.code, done.err.splitlines()[0]) == (6, "in doubt: 1 + 1?")
+        done = ponder("resume", "t", "--choose", "2", "-q")
+        assert (done.code, len(server.requests)) == (0, 3)
 
 
 class Keyboard(io.StringIO):

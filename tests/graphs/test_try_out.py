@@ -50,6 +50,25 @@ def test_the_programs_that_agree_with_most_tests_and_with_each_other_are_chosen(
     assert 0 < answer.confidence < 1
 
 
+def test_programs_that_did_the_same_on_the_tests_inputs_vote_as_one(tmp_path: Path) -> None:
+    programs = [
+        "return n + 7",
+        "return n - 1",
+        "return 2 * n - n - 1",
+        "return 7 + n",
+        "return -1 + n",
+        "raise OSError",
+    ]
+    tests = tmp_path / "tests.py"
+    tests.write_text("assert double(1) == 2\nassert double(3) == 6\n")
+    model = ScriptedModel(lambda _, number: f"```python\ndef double(n):\n    {programs[number % 6]}\n```")
+    answer = solve(PROBLEM, model=model, verifier=f"python:{tests}", policy="fixed", max_samples=6, store=":memory:")
+    # All are wrong, and no two are written alike: three do the same.
+    assert (answer.answer, answer.decided_by) == ("def double(n):\n    return n - 1", "majority")
+    names = [item.verdict.behaviour for item in answer.candidates if item.verdict]
+    assert (len(set(names)), names[5]) == (3, "")
+
+
 def test_solve_runs_programs_where_it_is_told_to(tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path}/ponder.db"
     model = ScriptedModel(script())

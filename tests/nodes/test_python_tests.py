@@ -28,6 +28,23 @@ async def test_a_right_program_passes_and_a_wrong_one_is_told_what_it_returned()
     assert "(2, 2) returned 3" in wrong.feedback
 
 
+async def name_of(code: str) -> str:
+    tests = PythonTests("box = [3, 1]\nwork(box)\nassert box == [9]\nassert work([]) == 0\n")
+    return (await verdict(code, tests)).behaviour
+
+
+async def test_the_behaviour_of_a_program_is_what_it_returns_raises_and_does_to_what_it_is_given() -> None:
+    sorts = await name_of("def work(box):\n    box.sort()\n    return {1, 'a', 2.5}")
+    assert sorts
+    assert sorts == await name_of("def work(b):\n    b[:] = sorted(b)\n    return {2.5, 'a', 1}")
+    assert sorts != await name_of("def work(box): return {1, 'a', 2.5}")
+    assert sorts != await name_of("def work(box):\n    box.sort()\n    return {True, 'a', 2.5}")
+    # Programs that only fail, or return what is no plain data, are like no other.
+    assert await name_of("def work(box): raise ValueError") == ""
+    assert await name_of("class A: pass\ndef work(box): return A()") == ""
+    assert await name_of("import nothing") == ""
+
+
 FORGED = """
 import os
 for fd in range(3, 32):
