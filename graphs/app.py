@@ -17,7 +17,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from ..nodes.call import Caller
 from ..nodes.deadline import waiting
-from ..nodes.ports import ChatModel, Reply, Request, Verifier
+from ..nodes.ports import ChatModel, ModelPool, Reply, Request, Verifier
 from ..nodes.route import check_budget, check_policy, check_pool
 from ..nodes.verifiers.forms import Spec
 from ..nodes.verifiers.function import Check, Function
@@ -25,7 +25,7 @@ from ..nodes.verifiers.spec import parse_foreign, parse_once, parse_verifier
 from ..nodes.verify import Checks
 from ..state.budget import Budget
 from ..state.calibration import load_calibration
-from ..state.errors import StoreError, UsageError
+from ..state.errors import ModelNotSetUp, StoreError, UsageError
 from ..state.pricing import load_prices
 from ..state.run import Problem, RunState
 from ..state.settings import Settings, parse_settings
@@ -114,9 +114,21 @@ class Setup:
         machine.checkpointer = saver
         return machine
 
+    def load(self) -> None:
+        """Load the models that are named: what one lacks is told before anything is stored.
+
+        Raises:
+            ModelNotSetUp: a key, a file or a package is missing.
+
+        """
+        model = self.caller.model
+        for member in model.members if isinstance(model, ModelPool) else [model]:
+            if isinstance(member, NamedModel):
+                load_model(member.name, member.base_url)
+
     def check(self, problem: Problem) -> None:
         """Refuse a verifier's spec that is wrong and a budget that no call fits, before anything is stored."""
-        check_budget(self.checks.view("begin", RunState(problem=problem, settings=self.settings)))
+        check_budget(self.checks.view("begin", RunState(problem=problem, settings=self.settings)), self.caller)
 
 
 def prepare(
@@ -215,8 +227,7 @@ def load_model(name: str, base_url: str | None) -> ChatModel:
     """Load a model by its name; it stays for the life of the process.
 
     Raises:
-        UsageError: the provider's package is missing.
-        ModelUnreachable: the model cannot be loaded or has no key.
+        ModelNotSetUp: the model cannot be loaded, has no key, or its provider's package is missing.
 
     """
     kind, _, rest = name.partition(":")
@@ -237,11 +248,11 @@ def provider_model(name: str) -> ChatModel:
         chat_models = importlib.import_module("langchain.chat_models")
         return as_model(cast("BaseChatModel", chat_models.init_chat_model(name)))
     except ImportError as error:
-        raise UsageError(
+        raise ModelNotSetUp(
             f"model {name!r} needs a package that is missing ({error}): install langchain and it"
         ) from error
     except ValueError as error:
-        raise UsageError(f"model {name!r} is unknown ({error}): give {MODEL_FORMS}") from error
+        raise ModelNotSetUp(f"model {name!r} is unknown ({str(error).splitlines()[0]}): give {MODEL_FORMS}") from error
 
 
 def as_verifier(verifier: VerifierLike | None) -> Verifier | None:

@@ -43,8 +43,18 @@ class Caller:
     @property
     def tariffs(self) -> list[Price | None]:
         """The price of each of several models, or of the one; None where it is not known."""
+        return [price_of(name, self.prices) for name in self.names]
+
+    @property
+    def names(self) -> list[str]:
+        """The name of each of several models, or of the one."""
         members = self.model.members if isinstance(self.model, ModelPool) else [self.model]
-        return [price_of(member.name, self.prices) for member in members]
+        return [member.name for member in members]
+
+    @property
+    def unpriced(self) -> list[str]:
+        """Those whose price is not known."""
+        return [name for name, price in zip(self.names, self.tariffs, strict=True) if price is None]
 
     async def ask(self, task: Task) -> Asked:
         """Make the call when its turn has come, unless the journal knows its outcome.

@@ -41,13 +41,14 @@ def serve(
         from ..surfaces.service import Operator
     except ImportError as error:
         raise UsageError(f"serve needs a package that is missing ({error}): install ponder[serve]") from error
-    from ..app import as_verifier
+    from ..app import as_verifier, prepare
 
     keys = tuple(api_key or ())
     if not keys and not is_loopback(host):
         raise UsageError(f"host {host!r} is open to others: give --api-key, or set {KEY_VARIABLE}")
     for spec in allow_verifier or ():
         as_verifier(spec)
+    prepare(model or None, base_url=base_url).load()
     limits = {"max_calls": max_calls, "max_tokens": max_tokens, "max_usd": max_usd, "max_seconds": max_seconds}
     of_key: dict[str, Any] = {"max_calls": key_calls, "max_tokens": key_tokens, "max_usd": key_usd}
     operator = Operator(

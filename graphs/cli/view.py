@@ -11,11 +11,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ...nodes.events import Assessed, Escalated, Event
+from ...nodes.events import Arrived, Assessed, Escalated, Event
 from ...state.run import Answer, Candidate
 
 SHOWN = 8
 """Candidates and answers that the live picture shows."""
+LINE = 200
+"""Characters of an answer where it has a line to itself."""
 WIDTH = 60
 """Characters of a model's text in one line."""
 
@@ -24,7 +26,16 @@ def plain(text: str, width: int = WIDTH) -> str:
     """Make a model's text safe for a terminal: one short line without control characters."""
     line = "".join(character if character.isprintable() else " " for character in text)
     line = " ".join(line.split())
-    return line if len(line) <= width else line[: width - 1] + "…"
+    return cut(line, width)
+
+
+def cut(line: str, width: int) -> str:
+    """Cut a line that is too long, behind a word where one ends in its last third."""
+    if len(line) <= width:
+        return line
+    kept = line[: width - 1]
+    word = kept.rfind(" ") if line[width - 1] != " " else len(kept)
+    return (kept[:word].rstrip() if word >= width * 2 // 3 else kept) + "…"
 
 
 class View:
@@ -40,13 +51,26 @@ class View:
         """Take in the outcome."""
 
 
+@dataclass
 class Lines(View):
     """One line on standard error for each event that matters."""
 
+    known: list[str] = field(default_factory=list)
+    """The candidates so far, by whose place they are numbered."""
+
     def show(self, event: Event) -> None:
-        line = described(event)
+        line = self.introduced(event) if event.type == "candidate" else described(event)
         if line:
             print(line, file=sys.stderr, flush=True)  # noqa: T201 - what a command does
+
+    def introduced(self, event: Arrived) -> str:
+        """Tell of a candidate: which one, whence, and its answer; one that is graded later is told of again."""
+        candidate = event.candidate
+        if candidate.id not in self.known:
+            self.known.append(candidate.id)
+        number = self.known.index(candidate.id) + 1
+        way = ", ".join(filter(None, (event.branch, candidate.strategy)))
+        return f"candidate {number} ({way}): {outcome(candidate, LINE)}"
 
     def close(self, answer: Answer) -> None:
         print(summary(answer), file=sys.stderr, flush=True)  # noqa: T201
@@ -108,25 +132,23 @@ def cells(candidate: Candidate) -> tuple[str, ...]:
     return (candidate.branch, candidate.strategy, outcome(candidate), sure, plain(candidate.text, 40))
 
 
-def outcome(candidate: Candidate) -> str:
+def outcome(candidate: Candidate, width: int = 30) -> str:
     """Return the answer, or why there is none."""
     if candidate.error:
-        return plain(candidate.error, 40)
+        return plain(candidate.error, width + 10)
     if candidate.raw is None:
         return "cut off" if candidate.finish == "length" else "no answer"
     passed = candidate.verdict.passed if candidate.verdict else None
-    return plain(candidate.raw, 30) + {True: " ✓", False: " ✗", None: ""}[passed]
+    return plain(candidate.raw, width) + {True: " ✓", False: " ✗", None: ""}[passed]
 
 
 def described(event: Event) -> str:
     """Put an event into one line; empty for one that needs none."""
-    if event.type == "candidate":
-        return f"{event.branch}: {outcome(event.candidate)}"
     if isinstance(event, Assessed | Escalated):
         found = event.assessment
         return f"{event.type}: {found.level}, {found.evidence}, up to {found.compute_budget} calls, {found.plan[-1]}"
     if event.type == "voted":
-        said = ", ".join(f"{plain(answer, 30)} x {count}" for answer, count in list(event.votes.items())[:SHOWN])
+        said = ", ".join(f"{plain(answer)} x {count}" for answer, count in list(event.votes.items())[:SHOWN])
         return f"vote: {said or 'none'}"
     if event.type == "finished":
         return f"{event.branch}: {event.reason}"

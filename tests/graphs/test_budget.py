@@ -62,13 +62,15 @@ async def test_of_several_models_the_dearest_is_reserved_and_the_one_that_answer
     assert {item.model for item in answer.candidates} == {"cheap", "dear"}
     assert answer.spent.usd == pytest.approx(0.005 * pool[0].calls + 0.05 * pool[1].calls)
     refused = create_ponder([*pool, ScriptedModel(name="unknown")], budget={"max_usd": 1})
-    with pytest.raises(UsageError, match="the model's price is unknown"):
+    with pytest.raises(UsageError, match="model 'unknown' has no price"):
         await refused.ainvoke({"problem": "1 + 1?"})
 
 
 async def test_dollars_without_a_price_are_refused_before_the_first_call(tmp_path: Path) -> None:
     model, store = ScriptedModel(), f"sqlite:///{tmp_path}/ponder.db"
-    with pytest.raises(UsageError, match=r"max_usd=1 cannot be kept: the model's price is unknown: put it into the"):
+    with pytest.raises(
+        UsageError, match=r"max_usd=1 cannot be kept: model 'scripted' has no price: set PONDER_PRICES="
+    ):
         await asolve("1 + 1?", model=model, budget=Budget(max_usd=1), store=store, thread_id="t")
     assert model.calls == 0
     assert (await asolve("1 + 1?", model=model, store=store, thread_id="t")).spent.usd is None
