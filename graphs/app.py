@@ -216,6 +216,15 @@ class NamedModel:
         """What a circuit breaker watches."""
         return f"{self.name} {self.base_url or ''}"
 
+    @property
+    def slots(self) -> int | None:
+        """How many calls it works on at once; None: that is its server's business."""
+        if self.name.partition(":")[0] != "local":
+            return None
+        from ..nodes.models.local import SLOTS  # only where it is used
+
+        return SLOTS
+
     async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
         with waiting():
             model = await asyncio.to_thread(load_model, self.name, self.base_url)

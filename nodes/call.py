@@ -67,9 +67,10 @@ class Caller:
         async with AsyncExitStack() as turn:
             slot = self.slot(task)
             try:
-                async with asyncio.timeout(clock.left()):
-                    await pause(task)
-                    await turn.enter_async_context(slot)
+                with task.waiting():
+                    async with asyncio.timeout(clock.left()):
+                        await pause(task)
+                        await turn.enter_async_context(slot)
             except TimeoutError:
                 return Asked(clock.settle("unmade", error=NO_TIME))
             asked = await self.once(task, clock)
@@ -77,15 +78,19 @@ class Caller:
             return asked
 
     def slot(self, task: Task) -> Slot:
-        """Return the call's place among those that all runs of the process make of the model."""
-        limits = task.view.settings
+        """Return the call's place among those that all runs of the process make of the model.
+
+        No more are made than a model in this process works on at once: what it has not begun is not lost with it.
+        """
+        limits, model = task.view.settings, self.whose_turn(task)
+        most = [number for number in (limits.concurrency, getattr(model, "slots", None)) if number is not None]
         per_minute = limits.requests_per_minute, limits.tokens_per_minute
-        limiter = limiter_for(self.whose_turn(task), Limits(limits.concurrency, *per_minute))
+        limiter = limiter_for(model.name, Limits(min(most, default=None), *per_minute))
         return limiter.slot(task.call.worst_tokens)
 
-    def whose_turn(self, task: Task) -> str:
-        """Name the model that is asked: of a pool, the one whose turn it is."""
-        return (self.model.order(task.call.id)[0] if isinstance(self.model, ModelPool) else self.model).name
+    def whose_turn(self, task: Task) -> ChatModel:
+        """Return the model that is asked: of a pool, the one whose turn it is."""
+        return self.model.order(task.call.id)[0] if isinstance(self.model, ModelPool) else self.model
 
     async def once(self, task: Task, clock: Clock) -> Asked:
         """Make the call, and write it down before and after, unless the journal knows its outcome."""
@@ -112,7 +117,7 @@ class Caller:
 
     async def watched(self, messages: list[BaseMessage], request: Request, task: Task, clock: Clock) -> Asked:
         """Make the call in sight of logs and traces."""
-        with watch_call(task.call, self.whose_turn(task), messages, request) as settled:
+        with watch_call(task.call, self.whose_turn(task).name, messages, request) as settled:
             return settled(await self.make(messages, request, task, clock))
 
     async def make(self, messages: list[BaseMessage], request: Request, task: Task, clock: Clock) -> Asked:

@@ -36,6 +36,18 @@ class Task:
     """The wave it flies in, where a settled vote lets stragglers go."""
 
     @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Wait for a turn meanwhile: this vote may still change the outcome of the wave."""
+        if self.flight is None:
+            yield
+            return
+        self.flight.waiting += 1
+        try:
+            yield
+        finally:
+            self.flight.waiting -= 1
+
+    @contextmanager
     def flying(self, generating: "asyncio.Future[Reply]") -> Iterator[None]:
         """Be in the air meanwhile."""
         if self.flight is None:

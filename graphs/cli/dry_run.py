@@ -36,7 +36,7 @@ def explained(told: "Preview") -> Iterator[str]:
     """Say what the figures mean."""
     steps = sum(calls.high for calls in told.branches.values())
     yield "At least: the model agrees with itself at once, in few words. A step that is not needed makes no call."
-    yield "At most: every step makes all its calls, each reply is as long as it may be, each byte of a prompt is a token."
+    yield "At most: every step makes all its calls, replies are as long as they may be, a byte of a prompt is a token."
     if steps > told.calls.high:
         yield f"The steps could make {steps} calls; the limit on calls ends the run at {told.calls.high}."
     yield "No call was made. A call that fails is tried again, and that comes on top."

@@ -180,6 +180,23 @@ async def test_a_resumed_run_keeps_its_budget_and_what_was_cut_off_counts(tmp_pa
     assert (answer.answer, answer.stopped_because) == (None, "max_calls")
 
 
+async def test_what_a_model_had_not_begun_when_the_run_was_cut_off_is_not_lost(tmp_path: Path) -> None:
+    class Small(ScriptedModel):
+        slots = 2
+
+    store, model = f"sqlite:///{tmp_path}/ponder.db", Small(cycle("1", "2", "3"), latency=60, name="small")
+    options: dict[str, Any] = {"model": model, "store": store, "policy": "fixed", "budget": Budget(max_calls=5)}
+    solving = asyncio.create_task(asolve("1 + 1?", thread_id="t", **options))
+    while model.flying < 2:  # noqa: ASYNC110 - likewise
+        await asyncio.sleep(0)
+    solving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await solving
+    model.latency = 0
+    answer = await aresume("t", store=store, model=model)
+    assert (model.calls, answer.spent.calls, answer.spent.lost, model.most_flying) == (5, 3, 2, 2)
+
+
 async def test_calls_of_all_runs_together_keep_the_concurrency_limit() -> None:
     model = ScriptedModel(cycle("1", "2", "3"), latency=0.01, name="limited")
     options: dict[str, Any] = {"policy": "fixed", "budget": Budget(max_calls=8), "concurrency": 3}
