@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, cast
 
-import platformdirs
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -25,13 +24,14 @@ from ..nodes.verifiers.spec import parse_foreign, parse_once, parse_verifier
 from ..nodes.verify import Checks
 from ..state.budget import Budget
 from ..state.calibration import load_calibration
-from ..state.errors import ModelNotSetUp, StoreError, UsageError
+from ..state.errors import ModelNotSetUp, UsageError
 from ..state.pricing import load_prices
 from ..state.run import Problem, RunState
 from ..state.settings import Settings, parse_settings
 from .branches import BRANCHES
 from .kept import Kept
 from .machine import CompiledGraph, Graph, build
+from .stores import default_store
 
 OneModel = str | BaseChatModel | ChatModel
 ModelLike = OneModel | Sequence[OneModel]
@@ -271,24 +271,3 @@ def as_verifier(verifier: VerifierLike | None) -> Verifier | None:
     if isinstance(verifier, str | Mapping):
         return parse_verifier(verifier)
     return Function(verifier) if callable(verifier) else verifier
-
-
-def default_store() -> str:
-    """Return the URL of the store: PONDER_STORE, else one SQLite file in the user's data directory.
-
-    Raises:
-        StoreError: that directory cannot be made.
-
-    """
-    given = os.environ.get("PONDER_STORE")
-    if given:
-        return given
-    folder = platformdirs.user_data_path("ponder", appauthor=False)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"folder {str(folder)!r} for the store cannot be made ({error.strerror}): set PONDER_STORE to a URL "
-            "such as sqlite:///ponder.db"
-        ) from None
-    return f"sqlite:///{folder / 'ponder.db'}"

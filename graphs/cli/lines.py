@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
-from .view import cells, cut, plain
+from .plain import cells, cut, plain
 
 if TYPE_CHECKING:
     from .stored import Stored

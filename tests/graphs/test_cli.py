@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ponder.graphs.app import default_store
-from ponder.graphs.cli.view import plain
+from ponder.graphs.cli.plain import plain
+from ponder.graphs.stores import default_store
 from ponder.state import SQLAlchemySaver, StoreError
 from ponder.state.term import Term
 from tests.fake_server import FakeServer, Said
