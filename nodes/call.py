@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
@@ -35,12 +36,12 @@ class Caller:
     model: ChatModel
     prices: Prices = field(default_factory=dict)
 
-    @property
+    @cached_property
     def price(self) -> Price | None:
         """What a token costs at most, whichever of several models answers; None where that is not known."""
         return highest(self.tariffs)
 
-    @property
+    @cached_property
     def tariffs(self) -> list[Price | None]:
         """The price of each of several models, or of the one; None where it is not known."""
         return [price_of(name, self.prices) for name in self.names]
@@ -48,8 +49,12 @@ class Caller:
     @property
     def names(self) -> list[str]:
         """The name of each of several models, or of the one."""
-        members = self.model.members if isinstance(self.model, ModelPool) else [self.model]
-        return [member.name for member in members]
+        return [member.name for member in (self.pool.members if self.pool else [self.model])]
+
+    @cached_property
+    def pool(self) -> ModelPool | None:
+        """Several models; None where there is one. To look whether an object has a protocol takes long."""
+        return self.model if isinstance(self.model, ModelPool) else None
 
     @property
     def unpriced(self) -> list[str]:
@@ -90,7 +95,7 @@ class Caller:
 
     def whose_turn(self, task: Task) -> ChatModel:
         """Return the model that is asked: of a pool, the one whose turn it is."""
-        return self.model.order(task.call.id)[0] if isinstance(self.model, ModelPool) else self.model
+        return self.pool.order(task.call.id)[0] if self.pool else self.model
 
     async def once(self, task: Task, clock: Clock) -> Asked:
         """Make the call, and write it down before and after, unless the journal knows its outcome."""

@@ -75,8 +75,8 @@ def task_of(ref: CallRef, config: RunnableConfig, enough: Enough | None = None) 
     saver = given.get("__pregel_checkpointer")
     journal = None
     # With durability "exit" nothing is stored before the end: a killed run leaves nothing that could ask the journal.
-    if isinstance(saver, JournalKeeper) and given.get("__pregel_durability") != "exit":
-        journal = saver.journal(str(given["thread_id"]), given["checkpoint_map"])
+    if hasattr(saver, "journal") and given.get("__pregel_durability") != "exit":
+        journal = cast("JournalKeeper", saver).journal(str(given["thread_id"]), given["checkpoint_map"])
     return Task(call, view, journal, board(view, call.id, enough) if enough else None)
 
 
