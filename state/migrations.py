@@ -69,6 +69,11 @@ def slim_indexes(connection: Connection) -> None:
         connection.execute(text("DROP INDEX IF EXISTS ponder_recent"))
 
 
+def create_spending(connection: Connection) -> None:
+    """Create the table of what the endpoint's keys have spent."""
+    create(connection, "ponder_spending")
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     create_first_tables,
     create_leases,
@@ -77,6 +82,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     extend_lists,
     forget_absent_values,
     slim_indexes,
+    create_spending,
 )
 """Only ever append; a table that has landed changes by a new step."""
 NEWEST = len(MIGRATIONS)

@@ -28,7 +28,9 @@ def serve(
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Most tokens of one request.")] = None,
     max_usd: Annotated[float | None, typer.Option(min=0, help="Most US dollars of one request.")] = None,
     max_seconds: Annotated[float | None, typer.Option(min=0, help="Most seconds of work of one request.")] = None,
-    key_calls: Annotated[int | None, typer.Option(min=1, help="Most model calls of each key.")] = None,
+    key_calls: Annotated[
+        int | None, typer.Option(min=1, help="Most model calls of each key, over restarts with --store.")
+    ] = None,
     key_tokens: Annotated[int | None, typer.Option(min=1, help="Most tokens of each key.")] = None,
     key_usd: Annotated[float | None, typer.Option(min=0, help="Most US dollars of each key.")] = None,
     allow_verifier: Annotated[list[str] | None, typer.Option(help="A spec that requests may name; may repeat.")] = None,
