@@ -164,6 +164,15 @@ def test_what_cannot_be_used_is_a_400_that_says_what(
     assert model.calls == before
 
 
+def test_a_schema_that_the_model_never_meets_is_answered_by_what_came_closest_and_says_so(served: Served) -> None:
+    wanted = {"type": "object", "properties": {"city": {"type": "integer"}}, "required": ["city"]}
+    asked = {**ASKED, "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": wanted}}}
+    answer = httpx.post(f"{served.url}/v1/chat/completions", json=asked | {"ponder": {"max_samples": 2}})
+    said = answer.json()
+    assert (answer.status_code, said["choices"][0]["message"]["content"]) == (200, '{"city": "Oslo"}')
+    assert (said["ponder"]["answer"], said["ponder"]["confidence"]) == (None, 0)
+
+
 def test_an_allowed_verifier_decides() -> None:
     with serving(ScriptedModel(lambda _, number: f"Answer: {number}"), verifiers=("regex:[3-9]",)) as served:
         asked = ASKED | {"ponder": {"verifier": "regex:[3-9]"}}
