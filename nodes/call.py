@@ -42,24 +42,25 @@ class Caller:
         return highest(self.tariffs)
 
     @cached_property
-    def tariffs(self) -> list[Price | None]:
-        """The price of each of several models, or of the one; None where it is not known."""
-        return [price_of(name, self.prices) for name in self.names]
-
-    @property
-    def names(self) -> list[str]:
-        """The name of each of several models, or of the one."""
-        return [member.name for member in (self.pool.members if self.pool else [self.model])]
-
-    @cached_property
     def pool(self) -> ModelPool | None:
         """Several models; None where there is one. To look whether an object has a protocol takes long."""
         return self.model if isinstance(self.model, ModelPool) else None
 
+    @cached_property
+    def members(self) -> tuple[str, ...]:
+        """The names of several models; none where there is one."""
+        return tuple(member.name for member in self.pool.members) if self.pool else ()
+
+    @cached_property
+    def tariffs(self) -> list[Price | None]:
+        """The price of each of several models, or of the one; None where it is not known."""
+        return [price_of(name, self.prices) for name in self.members or [self.model.name]]
+
     @property
     def unpriced(self) -> list[str]:
         """Those whose price is not known."""
-        return [name for name, price in zip(self.names, self.tariffs, strict=True) if price is None]
+        names = self.members or [self.model.name]
+        return [name for name, price in zip(names, self.tariffs, strict=True) if price is None]
 
     async def ask(self, task: Task) -> Asked:
         """Make the call when its turn has come, unless the journal knows its outcome.
@@ -95,13 +96,15 @@ class Caller:
 
     def whose_turn(self, task: Task) -> ChatModel:
         """Return the model that is asked: of a pool, the one whose turn it is."""
-        return self.pool.order(task.call.id)[0] if self.pool else self.model
+        call = task.call
+        return self.pool.order(call.id, call.model)[0] if self.pool else self.model
 
     async def once(self, task: Task, clock: Clock) -> Asked:
         """Make the call, and write it down before and after, unless the journal knows its outcome."""
         call = task.call
         form = form_for(task.view, call)
-        request = Request(call.temperature, call.max_tokens, seed(task), clock.timeout(), call.id, call.kind, form)
+        sampling = call.temperature, call.max_tokens, seed(task), clock.timeout()
+        request = Request(*sampling, call.id, call.model, call.kind, form, task.view.settings.n)
         messages = prompt_for(task.view, task.call)
         if task.journal is None:
             return await self.watched(messages, request, task, clock)

@@ -36,10 +36,14 @@ class Request:
     """Seconds."""
     place: str = ""
     """The call's place in the run, with its attempt: a pool of models chooses by it."""
+    model: str = ""
+    """The member of a pool that is asked for it; empty: whose turn it is."""
     kind: CallKind = "sample"
     """What the call is for."""
     form: Form = PLAIN
     """What the reply may be, beyond a text."""
+    n: int = 1
+    """Calls of one prompt that may share a request."""
 
 
 class CallFailed(Exception):  # noqa: N818 - control flow between a model and its caller
@@ -96,8 +100,8 @@ class ModelPool(Protocol):
         """The models."""
         ...
 
-    def order(self, place: str) -> Sequence[ChatModel]:
-        """Return the members in the order in which they are asked for the call at a place."""
+    def order(self, place: str, model: str = "") -> Sequence[ChatModel]:
+        """Return the members in the order in which they are asked for the call at a place, or by its wish."""
         ...
 
 

@@ -30,10 +30,32 @@ def reason_to_stop(view: View, left: int) -> str:
         return "lead cannot be caught"
     if lead_kept(first, second, left) >= view.settings.stop_threshold:
         return "confident"
-    share = view.settings.least_share
-    heard = view.heard
-    enough = len(heard) >= view.settings.probes + view.settings.window
-    return "no quorum" if share and enough and first <= share * len(heard) else ""
+    share, heard = view.settings.least_share, len(view.heard)
+    return "no quorum" if share and heard >= quorate(view) and first <= share * heard else ""
+
+
+def quorate(view: View) -> int:
+    """Return from how many candidates on the lack of a quorum ends a vote."""
+    return view.settings.probes + view.settings.window
+
+
+def samples_to_ask(view: View, left: int) -> int:
+    """Return how many samples to ask for at once: a window, and no more than could end the vote one way or the other.
+
+    Were they all for the leader, it would be settled; and as soon as a quorum counts, it is looked for.
+    """
+    most = min(left, view.settings.window)
+    first, second = top_two(tally(view.votes))
+    if view.exact or not first:
+        return most
+    sure = view.settings.stop_threshold
+    ends = (
+        n
+        for n in range(1, most)
+        if max(lead_probability(first + n, second), lead_kept(first + n, second, left - n)) >= sure
+    )
+    missing = quorate(view) - len(view.heard)
+    return min(next(ends, most), missing if view.settings.least_share and missing > 0 else most)
 
 
 def settled(view: View) -> bool:

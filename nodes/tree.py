@@ -16,6 +16,18 @@ class Node:
     """Empty: made from the start."""
     closed: bool = False
     """Nothing is to be made from it: it is finished, or equal to an earlier one."""
+    model: str = ""
+    """Who made it."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """One attempt to make."""
+
+    node: Node | None = None
+    """What it works on; None: it is made from the start."""
+    model: str = ""
+    """Which of several models is asked; empty: whose turn it is."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,8 @@ class Tree:
     """The nodes in the order in which they came: each behind the one it was made from."""
 
     nodes: Sequence[Node]
+    models: Sequence[str] = ()
+    """Several models that can be asked; empty where there is one."""
 
     @cached_property
     def children(self) -> dict[str, list[Node]]:

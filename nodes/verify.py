@@ -49,7 +49,7 @@ class Checks:
         view = View(branch, state)
         callers = {id(caller): caller for caller in (self.caller, self.grader(view.problem))}
         price = highest([tariff for caller in callers.values() for tariff in caller.tariffs])
-        return replace(view, exact=kind_of(self.of(view.problem)) == "exact", price=price)
+        return replace(view, exact=kind_of(self.of(view.problem)) == "exact", price=price, models=self.caller.members)
 
     def typed(self, problem: Problem) -> Problem:
         """Return the problem with the type of answer that its verifier reads, unless it says one itself."""

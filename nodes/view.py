@@ -24,6 +24,8 @@ class View:
     """A verifier decides which candidates are right."""
     price: Price | None = None
     """What the model costs, where that is known."""
+    models: tuple[str, ...] = ()
+    """Several models that can be asked; empty where there is one."""
 
     @property
     def problem(self) -> Problem:
@@ -123,6 +125,7 @@ class View:
         strategy: str = "",
         parents: tuple[str, ...] = (),
         temperature: float | None = None,
+        model: str = "",
     ) -> Call:
         """Describe one call at its place in the run; what is not said here follows from the settings."""
         return Call(
@@ -131,6 +134,7 @@ class View:
             branch=self.branch,
             strategy=strategy,
             parents=parents,
+            model=model,
             max_tokens=self.settings.max_tokens,
             temperature=next(given for given in (temperature, self.settings.temperature, 0.7) if given is not None),
         )

@@ -61,6 +61,8 @@ class Call(BaseModel):
     """Name of the prompting strategy, for samples."""
     parents: tuple[str, ...] = ()
     """Ids of the candidates this call works on."""
+    model: str = ""
+    """Which of several models is asked; empty: whose turn it is."""
     state: CallState = "reserved"
     worst_tokens: NonNegativeInt = 0
     """Most tokens the call can cost: the prompt's bytes and max_tokens."""

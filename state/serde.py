@@ -6,10 +6,12 @@ surrogates into question marks. Here they are written as constructor calls, whic
 
 import dataclasses
 import os
+import weakref
 from collections import deque
 from collections.abc import Iterable
 from enum import Enum
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import ormsgpack
@@ -28,7 +30,10 @@ from langgraph.checkpoint.serde.jsonplus import (
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from pydantic import BaseModel
 
+from .budget import Call
 from .errors import StoreError
+from .growth import array
+from .run import Candidate, Visit
 
 OPTIONS = (
     (_option & ~ormsgpack.OPT_REPLACE_SURROGATES) | ormsgpack.OPT_PASSTHROUGH_BIG_INT | ormsgpack.OPT_PASSTHROUGH_TUPLE
@@ -37,8 +42,13 @@ HARMLESS = (int, str, tuple, dict, complex, Fraction)
 """Types that are built from their parts and run nobody's code."""
 SEND = ("langgraph.types", "Send")
 """By its name: to import it takes a second, and who lists runs needs none."""
+RECORDS = frozenset({Candidate, Call, Visit})
+"""Nobody changes them, and they stand in lists that are written whenever they grow."""
 KEY_SIZES = {16, 24, 32}
 SMALL = 2**63
+
+written: dict[int, tuple["weakref.ref[Any]", bytes]] = {}
+"""The number of a record that lives -> its bytes."""
 
 
 class Serializer(JsonPlusSerializer):
@@ -51,6 +61,8 @@ class Serializer(JsonPlusSerializer):
     def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
         if obj is None or isinstance(obj, (bytes, bytearray)):
             return super().dumps_typed(obj)
+        if type(obj) is list and RECORDS.issuperset(map(type, obj)):
+            return "msgpack", array(len(obj), b"".join(map(packed, obj)))
         return "msgpack", pack(obj)
 
 
@@ -71,6 +83,16 @@ def make_serde(allowed: Iterable[type]) -> SerializerProtocol:
         return EncryptedSerializer.from_pycryptodome_aes(serde=plain, key=key)
     except ImportError:
         raise StoreError("PONDER_AES_KEY needs a cipher: install ponder[encryption]") from None
+
+
+def packed(record: Any) -> bytes:
+    """Write a record, once as long as it lives."""
+    number = id(record)
+    known = written.get(number)
+    if known is None or known[0]() is not record:
+        forget = partial(written.pop, number, None)
+        known = written[number] = weakref.ref(record, lambda _: forget()), pack(record)
+    return known[1]
 
 
 def pack(value: object) -> bytes:

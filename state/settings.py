@@ -17,7 +17,7 @@ ASSESSORS = "probe, ask, logprob, learned:FILE, or fixed:N with the difficulty N
 PRESETS: dict[Effort, tuple[float, int, float]] = {
     "low": (0.75, 4, 1 / 3),
     "fast": (0.80, 8, 1 / 3),
-    "balanced": (0.90, 16, 1 / 3),
+    "balanced": (0.90, 32, 1 / 3),
     "thorough": (0.95, 40, 0.0),
 }
 """Effort -> the stop threshold of the vote, the most samples, and the quorum."""
@@ -54,7 +54,7 @@ class Settings(BaseModel):
     """Upper end of difficulty x 10, in calls."""
     probes: PositiveInt = 3
     window: PositiveInt = 4
-    """Samples of the parallel branch, or attempts of `ab_mcts`, that are in flight at once."""
+    """Most samples of the parallel branch, or attempts of `ab_mcts`, that are in flight at once."""
     max_rounds: PositiveInt = 3
     """Critique and revision rounds of the refine branch, in each of its chains."""
     max_iterations: PositiveInt = 10
@@ -69,6 +69,8 @@ class Settings(BaseModel):
     """None: 0.7, and 0 where one answer is asked for."""
     max_tokens: PositiveInt = 512
     """Output tokens of one call."""
+    n: PositiveInt = 1
+    """Most samples of one prompt that one request asks for, where the server can; each is a call nevertheless."""
     retries: int = Field(default=2, ge=0)
     """Further attempts of a call that failed for a passing reason; each counts as a call."""
     call_timeout: float = Field(default=120.0, gt=0)

@@ -6,7 +6,7 @@ Self-consistency (Wang et al. 2022, arXiv:2203.11171) with the stop rule of Adap
 
 from ...nodes.dispatch import Done, Wave
 from ...nodes.prompts import STRATEGIES
-from ...nodes.stopping import reason_to_stop, samples_left
+from ...nodes.stopping import reason_to_stop, samples_left, samples_to_ask
 from ...nodes.view import View
 from ...nodes.vote import tally, top_two
 
@@ -23,12 +23,11 @@ def plan(view: View) -> Wave | Done:
         return Done(reason, windows)
     if left <= 0:
         return Done("samples drawn", windows)
-    size = min(left, WIDEST_WINDOW if fixed else view.settings.window)
+    size = min(left, WIDEST_WINDOW) if fixed else samples_to_ask(view, left)
     names, asked = tuple(STRATEGIES), len({call.candidate_id for call in view.own if call.kind == "sample"})
-    return Wave(
-        [view.call("sample", windows, index, strategy=names[(asked + index) % len(names)]) for index in range(size)],
-        windows,
-    )
+    # Samples that may share a request have one prompt.
+    strategies = [names[(asked + index) // view.settings.n % len(names)] for index in range(size)]
+    return Wave([view.call("sample", windows, at, strategy=name) for at, name in enumerate(strategies)], windows)
 
 
 def enough(view: View, flying: int) -> bool:

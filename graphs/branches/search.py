@@ -10,9 +10,9 @@ from ...nodes.critique import Feedback, feedback_on, usable
 from ...nodes.dispatch import Done, Wave
 from ...nodes.prompts import STEPWISE, STRATEGIES
 from ...nodes.searches import SEARCHES
-from ...nodes.tree import Node, Tree
+from ...nodes.tree import Move, Node, Tree
 from ...nodes.view import View
-from ...state.budget import Call
+from ...state.budget import Call, CallKind
 from ...state.run import Candidate
 
 INITIAL = 3
@@ -43,21 +43,23 @@ def plan(view: View) -> Wave | Done:
     patience = view.settings.patience
     if rounds >= patience and not gained(view, nodes, known, 2 * (rounds - patience)):
         return Done("patience", rounds)
-    tree = Tree(tree_of(candidates, {node.id: known[node.id].score for node in nodes}))
+    tree = Tree(tree_of(candidates, {node.id: known[node.id].score for node in nodes}), view.models)
     wanted = SEARCHES[view.settings.search](tree, view.settings)
     first = 0 if stepwise and not view.own else 2 + 2 * rounds
-    calls = [work(view, first, index, node) for index, node in enumerate(wanted)]
+    calls = [work(view, first, index, move) for index, move in enumerate(wanted)]
     return Wave(calls, rounds) if calls else Done("queue empty", rounds)
 
 
-def work(view: View, at: int, index: int, node: Node | None) -> Call:
+def work(view: View, at: int, index: int, move: Move) -> Call:
     """Ask for a new attempt, for another one than a node, or for its next step."""
-    parents = (node.id,) if node else ()
+    parents = (move.node.id,) if move.node else ()
     if view.settings.search == "beam":
         return view.call("step", at, index, strategy=STEPWISE, parents=parents)
-    if node is None:
-        return view.call("sample", at, index, strategy=tuple(STRATEGIES)[(at + index) % len(STRATEGIES)])
-    return view.call("revise" if view.settings.search == "ab_mcts" else "expand", at, index, parents=parents)
+    if move.node is None:
+        strategy = tuple(STRATEGIES)[(at + index) % len(STRATEGIES)]
+        return view.call("sample", at, index, strategy=strategy, model=move.model)
+    kind: CallKind = "revise" if view.settings.search == "ab_mcts" else "expand"
+    return view.call(kind, at, index, parents=parents, model=move.model)
 
 
 def turn(call: Call) -> int:
@@ -105,5 +107,5 @@ def tree_of(candidates: Sequence[Candidate], scores: dict[str, float]) -> list[N
         first = firsts.setdefault(identity(item), item.id)
         parent = item.parents[0] if item.parents and item.parents[0] in scores else ""
         finished = part(item) and item.answer is not None
-        nodes.append(Node(item.id, scores[first], parent, closed=finished or first != item.id))
+        nodes.append(Node(item.id, scores[first], parent, finished or first != item.id, item.model))
     return nodes

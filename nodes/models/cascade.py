@@ -5,7 +5,6 @@ FrugalGPT, Chen et al. 2023, arXiv:2305.05176.
 
 from dataclasses import dataclass
 
-from ..ports import ChatModel
 from .pool import Pool
 
 
@@ -22,11 +21,10 @@ class Cascade(Pool):
         """The names of all members; a reply names the one that gave it."""
         return " > ".join(member.name for member in self.members)
 
-    def order(self, place: str) -> list[ChatModel]:
-        """Return the members in the order in which they are asked for the call at a place."""
+    def turn(self, place: str) -> int:
+        """Return whose turn it is at a place."""
         made, _, attempt = place.partition("#")
         _, branch, window, _ = made.split("-")
         top = len(self.members) - 1
         steps = {"assess": 0, "direct": 0, "parallel": 1 + int(window)}
-        first = (min(steps.get(branch, top), top) + int(attempt or 0)) % len(self.members)
-        return [*self.members[first:], *self.members[:first]]
+        return min(steps.get(branch, top), top) + int(attempt or 0)

@@ -125,6 +125,7 @@ class LangChainModel:
             "max_tokens": request.max_tokens,
             "seed": request.seed,
             "logprobs": True,
+            "n": request.n if self.on_background and request.n > 1 else None,
         }
         fields = type(self.model).model_fields
         return {key: value for key, value in wanted.items() if key in fields and key not in self.learned.refused}

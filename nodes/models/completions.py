@@ -10,10 +10,11 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
 from langchain_openai import ChatOpenAI
 from langchain_openai.chat_models.base import BaseChatOpenAI
-from pydantic import BaseModel
+from pydantic import BaseModel, PrivateAttr
 
 from ...state.budget import Usage
 from .failures import ReportedError, Unreadable, in_short
+from .together import Together
 from .usage import reported
 
 SPECIAL = {"response_format", "extra_body", "extra_headers", "extra_query", "timeout"}
@@ -109,8 +110,11 @@ def as_reported(usage: Usage) -> dict[str, Any]:
 class Posting(BaseChatOpenAI):
     """Posts a request as it is: the client's typed method transforms it, parses the reply and checks both.
 
-    That, and LangChain's thread for reading each reply, takes as long as the HTTP does.
+    That, and LangChain's thread for reading each reply, takes as long as the HTTP does. With `n`, so many calls of one
+    prompt share a request.
     """
+
+    _together: Together = PrivateAttr(default_factory=Together)
 
     async def _agenerate(
         self,
@@ -122,9 +126,11 @@ class Posting(BaseChatOpenAI):
         payload = self._get_request_payload(messages, stop=stop, **kwargs)
         if SPECIAL & payload.keys() or self._use_responses_api(payload):
             return await super()._agenerate(messages, stop, run_manager, **kwargs)
-        return self._create_chat_result(
-            await self.root_async_client.post("/chat/completions", body=payload, cast_to=object)
-        )
+        return self._create_chat_result(await self._together.post(payload, self._post))
+
+    async def _post(self, payload: dict[str, Any]) -> object:
+        found: object = await self.root_async_client.post("/chat/completions", body=payload, cast_to=object)
+        return found
 
     def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
         return super()._create_chat_result(clean(response), generation_info)

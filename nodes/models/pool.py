@@ -35,18 +35,24 @@ class Pool:
         """The names of all members; a reply names the one that gave it."""
         return " | ".join(member.name for member in self.members)
 
-    def order(self, place: str) -> list[ChatModel]:
-        """Return the members in the order in which they are asked for the call at a place.
+    def order(self, place: str, model: str = "") -> list[ChatModel]:
+        """Return the members in the order in which they are asked for the call at a place, or by its wish.
 
         The numbers in the place (step, round, index, attempt) are added up, so that the calls of a wave are dealt out
         evenly, the next attempt is the next member's, and a resumed run asks whom it asked before.
         """
-        first = sum(map(int, re.findall(r"\d+", place))) % len(self.members)
+        names = [member.name for member in self.members]
+        attempt = int(place.partition("#")[2] or 0)
+        first = (names.index(model) + attempt if model in names else self.turn(place)) % len(self.members)
         return [*self.members[first:], *self.members[:first]]
 
-    def admitted(self, place: str) -> Iterator[ChatModel]:
+    def turn(self, place: str) -> int:
+        """Return whose turn it is at a place."""
+        return sum(map(int, re.findall(r"\d+", place)))
+
+    def admitted(self, place: str, model: str) -> Iterator[ChatModel]:
         """Yield the members to ask: those whose breaker admits a call; where none does, the first one all the same."""
-        order, asked = self.order(place), False
+        order, asked = self.order(place, model), False
         for member in order:
             if self.breaker(member).admits():
                 asked = True
@@ -67,7 +73,7 @@ class Pool:
 
         """
         failures: list[CallFailed | ModelUnreachable] = []
-        for member in self.admitted(request.place):
+        for member in self.admitted(request.place, request.model):
             try:
                 return await self.ask(member, messages, request)
             except (CallFailed, ModelUnreachable) as error:

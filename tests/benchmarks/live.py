@@ -1,6 +1,7 @@
 """Solve real problems live on the embedded model, by each policy: how many are right, for how many calls.
 
-`uv run python -m tests.benchmarks.live [--count 20] [--policies direct,parallel,…]`
+`uv run python -m tests.benchmarks.live [--count 20] [--policies direct,parallel,…] [--verified]`; `--verified` tells
+each run, by an exact verifier, whether a candidate is right.
 """
 
 import argparse
@@ -8,6 +9,7 @@ import gzip
 import json
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from ponder.graphs import solve
 from ponder.nodes.answers import equal, infer_type
-from ponder.state.run import PERSISTED
+from ponder.state.run import PERSISTED, Candidate, Problem, Verdict
 
 DATA = Path(__file__).parent.parent / "data" / "smollm2_samples.jsonl.gz"
 POLICIES = "direct,parallel,refine,search,adaptive"
@@ -39,19 +41,33 @@ def right(problem: dict[str, Any], answer: str | None) -> bool:
     return answer is not None and equal(answer, problem["answer"], infer_type(question), question=question)
 
 
+def checking(problem: dict[str, Any]) -> Callable[[Problem, Candidate], Verdict]:
+    """Return an exact verifier: it knows the gold answer, and says no more than whether a candidate has it."""
+
+    def check(_: Problem, candidate: Candidate) -> Verdict:
+        passed = right(problem, candidate.raw)
+        return Verdict(score=float(passed), passed=passed, feedback="" if passed else "the answer is wrong")
+
+    return check
+
+
 def main() -> None:
     """Print one row a problem and policy, then the totals."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--policies", default=POLICIES)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--verified", action="store_true")
     asked = parser.parse_args()
     totals: dict[str, list[float]] = defaultdict(lambda: [0, 0, 0, 0])
     store = InMemorySaver().with_allowlist([(kind.__module__, kind.__name__) for kind in PERSISTED])
     for problem in problems(asked.count):
         for policy in asked.policies.split(","):
             clock = time.perf_counter()
-            answer = solve(problem["question"], policy=policy, store=store, seed=asked.seed, max_tokens=96)
+            verifier = checking(problem) if asked.verified else None
+            answer = solve(
+                problem["question"], policy=policy, verifier=verifier, store=store, seed=asked.seed, max_tokens=96
+            )
             good = right(problem, answer.answer)
             contained = any(right(problem, candidate.raw) for candidate in answer.candidates)
             row = (good, contained, answer.spent.calls, time.perf_counter() - clock)

@@ -161,7 +161,22 @@ async def test_parallel_stops_when_the_lead_cannot_be_caught() -> None:
     answer = await run(
         ScriptedModel(lambda _, number: f"Answer: {answers[number]}"), policy="parallel", threshold=0.999, max_samples=9
     )
-    assert (answer.spent.calls, answer.route[-1].stopped) == (8, "lead cannot be caught")
+    assert (answer.spent.calls, answer.route[-1].stopped) == (6, "lead cannot be caught")
+
+
+async def test_a_window_holds_no_more_samples_than_could_settle_the_vote() -> None:
+    answers = ["1", "1", "1", "2", "1", "1", "1", "1"]
+    model = ScriptedModel(lambda _, number: f"Answer: {answers[number]}")
+    answer = await run(model, policy="parallel", threshold=0.9, max_samples=500)
+    # 3 to 1 after the first window; 5 to 1 is enough.
+    assert (answer.spent.calls, answer.route[-1].stopped) == (6, "confident")
+
+
+async def test_a_window_ends_where_the_lack_of_a_quorum_counts() -> None:
+    answers = ["1", "1", "2", "3", "2", "4", "3", "5", "6"]
+    model = ScriptedModel(lambda _, number: f"Answer: {answers[number % 9]}")
+    answer = await run(model, policy="parallel", threshold=0.9)
+    assert [(visit.calls, visit.stopped) for visit in answer.route if visit.branch == "parallel"] == [(7, "no quorum")]
 
 
 async def test_refine_drafts_in_four_parts_then_alternates_critique_and_revision() -> None:

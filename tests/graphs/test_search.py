@@ -10,7 +10,7 @@ from ponder.graphs import create_ponder
 from ponder.nodes.ports import Reply, Request
 from ponder.state import Answer, Budget, Problem, Verdict
 from ponder.state.run import Candidate, RunInput
-from tests.fakes import ScriptedModel, kind_of
+from tests.fakes import Script, ScriptedModel, kind_of
 
 GOAL = 40
 
@@ -36,10 +36,19 @@ async def run(model: ScriptedModel, **settings: Any) -> Answer:
     return answer
 
 
-@pytest.mark.parametrize("search", ["best_first", "ab_mcts"])
-async def test_a_search_climbs_to_a_goal_that_no_single_sample_reaches(search: str) -> None:
-    found = await run(ScriptedModel(climber), policy="search", search=search, verifier=closeness, max_iterations=60)
-    sampled = await run(ScriptedModel(climber), policy="parallel", verifier=closeness, budget=Budget(max_calls=60))
+def strider(prompt: str, number: int) -> str:
+    """Guess low; told how far off an attempt is, go most of the way."""
+    if kind_of(prompt) != "improve":
+        return f"Answer: {number % 5}"
+    before, off = (int(re.findall(pattern, prompt)[-1]) for pattern in (r"Answer: (\d+)", r"off by (\d+)"))
+    return f"Answer: {before + (2 * off + 2) // 3 - number % 2}"
+
+
+@pytest.mark.parametrize(("search", "script"), [("best_first", climber), ("ab_mcts", strider)])
+async def test_a_search_climbs_to_a_goal_that_no_single_sample_reaches(search: str, script: Script) -> None:
+    settings = {"search": search, "max_iterations": 60, "patience": 20}
+    found = await run(ScriptedModel(script), policy="search", verifier=closeness, **settings)
+    sampled = await run(ScriptedModel(script), policy="parallel", verifier=closeness, budget=Budget(max_calls=60))
     assert (found.answer, found.decided_by) == ("40", "verified")
     assert sampled.decided_by != "verified"
 
@@ -116,3 +125,14 @@ async def test_two_hundred_attempts_are_searched_without_asking_one_twice() -> N
     settings = {"max_iterations": 60, "max_compute_budget": 200, "verifier": closeness, "patience": 60}
     answer = await run(model, policy="search", search="ab_mcts", **settings)
     assert answer.route[0].calls == 200
+
+
+async def test_a_search_over_several_models_comes_to_ask_the_one_that_scores() -> None:
+    weak = ScriptedModel(lambda _prompt, number: f"Answer: {number % 5}", name="weak")
+    strong = ScriptedModel(lambda _prompt, number: f"Answer: {20 + number % 12}", name="strong")
+    settings: dict[str, Any] = {"search": "ab_mcts", "max_iterations": 30, "patience": 30, "seed": 1}
+    graph = create_ponder([weak, strong], policy="search", verifier=closeness, budget=Budget(max_calls=60), **settings)
+    answer: Answer = (await graph.ainvoke({"problem": "Which number?"}))["answer"]
+    asked = {account.name: account.candidates for account in answer.accounts if account.by == "model"}
+    assert asked == {"weak": weak.calls, "strong": strong.calls}
+    assert strong.calls > 1.5 * weak.calls

@@ -11,7 +11,7 @@ from ponder.nodes.searches import SEARCHES
 from ponder.nodes.searches.ab_mcts import ab_mcts
 from ponder.nodes.searches.beam import beam
 from ponder.nodes.searches.best_first import best_first
-from ponder.nodes.tree import Node, Tree
+from ponder.nodes.tree import Move, Node, Tree
 from ponder.state.settings import Settings
 
 
@@ -31,7 +31,7 @@ def test_a_search_chooses_open_nodes_and_chooses_alike_when_it_is_asked_again(tr
     settings = Settings(seed=seed)
     chosen = SEARCHES[name](tree, settings)
     assert chosen == SEARCHES[name](Tree(list(tree.nodes)), settings)
-    assert all(node is None or (node in tree.nodes and not node.closed) for node in chosen)
+    assert all(move.node is None or (move.node in tree.nodes and not move.node.closed) for move in chosen)
 
 
 @given(trees())
@@ -49,26 +49,30 @@ def test_best_first_varies_each_node_once_and_the_best_first() -> None:
     nodes = [Node("a", 0.2), Node("b", 0.9), Node("c", 0.9), Node("d", 1, "b"), Node("e", 1, closed=True)]
     order: list[str] = []
     while chosen := best_first(Tree(nodes), Settings()):
-        assert chosen[0] is not None
         assert chosen == [chosen[0]] * 2
-        order.append(chosen[0].id)
-        nodes += [Node(f"{chosen[0].id}{index}", 0, chosen[0].id, closed=True) for index in range(2)]
+        best = ids(chosen)[0]
+        order.append(best)
+        nodes += [Node(f"{best}{index}", 0, best, closed=True) for index in range(2)]
     assert order == ["d", "c", "a"]
 
 
 def test_a_beam_keeps_the_best_partial_solutions_of_its_last_depth() -> None:
     settings = Settings(beam_width=2)
-    assert beam(Tree([]), settings) == [None] * 4
+    assert beam(Tree([]), settings) == [Move()] * 4
     first = [Node("a", 0.9), Node("b", 0.1), Node("c", 0.5), Node("d", 1, closed=True)]
-    assert [node and node.id for node in beam(Tree(first), settings)] == ["a", "a", "c", "c"]
+    assert ids(beam(Tree(first), settings)) == ["a", "a", "c", "c"]
     second = [*first, Node("aa", 0.1, "a"), Node("ca", 0.3, "c", closed=True)]
-    assert [node and node.id for node in beam(Tree(second), settings)] == ["aa", "aa"]
+    assert ids(beam(Tree(second), settings)) == ["aa", "aa"]
     assert beam(Tree([Node("a", 1, closed=True)]), settings) == []
+
+
+def ids(moves: list[Move]) -> list[str]:
+    return [move.node.id if move.node else "" for move in moves]
 
 
 def counts(nodes: list[Node]) -> Counter[str]:
     drawn = (ab_mcts(Tree(nodes), Settings(seed=seed, window=5)) for seed in range(200))
-    return Counter(node.id if node else "" for draws in drawn for node in draws)
+    return Counter(place for draws in drawn for place in ids(draws))
 
 
 def test_ab_mcts_goes_wider_where_new_attempts_do_well_and_deeper_where_they_do_not() -> None:
@@ -84,4 +88,15 @@ def test_ab_mcts_draws_from_the_beta_posterior_of_the_paper() -> None:
     draws, random = 20_000, Random(1)  # noqa: S311 - nothing secret
     expected = sum(random.betavariate(1.3, 0.7) >= random.betavariate(0.5, 0.5) for _ in range(draws)) / draws
     seen = [ab_mcts(Tree([Node("a", 0.8)]), Settings(seed=seed, window=20)) for seed in range(200)]
-    assert sum(node is None for draws in seen for node in draws) / 4000 == pytest.approx(expected, abs=0.03)
+    assert sum(move.node is None for draws in seen for move in draws) / 4000 == pytest.approx(expected, abs=0.03)
+
+
+def test_ab_mcts_asks_the_model_whose_attempts_score_better_and_forgets_none() -> None:
+    nodes = [Node(str(index), 0.9 if index % 2 else 0.2, model="good" if index % 2 else "bad") for index in range(10)]
+    tree = Tree(nodes, ("good", "bad"))
+    moves = [move for seed in range(200) for move in ab_mcts(tree, Settings(seed=seed, window=5))]
+    wider = Counter(move.model for move in moves if move.node is None)
+    assert wider["good"] > 5 * wider["bad"]
+    # Below a node nobody has tried yet, each is as likely.
+    deeper = Counter(move.model for move in moves if move.node is not None)
+    assert 0.6 < deeper["good"] / deeper["bad"] < 1.6

@@ -11,7 +11,8 @@ from sqlalchemy import func, select
 
 from ponder.state import SQLAlchemySaver, StoreError
 from ponder.state.growth import joined
-from ponder.state.serde import Serializer
+from ponder.state.run import Candidate
+from ponder.state.serde import Serializer, pack
 from ponder.state.tables import blobs
 from tests.state.savers import count, made, on, put, values_of
 
@@ -193,3 +194,13 @@ def test_arrays_of_any_length_are_joined(items: int) -> None:
     serde, numbers = Serializer(), [number % 100 for number in range(items)]
     halves = [serde.dumps_typed(numbers[: items // 2])[1], serde.dumps_typed(numbers[items // 2 :])[1]]
     assert joined(halves) == serde.dumps_typed(numbers)[1]
+
+
+@given(st.lists(st.text(max_size=20) | st.just("half a \ud83d surrogate"), max_size=40), st.integers(0, 3))
+def test_a_list_of_records_is_written_alike_the_first_time_and_again(texts: list[str], more: int) -> None:
+    serde = Serializer([Candidate])
+    records = [Candidate(id=str(number), text=text) for number, text in enumerate(texts)]
+    longer = [*records, *(Candidate(id=f"more {number}", text="new") for number in range(more))]
+    for items in (records, longer, records):
+        assert serde.dumps_typed(items) == ("msgpack", pack(items))
+        assert serde.loads_typed(serde.dumps_typed(items)) == items

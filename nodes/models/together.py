@@ -1,0 +1,129 @@
+"""Several samples of one prompt in one request (`n`): the prompt is read, and paid for, once.
+
+Calls that want the same and come within a moment of each other share a request, and each gets one of its choices. What
+a server leaves out is asked for call by call, as is everything of one that knows no `n`.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from .usage import reported
+
+GATHERING_SECONDS = 0.02
+"""How long one of several calls waits for the next; they are sent off at once, and differ by a few writes."""
+PLACE = ("seed", "n")
+"""Settings in which calls may differ that share a request."""
+
+Body = dict[str, Any]
+Post = Callable[[Body], Awaitable[object]]
+Waiting = asyncio.Future[object | None]
+
+
+@dataclass(eq=False)
+class Together:
+    """The calls of one model that wait for others like them; all on one event loop."""
+
+    groups: dict[str, list[Waiting]] = field(default_factory=dict)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    alone: bool = False
+    """The server has shown that it knows no `n`."""
+
+    async def post(self, payload: Body, post: Post) -> object:
+        """Return a completion of one choice, asking together with up to `n` calls of the same payload."""
+        wanted = int(payload.get("n") or 1)
+        single = {name: value for name, value in payload.items() if name != "n"}
+        if wanted < 2 or self.alone:  # noqa: PLR2004 - nothing to share
+            return await post(single)
+        key = json.dumps({name: value for name, value in payload.items() if name not in PLACE}, default=str)
+        waiting: Waiting = asyncio.get_running_loop().create_future()
+        group = self.groups.setdefault(key, [])
+        group.append(waiting)
+        size = len(group)
+        if size == wanted:
+            self.send(key, group, single, post)
+        else:
+            later = partial(self.send, key, group, single, post, size)
+            asyncio.get_running_loop().call_later(GATHERING_SECONDS, later)
+        found = await waiting
+        return await post(single) if found is None else found
+
+    def send(self, key: str, group: list[Waiting], payload: Body, post: Post, size: int | None = None) -> None:
+        """Ask for a group, unless that was done or it grows; when nobody waits any more, the request is cancelled."""
+        if self.groups.get(key) is not group or size not in {None, len(group)}:
+            return
+        del self.groups[key]
+        group = [waiting for waiting in group if not waiting.done()]
+        if not group:
+            return
+        task = asyncio.get_running_loop().create_task(self.share(group, payload, post))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        for waiting in group:
+            waiting.add_done_callback(lambda _: all(one.cancelled() for one in group) and task.cancel())
+
+    async def share(self, group: Sequence[Waiting], payload: Body, post: Post) -> None:
+        """Give each its choice; None is that it must ask by itself."""
+        parts: Sequence[object | None]
+        try:
+            parts = split(await post({**payload, "n": len(group)} if len(group) > 1 else payload), len(group))
+        except Exception as error:  # noqa: BLE001 - raised where it is awaited
+            if len(group) == 1 or not refuses(error):
+                for waiting in group:
+                    settle(waiting, error=error)
+                return
+            parts = []
+        self.alone = self.alone or (len(parts) <= 1 < len(group))
+        for waiting, part in zip(group, [*parts, *[None] * (len(group) - len(parts))], strict=True):
+            settle(waiting, part)
+
+
+def refuses(error: Exception) -> bool:
+    """Say whether a server's complaint is about `n`."""
+    return getattr(error, "status_code", None) in {400, 422} and re.search(r"\bn\b", str(error)) is not None
+
+
+def settle(waiting: Waiting, part: object | None = None, error: Exception | None = None) -> None:
+    """Hand an outcome to who still waits for it."""
+    if waiting.done():
+        return
+    if error is None:
+        waiting.set_result(part)
+    else:
+        waiting.set_exception(error)
+
+
+def split(response: object, count: int) -> list[object]:
+    """Make of a completion of several choices as many of one; what cannot be split is the first one's."""
+    choices = response.get("choices") if isinstance(response, Mapping) else None
+    if not isinstance(response, Mapping) or not isinstance(choices, list) or len(choices) < 2:  # noqa: PLR2004
+        return [response]
+    choices = choices[:count]
+    usages = shares(response.get("usage"), [len(json.dumps(choice, default=str)) for choice in choices])
+    return [{**response, "choices": [choice], "usage": usage} for choice, usage in zip(choices, usages, strict=True)]
+
+
+def shares(usage: object, lengths: Sequence[int]) -> list[object]:
+    """Split what a request cost: the prompt is the first one's, what was written is divided by length, to the token."""
+    whole = reported(usage)
+    if whole is None:
+        return [usage] * len(lengths)
+    found: list[object] = []
+    written, thought, left = whole.output_tokens, whole.reasoning_tokens, sum(lengths)
+    for number, size in enumerate(lengths):
+        part, mused = (round(tokens * size / left) for tokens in (written, thought))
+        written, thought, left = written - part, thought - mused, left - size
+        read, cached = (whole.input_tokens, whole.cached_tokens) if number == 0 else (0, 0)
+        found.append(
+            {
+                "prompt_tokens": read,
+                "completion_tokens": part,
+                "prompt_tokens_details": {"cached_tokens": cached},
+                "completion_tokens_details": {"reasoning_tokens": min(mused, part)},
+            }
+        )
+    return found

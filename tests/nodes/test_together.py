@@ -1,0 +1,100 @@
+"""With `n`, samples of one prompt share a request: each call gets its choice, and the costs add up to the server's."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from ponder.graphs import asolve
+from ponder.nodes.models.openai import openai_model
+from ponder.nodes.models.together import Together, shares, split
+from ponder.state import Answer, Budget
+from tests.fake_server import FakeServer, Said, completion
+
+
+def choices(request: dict[str, Any], number: int) -> Said:
+    """Answer with as many choices as are asked for."""
+    count = request.get("n") or 1
+    body = completion(Said())
+    texts = [f"Said {'at length ' * index}in request {number}.\nAnswer: {index}" for index in range(count)]
+    body["choices"] = [
+        {"index": index, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+        for index, text in enumerate(texts)
+    ]
+    body["usage"] = {"prompt_tokens": 100, "completion_tokens": 7 * count + 1, "total_tokens": 101 + 7 * count}
+    return Said(body=body)
+
+
+async def solved(server: FakeServer, **settings: Any) -> Answer:
+    model = openai_model("fake", server.url, "none")
+    return await asolve("Which?", model=model, policy="fixed", budget=Budget(max_calls=8), store=None, **settings)
+
+
+async def test_samples_of_one_prompt_share_a_request_and_its_prompt_is_paid_once() -> None:
+    with FakeServer(choices) as server:
+        answer = await solved(server, n=4)
+    assert [request.get("n") for request in server.requests] == [4, 4]
+    assert len({request["messages"][-1]["content"] for request in server.requests}) == 2
+    assert [candidate.answer for candidate in answer.candidates] == ["0", "1", "2", "3"] * 2
+    assert (answer.spent.calls, answer.spent.input_tokens, answer.spent.output_tokens) == (8, 200, 58)
+    assert not answer.spent.estimated
+
+
+async def test_calls_are_asked_one_by_one_of_a_server_that_ignores_n() -> None:
+    with FakeServer() as server:
+        answer = await solved(server, n=8)
+    assert [request.get("n") for request in server.requests] == [8] + [None] * 7
+    assert [candidate.answer for candidate in answer.candidates] == ["2"] * 8
+    assert (answer.spent.calls, answer.spent.input_tokens) == (8, 80)
+
+
+async def test_calls_are_asked_one_by_one_of_a_server_that_refuses_n() -> None:
+    def script(request: dict[str, Any], _: int) -> Said:
+        return Said(status=400, body={"error": {"message": "only n = 1 is supported"}}) if request.get("n") else Said()
+
+    with FakeServer(script) as server:
+        answer = await solved(server, n=8)
+    assert [request.get("n") for request in server.requests] == [8] + [None] * 8
+    assert len(answer.candidates) == answer.spent.calls == 8
+
+
+async def test_a_shared_request_that_fails_fails_each_of_its_calls_and_is_made_again() -> None:
+    with FakeServer(lambda request, number: choices(request, number) if number else Said(status=503)) as server:
+        answer = await solved(server, n=4, max_samples=4)
+    assert [request.get("n") for request in server.requests[:2]] == [4, 4]
+    assert answer.spent.calls == 8
+
+
+async def test_a_shared_request_goes_on_until_nobody_waits_for_it() -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def hanging(_: dict[str, Any]) -> object:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return None
+
+    together = Together()
+    calls = [asyncio.ensure_future(together.post({"n": 2, "seed": seed}, hanging)) for seed in (1, 2)]
+    await begun.wait()
+    calls[0].cancel()
+    await asyncio.wait(calls[:1])
+    assert not ended.is_set()
+    calls[1].cancel()
+    await ended.wait()
+
+
+@pytest.mark.parametrize("lengths", [[1], [5, 5, 5], [1, 100, 3], [7] * 11])
+def test_what_a_request_cost_is_divided_to_the_token(lengths: list[int]) -> None:
+    usage = {"prompt_tokens": 12, "completion_tokens": 23, "completion_tokens_details": {"reasoning_tokens": 9}}
+    parts: list[Any] = shares(usage, lengths)
+    assert sum(part["prompt_tokens"] for part in parts) == 12
+    assert sum(part["completion_tokens"] for part in parts) == 23
+    assert all(part["completion_tokens"] >= 0 for part in parts)
+
+
+@pytest.mark.parametrize("nonsense", [None, "<html>", {}, {"choices": None}, {"choices": [{}]}, {"error": "no"}])
+def test_what_cannot_be_split_is_one_calls(nonsense: object) -> None:
+    assert split(nonsense, 3) == [nonsense]
