@@ -2,7 +2,7 @@
 
 `uv run python -m tests.benchmarks.endpoint [--requests 200] [--n 8] [--rounds 5] [--optillm PYTHON]`: both ask the same
 model server, which takes 50 ms a request, whatever its `n`, and counts what it answers; optillm asks it once for N
-choices, ponder N times. Interleaved rounds; latencies as their client sees them. `--optillm` is the interpreter of an
+choices, ponder N times (with `--together` fewer). Interleaved rounds; latencies as their client sees them. `--optillm` is the interpreter of an
 environment of its own: `uv pip install --no-deps optillm`, and openai, flask, cerebras_cloud_sdk, numpy, networkx,
 z3-solver, tiktoken, scikit-learn, requests, PyYAML, math-verify, aiohttp and azure-identity, which it imports.
 """
@@ -159,6 +159,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=200)
     parser.add_argument("--n", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--together", action="store_true", help="Let ponder ask for several samples in one request.")
     parser.add_argument("--optillm", help="An interpreter that has optillm.")
     given = parser.parse_args()
     if given.serve:
@@ -173,6 +174,7 @@ def main() -> None:
         serve = ("serve", "--model", "openai:fake", "--base-url", f"{model}/v1", "--port", str(port))
         stack.enter_context(started(sys.executable, "-c", "from ponder.graphs.cli import main; main()", *serve))
         settings = {"policy": "fixed", "budget": {"max_calls": given.n}, "concurrency": 512}
+        settings |= {"n": given.n} if given.together else {}
         asked: dict[str, Any] = {"model": "ponder", "messages": messages, "max_tokens": 64, "ponder": settings}
         sides = [Side("ponder", f"http://127.0.0.1:{port}", asked)]
         if given.optillm:
