@@ -1,10 +1,12 @@
 """Requests at once through `ponder serve`, and through optillm's proxy with majority voting at the same N.
 
-`uv run python -m tests.benchmarks.endpoint [--requests 200] [--n 8] [--rounds 5] [--optillm PYTHON]`: both ask the same
-model server, which takes 50 ms a request, whatever its `n`, and counts what it answers; optillm asks it once for N
-choices, ponder N times (with `--together` fewer). Interleaved rounds; latencies as their client sees them. `--optillm` is the interpreter of an
-environment of its own: `uv pip install --no-deps optillm`, and openai, flask, cerebras_cloud_sdk, numpy, networkx,
-z3-solver, tiktoken, scikit-learn, requests, PyYAML, math-verify, aiohttp and azure-identity, which it imports.
+`uv run python -m tests.benchmarks.endpoint [--requests 200] [--n 8] [--rounds 5] [--together] [--optillm PYTHON]`: both
+ask the same model server, which takes 50 ms a request, whatever its `n`, and counts what it answers; optillm asks it
+once for N choices, ponder N times (with `--together` fewer). Interleaved rounds; latencies as their client sees them.
+
+`--optillm` is the interpreter of an environment of its own: `uv pip install --no-deps optillm`, and openai, flask,
+cerebras_cloud_sdk, numpy, networkx, z3-solver, tiktoken, scikit-learn, requests, PyYAML, math-verify, aiohttp and
+azure-identity, which it imports.
 """
 
 import argparse
