@@ -7,7 +7,7 @@ from langgraph.graph import END
 from langgraph.types import Command, Send
 
 from ..state.budget import Call
-from ..state.run import BranchOutput, RunState, Visit
+from ..state.run import BranchOutput, RunState, RunUpdate, Visit
 from .events import Admitted, Finished, emit
 from .gate import limit_on, reserve, sends
 from .grade import grades
@@ -62,7 +62,7 @@ class Dispatch:
             return self.end(view, Done(limit_on(view, wanted) or "complete", step.iterations))
         emit(Admitted(branch=self.branch, calls=calls, allowed=view.allowed))
         goto: list[Send] = sends(calls)
-        return Command(update=BranchOutput(calls=calls), goto=goto)
+        return Command(update=RunUpdate(wave=calls), goto=goto)
 
     def end(self, view: View, done: Done) -> Command[str]:
         """Report the visit and leave the branch."""

@@ -48,7 +48,7 @@ class Begin:
         view = self.checks.view("begin", {"problem": problem, "settings": settings})
         check_budget(view, self.checks.caller)
         check_asking(view, config)
-        update = {
+        update: dict[str, object] = {
             "problem": problem,
             "settings": settings,
             "assessment": None,
@@ -57,6 +57,7 @@ class Begin:
             "leg": Leg(),
             "candidates": Overwrite([]),
             "calls": Overwrite([]),
+            "wave": [],
             "visits": Overwrite([]),
         }
         if settings.policy in ASSESSED:

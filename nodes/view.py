@@ -61,10 +61,11 @@ class View:
         """Those of them that hold an answer."""
         return [candidate for candidate in self.heard if candidate.answer is not None]
 
-    @property
+    @cached_property
     def calls(self) -> list[Call]:
-        """All calls of the run."""
-        return self.state.get("calls") or []
+        """All calls of the run, and those in the air at their worst case."""
+        ended, wave = self.state.get("calls") or [], self.state.get("wave") or []
+        return merge(ended, wave) if wave else ended
 
     @property
     def ledger(self) -> Ledger:

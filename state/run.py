@@ -268,6 +268,9 @@ class RunState(TypedDict, total=False):
     leg: Leg
     candidates: Candidates
     calls: Calls
+    """Those that have ended: what has been stored of them stays as it is."""
+    wave: list[Call]
+    """Those sent off last, at their worst case; how one has ended stands in `calls`."""
     visits: Visits
     selection: Selection | None
     answer: Answer | None

@@ -103,4 +103,5 @@ def joined(snapshot: Any) -> "RunState":
         inner: dict[str, Any] = dict(joined(task.state)) if hasattr(task.state, "values") else {}
         for name in ("candidates", "calls", "visits"):
             values[name] = merge(values.get(name) or [], inner.get(name) or [])
+    values["calls"] = merge(values.get("calls") or [], values.pop("wave", None) or [])
     return cast("RunState", values)

@@ -1,0 +1,93 @@
+"""A model or a verifier may be of no use: the run ends in bounds, and says honestly how sure it is and why it ended."""
+
+from typing import Any
+
+import pytest
+
+from ponder.graphs import create_ponder
+from ponder.nodes.ports import Reply
+from ponder.state import Answer, Budget, Problem, Verdict
+from ponder.state.run import Candidate
+from tests.fakes import ScriptedModel
+
+LIMIT = 30
+POLICIES = ("adaptive", "cumulative", "fixed", "direct", "parallel", "refine", "search")
+
+
+def odd(kind: str, number: int) -> Reply:
+    """Reply as a useless model does."""
+    return {
+        "same": Reply("Answer: 7"),
+        "different": Reply(f"Answer: {number * 13 + 5}"),
+        "refusing": Reply("I'm sorry, but I can't help with that."),
+        "empty": Reply(""),
+        "looping": Reply("and so on " * 50, finish="length"),
+        "rambling": Reply(f"Well, numbers such as {number} are lovely, aren't they? Let me tell you more."),
+    }[kind]
+
+
+async def solved(kind: str, **settings: Any) -> Answer:
+    model = ScriptedModel()
+    numbers = iter(range(1000))
+
+    async def generate(*_: object) -> Reply:
+        return odd(kind, next(numbers))
+
+    model.generate = generate  # type: ignore[method-assign]
+    graph = create_ponder(model, budget=Budget(max_calls=LIMIT), retries=0, **settings)
+    answer: Answer = (await graph.ainvoke({"problem": "How many are there?"}))["answer"]
+    assert answer.spent.calls == next(numbers) <= LIMIT
+    return answer
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("kind", ["empty", "looping", "refusing"])
+async def test_no_answer_is_no_answer(kind: str, policy: str) -> None:
+    answer = await solved(kind, policy=policy)
+    assert (answer.answer, answer.confidence, answer.decided_by) == (None, 0, "none")
+    assert answer.stopped_because != "confident"
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+async def test_a_model_that_never_repeats_itself_is_not_believed(policy: str) -> None:
+    answer = await solved("different", policy=policy)
+    assert answer.answer is not None
+    assert answer.confidence < 0.35
+    assert answer.stopped_because != "confident"
+
+
+@pytest.mark.parametrize("policy", ["adaptive", "parallel", "fixed"])
+async def test_a_model_that_always_says_the_same_is_believed_soon(policy: str) -> None:
+    answer = await solved("same", policy=policy)
+    assert (answer.answer, answer.stopped_because) == ("7", "complete" if policy == "fixed" else "confident")
+    assert answer.confidence > 0.6
+    assert answer.spent.calls <= (LIMIT if policy == "fixed" else 4)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+async def test_a_model_that_rambles_is_not_believed(policy: str) -> None:
+    answer = await solved("rambling", policy=policy)
+    assert answer.confidence < 0.35
+    assert answer.stopped_because != "confident"
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+async def test_a_verifier_that_passes_everything_ends_the_run_at_once(policy: str) -> None:
+    def everything(_: Problem, __: Candidate) -> Verdict:
+        return Verdict(score=1, passed=True)
+
+    answer = await solved("different", policy=policy, verifier=everything)
+    assert (answer.decided_by, answer.confidence) == ("verified", 1)
+    assert answer.spent.calls <= (LIMIT if policy in {"fixed", "cumulative"} else 4)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("kind", ["same", "different", "refusing"])
+async def test_what_a_verifier_never_passes_has_no_confidence(kind: str, policy: str) -> None:
+    def nothing(_: Problem, __: Candidate) -> Verdict:
+        return Verdict(score=0, passed=False, feedback="wrong")
+
+    answer = await solved(kind, policy=policy, verifier=nothing)
+    assert answer.confidence == 0
+    assert answer.decided_by != "verified"
+    assert answer.stopped_because not in {"verified", "confident"}
