@@ -21,16 +21,7 @@ AnswerType = Literal["number", "math", "choice", "code", "json", "text"]
 Finish = Literal["stop", "length", "error", "other"]
 ConfidenceSource = Literal["vote", "logprob", "verifier", "self-rated"]
 Rule = Literal[
-    "verified",
-    "agreement",
-    "scores",
-    "person",
-    "confidence",
-    "majority",
-    "judge",
-    "consistent",
-    "first",
-    "none",
+    "verified", "agreement", "scores", "person", "confidence", "majority", "judge", "consistent", "first", "none"
 ]
 """What decided; `nodes/selectors/` has a file for each."""
 StopReason = Literal["verified", "confident", "complete", "no branch left", "patience", "compute budget"] | Limit
