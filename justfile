@@ -58,6 +58,10 @@ agent *arguments:
 fuzz url:
     uvx --from schemathesis st run {{url}}/openapi.json --checks not_a_server_error
 
+# Many requests at once through the endpoint, and through optillm's.
+endpoint *arguments:
+    uv run python -m tests.benchmarks.endpoint {{arguments}}
+
 # Our saver against LangGraph's own: speed, sizes, memory.
 savers *arguments:
     uv run --group bench python -m tests.benchmarks.saver {{arguments}}

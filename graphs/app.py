@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, cast
 
-import platformdirs
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -18,7 +17,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from ..nodes.call import Caller
 from ..nodes.deadline import waiting
 from ..nodes.models.embedding import LocalEmbedder
-from ..nodes.ports import ChatModel, Reply, Request, Verifier
+from ..nodes.ports import ChatModel, ModelPool, Reply, Request, Verifier
 from ..nodes.route import check_budget, check_policy, check_pool
 from ..nodes.verifiers.forms import Spec
 from ..nodes.verifiers.function import Check, Function
@@ -26,13 +25,14 @@ from ..nodes.verifiers.spec import parse_foreign, parse_once, parse_verifier
 from ..nodes.verify import Checks
 from ..state.budget import Budget
 from ..state.calibration import load_calibration
-from ..state.errors import StoreError, UsageError
+from ..state.errors import ModelNotSetUp, UsageError
 from ..state.pricing import load_prices
 from ..state.run import Problem, RunState
 from ..state.settings import Settings, parse_settings
 from .branches import BRANCHES
 from .kept import Kept
 from .machine import CompiledGraph, Graph, build
+from .stores import default_store
 
 OneModel = str | BaseChatModel | ChatModel
 ModelLike = OneModel | Sequence[OneModel]
@@ -115,9 +115,21 @@ class Setup:
         machine.checkpointer = saver
         return machine
 
+    def load(self) -> None:
+        """Load the models that are named: what one lacks is told before anything is stored.
+
+        Raises:
+            ModelNotSetUp: a key, a file or a package is missing.
+
+        """
+        model = self.caller.model
+        for member in model.members if isinstance(model, ModelPool) else [model]:
+            if isinstance(member, NamedModel):
+                load_model(member.name, member.base_url)
+
     def check(self, problem: Problem) -> None:
         """Refuse a verifier's spec that is wrong and a budget that no call fits, before anything is stored."""
-        check_budget(self.checks.view("begin", RunState(problem=problem, settings=self.settings)))
+        check_budget(self.checks.view("begin", RunState(problem=problem, settings=self.settings)), self.caller)
 
 
 def prepare(
@@ -205,6 +217,15 @@ class NamedModel:
         """What a circuit breaker watches."""
         return f"{self.name} {self.base_url or ''}"
 
+    @property
+    def slots(self) -> int | None:
+        """How many calls it works on at once; None: that is its server's business."""
+        if self.name.partition(":")[0] != "local":
+            return None
+        from ..nodes.models.local import SLOTS  # only where it is used
+
+        return SLOTS
+
     async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
         with waiting():
             model = await asyncio.to_thread(load_model, self.name, self.base_url)
@@ -216,8 +237,7 @@ def load_model(name: str, base_url: str | None) -> ChatModel:
     """Load a model by its name; it stays for the life of the process.
 
     Raises:
-        UsageError: the provider's package is missing.
-        ModelUnreachable: the model cannot be loaded or has no key.
+        ModelNotSetUp: the model cannot be loaded, has no key, or its provider's package is missing.
 
     """
     kind, _, rest = name.partition(":")
@@ -238,11 +258,11 @@ def provider_model(name: str) -> ChatModel:
         chat_models = importlib.import_module("langchain.chat_models")
         return as_model(cast("BaseChatModel", chat_models.init_chat_model(name)))
     except ImportError as error:
-        raise UsageError(
+        raise ModelNotSetUp(
             f"model {name!r} needs a package that is missing ({error}): install langchain and it"
         ) from error
     except ValueError as error:
-        raise UsageError(f"model {name!r} is unknown ({error}): give {MODEL_FORMS}") from error
+        raise ModelNotSetUp(f"model {name!r} is unknown ({str(error).splitlines()[0]}): give {MODEL_FORMS}") from error
 
 
 def as_verifier(verifier: VerifierLike | None) -> Verifier | None:
@@ -252,24 +272,3 @@ def as_verifier(verifier: VerifierLike | None) -> Verifier | None:
     if isinstance(verifier, str | Mapping):
         return parse_verifier(verifier)
     return Function(verifier) if callable(verifier) else verifier
-
-
-def default_store() -> str:
-    """Return the URL of the store: PONDER_STORE, else one SQLite file in the user's data directory.
-
-    Raises:
-        StoreError: that directory cannot be made.
-
-    """
-    given = os.environ.get("PONDER_STORE")
-    if given:
-        return given
-    folder = platformdirs.user_data_path("ponder", appauthor=False)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"folder {str(folder)!r} for the store cannot be made ({error.strerror}): set PONDER_STORE to a URL "
-            "such as sqlite:///ponder.db"
-        ) from None
-    return f"sqlite:///{folder / 'ponder.db'}"

@@ -75,6 +75,7 @@ def preview(
     given = Problem(text=problem) if isinstance(problem, str) else problem
     chosen = {"policy": policy, "effort": effort, "assessor": assessor, "budget": budget, "seed": seed, **settings}
     setup = prepare(model, verifier=verifier, base_url=base_url, **chosen)
+    setup.check(given)
     # The problem's own verifier is played like one of the graph.
     setup = replace(setup, verifier=setup.checks.of(given))
     given = setup.checks.typed(given).model_copy(update={"verifier": ""})

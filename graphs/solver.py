@@ -75,6 +75,7 @@ async def asolve(
     chosen = {"policy": policy, "effort": effort, "assessor": assessor, "budget": budget, "seed": seed, **settings}
     setup = prepare(model, verifier=verifier, base_url=base_url, **chosen)
     await asyncio.to_thread(setup.check, problem)
+    await asyncio.to_thread(setup.load)
     if store == ":memory:" and (setting := setup.settings.may_ask):
         raise UsageError(f"{setting} needs a store that is there when the choice is made: ':memory:' is not")
     settled = setup.settings.model_dump_json(exclude_unset=True)

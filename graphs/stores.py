@@ -1,13 +1,14 @@
 """Open the store of a run, and own the run's thread meanwhile."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import platformdirs
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from ..state.errors import ThreadBusy, ThreadNotFound
-from .app import default_store
+from ..state.errors import StoreError, ThreadBusy, ThreadNotFound
 
 Saver = BaseCheckpointSaver[Any]
 StoreLike = str | Saver
@@ -53,3 +54,24 @@ async def opened(store: StoreLike | None) -> AsyncIterator[Saver]:
     url = store or default_store()
     async with SQLAlchemySaver.from_conn_string("sqlite://" if url == ":memory:" else url) as saver:
         yield saver
+
+
+def default_store() -> str:
+    """Return the URL of the store: PONDER_STORE, else one SQLite file in the user's data directory.
+
+    Raises:
+        StoreError: that directory cannot be made.
+
+    """
+    given = os.environ.get("PONDER_STORE")
+    if given:
+        return given
+    folder = platformdirs.user_data_path("ponder", appauthor=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"folder {str(folder)!r} for the store cannot be made ({error.strerror}): set PONDER_STORE to a URL "
+            "such as sqlite:///ponder.db"
+        ) from None
+    return f"sqlite:///{folder / 'ponder.db'}"

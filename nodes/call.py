@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
@@ -35,21 +36,31 @@ class Caller:
     model: ChatModel
     prices: Prices = field(default_factory=dict)
 
-    @property
+    @cached_property
     def price(self) -> Price | None:
         """What a token costs at most, whichever of several models answers; None where that is not known."""
         return highest(self.tariffs)
 
-    @property
+    @cached_property
+    def pool(self) -> ModelPool | None:
+        """Several models; None where there is one. To look whether an object has a protocol takes long."""
+        return self.model if isinstance(self.model, ModelPool) else None
+
+    @cached_property
     def members(self) -> tuple[str, ...]:
         """The names of several models; none where there is one."""
-        return tuple(member.name for member in self.model.members) if isinstance(self.model, ModelPool) else ()
+        return tuple(member.name for member in self.pool.members) if self.pool else ()
 
-    @property
+    @cached_property
     def tariffs(self) -> list[Price | None]:
         """The price of each of several models, or of the one; None where it is not known."""
-        members = self.model.members if isinstance(self.model, ModelPool) else [self.model]
-        return [price_of(member.name, self.prices) for member in members]
+        return [price_of(name, self.prices) for name in self.members or [self.model.name]]
+
+    @property
+    def unpriced(self) -> list[str]:
+        """Those whose price is not known."""
+        names = self.members or [self.model.name]
+        return [name for name, price in zip(names, self.tariffs, strict=True) if price is None]
 
     async def ask(self, task: Task) -> Asked:
         """Make the call when its turn has come, unless the journal knows its outcome.
@@ -62,9 +73,10 @@ class Caller:
         async with AsyncExitStack() as turn:
             slot = self.slot(task)
             try:
-                async with asyncio.timeout(clock.left()):
-                    await pause(task)
-                    await turn.enter_async_context(slot)
+                with task.waiting():
+                    async with asyncio.timeout(clock.left()):
+                        await pause(task)
+                        await turn.enter_async_context(slot)
             except TimeoutError:
                 return Asked(clock.settle("unmade", error=NO_TIME))
             asked = await self.once(task, clock)
@@ -72,16 +84,20 @@ class Caller:
             return asked
 
     def slot(self, task: Task) -> Slot:
-        """Return the call's place among those that all runs of the process make of the model."""
-        limits = task.view.settings
+        """Return the call's place among those that all runs of the process make of the model.
+
+        No more are made than a model in this process works on at once: what it has not begun is not lost with it.
+        """
+        limits, model = task.view.settings, self.whose_turn(task)
+        most = [number for number in (limits.concurrency, getattr(model, "slots", None)) if number is not None]
         per_minute = limits.requests_per_minute, limits.tokens_per_minute
-        limiter = limiter_for(self.whose_turn(task), Limits(limits.concurrency, *per_minute))
+        limiter = limiter_for(model.name, Limits(min(most, default=None), *per_minute))
         return limiter.slot(task.call.worst_tokens)
 
-    def whose_turn(self, task: Task) -> str:
-        """Name the model that is asked: of a pool, the one whose turn it is."""
-        call, model = task.call, self.model
-        return (model.order(call.id, call.model)[0] if isinstance(model, ModelPool) else model).name
+    def whose_turn(self, task: Task) -> ChatModel:
+        """Return the model that is asked: of a pool, the one whose turn it is."""
+        call = task.call
+        return self.pool.order(call.id, call.model)[0] if self.pool else self.model
 
     async def once(self, task: Task, clock: Clock) -> Asked:
         """Make the call, and write it down before and after, unless the journal knows its outcome."""
@@ -109,7 +125,7 @@ class Caller:
 
     async def watched(self, messages: list[BaseMessage], request: Request, task: Task, clock: Clock) -> Asked:
         """Make the call in sight of logs and traces."""
-        with watch_call(task.call, self.whose_turn(task), messages, request) as settled:
+        with watch_call(task.call, self.whose_turn(task).name, messages, request) as settled:
             return settled(await self.make(messages, request, task, clock))
 
     async def make(self, messages: list[BaseMessage], request: Request, task: Task, clock: Clock) -> Asked:

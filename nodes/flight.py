@@ -27,11 +27,13 @@ class Flight:
     landed: list[Candidate] = field(default_factory=list)
     flying: set["asyncio.Future[Reply]"] = field(default_factory=set)
     dropped: set["asyncio.Future[Reply]"] = field(default_factory=set)
+    waiting: int = 0
+    """Calls of the wave that wait for their turn."""
 
     def land(self, candidate: Candidate) -> None:
         """Take a candidate in; where it settles the vote, the calls still flying get their last grace."""
         self.landed.append(candidate)
-        if self.flying and self.enough(self.view.having(self.landed), len(self.flying)):
+        if self.flying and self.enough(self.view.having(self.landed), len(self.flying) + self.waiting):
             grace = max(GRACE_SECONDS, time.monotonic() - self.took_off)
             for task in self.flying:
                 asyncio.get_running_loop().call_later(grace, self.drop, task)

@@ -13,10 +13,12 @@ from langgraph.runtime import get_runtime
 from langgraph.types import Command, Overwrite
 
 from ..state.errors import BudgetTooSmall, UsageError
+from ..state.pricing import default_table
 from ..state.run import Leg, Problem, RunState, RunUpdate
 from ..state.settings import Settings, parse_settings
 from .ask import check_asking
 from .assess import assess
+from .call import Caller
 from .events import Assessed, emit
 from .form import check_form
 from .gate import at_worst
@@ -44,7 +46,7 @@ class Begin:
             await asyncio.to_thread(self.checks.of, problem)
         problem = self.checks.typed(problem)
         view = self.checks.view("begin", {"problem": problem, "settings": settings})
-        check_budget(view)
+        check_budget(view, self.checks.caller)
         check_asking(view, config)
         if settings.semantic and self.checks.embedder is not None:
             await asyncio.to_thread(self.checks.embedder.check)
@@ -108,21 +110,20 @@ def check_pool(settings: Settings) -> None:
         raise UsageError(f"pool 'cascade' needs policy 'adaptive', not {settings.policy!r}: that sends a problem up")
 
 
-def check_budget(view: View) -> None:
+def check_budget(view: View, caller: Caller) -> None:
     """Refuse a budget that cannot be kept, or that no single call fits."""
     budget, call = view.settings.budget, at_worst(view, view.call("sample", 0))
     if budget.max_usd is not None and call.worst_usd is None:
+        name = caller.unpriced[0]
+        example = json.dumps({name: {"input": 0.25, "output": 2.0}})
         raise UsageError(
-            f"max_usd={budget.max_usd:g} cannot be kept: the model's price is unknown: put it into the table that "
-            "PONDER_PRICES names"
+            f"max_usd={budget.max_usd:g} cannot be kept: model {name!r} has no price: set PONDER_PRICES={example!r} "
+            f"with yours, in US dollars per million tokens, or write them to {default_table()}"
         )
     limit = view.ledger.exceeded_by([call])
     if limit:
         costs = f"{call.worst_tokens} tokens" + ("" if call.worst_usd is None else f" or {call.worst_usd:.4f} USD")
-        raise BudgetTooSmall(
-            f"{limit}={getattr(budget, limit)} is too small for one call on this problem, which may cost {costs}: "
-            "raise it, or lower max_tokens"
-        )
+        raise BudgetTooSmall(limit, getattr(budget, limit), costs)
 
 
 def problem_of(state: RunState) -> Problem:

@@ -36,6 +36,18 @@ class Task:
     """The wave it flies in, where a settled vote lets stragglers go."""
 
     @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Wait for a turn meanwhile: this vote may still change the outcome of the wave."""
+        if self.flight is None:
+            yield
+            return
+        self.flight.waiting += 1
+        try:
+            yield
+        finally:
+            self.flight.waiting -= 1
+
+    @contextmanager
     def flying(self, generating: "asyncio.Future[Reply]") -> Iterator[None]:
         """Be in the air meanwhile."""
         if self.flight is None:
@@ -65,8 +77,8 @@ def task_of(ref: CallRef, config: RunnableConfig, enough: Enough | None = None) 
     saver = given.get("__pregel_checkpointer")
     journal = None
     # With durability "exit" nothing is stored before the end: a killed run leaves nothing that could ask the journal.
-    if isinstance(saver, JournalKeeper) and given.get("__pregel_durability") != "exit":
-        journal = saver.journal(str(given["thread_id"]), given["checkpoint_map"])
+    if hasattr(saver, "journal") and given.get("__pregel_durability") != "exit":
+        journal = cast("JournalKeeper", saver).journal(str(given["thread_id"]), given["checkpoint_map"])
     return Task(call, view, journal, board(view, call.id, enough) if enough else None)
 
 

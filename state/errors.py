@@ -5,6 +5,7 @@ PonderError
 │   ├── BudgetTooSmall  no single call on the problem fits the budget
 │   └── ThreadNotFound  no run is stored under that thread
 ├── ModelUnreachable    no model answered, or it refused us
+│   └── ModelNotSetUp   its key, its file or its package is missing (a UsageError as well)
 ├── ChoiceNeeded        a run waits for a person to choose
 ├── NoReply             all calls failed: there is nothing to return
 ├── StoreError          the store cannot be opened, read or written
@@ -28,6 +29,17 @@ class UsageError(PonderError):
 class BudgetTooSmall(UsageError):  # noqa: N818 - reads as the fact it states
     """No single call on the problem fits the budget."""
 
+    def __init__(self, limit: str, amount: float, costs: str) -> None:
+        """Name the limit, and what a call may cost."""
+        super().__init__(self.told(limit, amount, costs, "max_tokens"))
+        self.limit, self.amount, self.costs = limit, amount, costs
+
+    @staticmethod
+    def told(limit: str, amount: float, costs: str, output: str) -> str:
+        """Say it with the names that the caller knows: of the limit, and of the output tokens of a call."""
+        small = f"{limit}={amount:g} is too small for one call on this problem, which may cost {costs}"
+        return f"{small}: raise it, or lower {output}"
+
 
 class ThreadNotFound(UsageError):  # noqa: N818 - reads as the fact it states
     """No run is stored under that thread."""
@@ -35,6 +47,10 @@ class ThreadNotFound(UsageError):  # noqa: N818 - reads as the fact it states
 
 class ModelUnreachable(PonderError):  # noqa: N818
     """No model answered, or it refused us; the run is saved and can be resumed."""
+
+
+class ModelNotSetUp(ModelUnreachable, UsageError):  # noqa: N818
+    """The key, the file or the package of a model is missing: no call can be made before it is there."""
 
 
 class ChoiceNeeded(PonderError):  # noqa: N818

@@ -1,7 +1,7 @@
 """Unite records of a run that come from several places at once, or once more."""
 
 from collections.abc import Iterable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 
 class Keyed(Protocol):
@@ -27,3 +27,10 @@ def merge(left: Iterable[K], right: Iterable[K]) -> list[K]:
         if known is None or known.rank < item.rank:
             merged[item.id] = item
     return [merged[key] for key in sorted(merged)]
+
+
+def added(left: Any, right: Any) -> Any:
+    """Add messages to a chat as LangGraph does; it takes a second to import, and who only reads runs needs none."""
+    from langgraph.graph.message import add_messages
+
+    return add_messages(left, right)

@@ -83,6 +83,11 @@ def sort_values_by_step(connection: Connection) -> None:
     connection.execute(text(f"ALTER TABLE {new.name} RENAME TO {old.name}"))
 
 
+def create_spending(connection: Connection) -> None:
+    """Create the table of what the endpoint's keys have spent."""
+    create(connection, "ponder_spending")
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     create_first_tables,
     create_leases,
@@ -92,6 +97,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     forget_absent_values,
     slim_indexes,
     sort_values_by_step,
+    create_spending,
 )
 """Only ever append; a table that has landed changes by a new step."""
 NEWEST = len(MIGRATIONS)

@@ -65,6 +65,13 @@ def highest(prices: Sequence[Price | None]) -> Price | None:
     return Price(input=max(price.input for price in known), output=max(price.output for price in known))
 
 
+def default_table() -> str:
+    """Name the file that is read where PONDER_PRICES names none, with the user's own folder as `~`."""
+    path = platformdirs.user_config_path("ponder", appauthor=False) / "prices.toml"
+    home = Path.home()
+    return f"~/{path.relative_to(home).as_posix()}" if path.is_relative_to(home) else str(path)
+
+
 def load_prices() -> Prices:
     """Read the user's table: PONDER_PRICES is a file or JSON itself; else `prices.toml` where ponder is configured.
 
@@ -75,7 +82,7 @@ def load_prices() -> Prices:
     given = os.environ.get("PONDER_PRICES", "").strip()
     if given.startswith("{"):
         return FREE | parse(given, "PONDER_PRICES")
-    path = Path(given) if given else platformdirs.user_config_path("ponder", appauthor=False) / "prices.toml"
+    path = Path(given or default_table()).expanduser()
     if not given and not path.is_file():
         return FREE
     try:

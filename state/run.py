@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from langchain_core.messages import AnyMessage
-from langgraph.graph.message import add_messages
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from .budget import Budget, Call, Limit, Spent, Usage
 from .calibration import Calibration
 from .form import PLAIN, Form
-from .merge import merge
+from .merge import added, merge
 from .settings import Level, Settings
 
 AnswerType = Literal["number", "math", "choice", "code", "json", "text"]
@@ -249,14 +248,14 @@ class RunInput(TypedDict, total=False):
     """What the graph takes: a problem, or a chat whose last message is one."""
 
     problem: str | Problem
-    messages: Annotated[list[AnyMessage], add_messages]
+    messages: Annotated[list[AnyMessage], added]
 
 
 class RunState(TypedDict, total=False):
     """Everything a run knows."""
 
     problem: str | Problem
-    messages: Annotated[list[AnyMessage], add_messages]
+    messages: Annotated[list[AnyMessage], added]
     settings: Settings
     assessment: Assessment | None
     leg: Leg
@@ -281,7 +280,7 @@ class RunOutput(TypedDict, total=False):
     """What the graph returns."""
 
     answer: Answer
-    messages: Annotated[list[AnyMessage], add_messages]
+    messages: Annotated[list[AnyMessage], added]
 
 
 RunUpdate = RunState

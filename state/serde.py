@@ -28,7 +28,6 @@ from langgraph.checkpoint.serde.jsonplus import (
     _option,
 )
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
-from langgraph.types import Send
 from pydantic import BaseModel
 
 from .budget import Call
@@ -41,6 +40,8 @@ OPTIONS = (
 )
 HARMLESS = (int, str, tuple, dict, complex, Fraction)
 """Types that are built from their parts and run nobody's code."""
+SEND = ("langgraph.types", "Send")
+"""By its name: to import it takes a second, and who lists runs needs none."""
 RECORDS = frozenset({Candidate, Call, Visit})
 """Nobody changes them, and they stand in lists that are written whenever they grow."""
 KEY_SIZES = {16, 24, 32}
@@ -131,7 +132,7 @@ def composed(value: Any) -> Any:
             return call(EXT_CONSTRUCTOR_KW_ARGS, kind, dict(zip(kind._fields, value, strict=True)))
         case Enum():
             return call(EXT_CONSTRUCTOR_SINGLE_ARG, kind, value.value)
-        case Send():
+        case _ if (kind.__module__, kind.__name__) == SEND:
             rest = [] if value.timeout is None else [value.timeout]
             return call(EXT_CONSTRUCTOR_POS_ARGS, kind, [value.node, value.arg, *rest])
         case _ if dataclasses.is_dataclass(value):

@@ -12,6 +12,8 @@ Effort = Literal["low", "fast", "balanced", "thorough"]
 Search = Literal["best_first", "beam", "ab_mcts"]
 Level = Literal["low", "medium", "high", "very_high"]
 
+ASSESSORS = "probe, ask, logprob, learned:FILE, or fixed:N with the difficulty N from 0 to 10"
+
 PRESETS: dict[Effort, tuple[float, int, float]] = {
     "low": (0.75, 4, 1 / 3),
     "fast": (0.80, 8, 1 / 3),
@@ -30,8 +32,11 @@ class Settings(BaseModel):
     """`adaptive`, `cumulative`, `fixed`, or the name of a branch."""
     effort: Effort = "balanced"
     """Fills `threshold`, `max_samples` and `quorum` where they are not set."""
-    assessor: str = Field(default="probe", pattern=r"^(probe|ask|logprob|learned:.+|fixed:([0-9]|10)(\.[0-9]+)?)$")
-    """`probe`, `ask`, `logprob`, `learned:FILE`, or `fixed:N` with the difficulty N from 0 to 10."""
+    assessor: str = Field(
+        default="probe",
+        pattern=r"^(probe|ask|logprob|learned:.+|fixed:([0-9]|10)(\.[0-9]+)?)$",
+        description=ASSESSORS,
+    )
     calibration: Calibration | None = None
     """What `learned:FILE` has read from its file."""
     sure: float = Field(default=0.9, gt=0, lt=1)
@@ -132,4 +137,5 @@ def explain(error: ValidationError) -> str:
     """Put the first complaint into one line: the name, the value, the rule."""
     first = error.errors()[0]
     name = ".".join(map(str, first["loc"]))
-    return f"{name}={first['input']!r} cannot be used: {first['msg'].lower()}"
+    rule = f"give {ASSESSORS}" if name == "assessor" else first["msg"].lower()
+    return f"{name}={first['input']!r} cannot be used: {rule}"

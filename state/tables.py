@@ -93,6 +93,16 @@ journal = Table(
 `root` is the thread's checkpoint whose step made the call, `begun` is Unix time in seconds.
 """
 
+spending = Table(
+    "ponder_spending",
+    metadata,
+    Column("key", Digest, primary_key=True),
+    Column("calls", Float(53), nullable=False),
+    Column("tokens", Float(53), nullable=False),
+    Column("usd", Float(53), nullable=False),
+)
+"""What a key of the endpoint has spent, calls under way at their worst case; the key itself is not kept."""
+
 
 def digest(text: str) -> bytes:
     """Return the fixed-length key of a text of any length."""

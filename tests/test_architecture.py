@@ -137,3 +137,16 @@ def test_the_public_names_are_these() -> None:
     }
     for module in (ponder.graphs, ponder.state):
         assert all(getattr(module, name) for name in module.__all__)
+
+
+def test_listing_runs_loads_no_graph() -> None:
+    program = """
+import sys
+from ponder.graphs import stores
+from ponder.graphs.cli import lines, load, runs, stored
+from ponder.nodes import view
+from ponder.state import checkpointer, threads
+print(sorted({"langgraph.types", "langgraph.graph", "langchain_openai"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

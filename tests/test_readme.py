@@ -1,6 +1,7 @@
 """The README is true: what can drift is generated, and its Python runs. `python -m tests.test_readme` rewrites it."""
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -41,7 +42,20 @@ def usage() -> str:
     return f"```text\n{done.stdout.strip()}\n```\n"
 
 
-GENERATED = {"graph": graph, "tree": tree, "help": usage}
+def replayed() -> str:
+    """Quote the recorded benchmark: accuracy with its interval, calls and tokens of each policy."""
+    found = json.loads((ROOT / "tests" / "data" / "replay.json").read_text())
+    lines = ["| policy | right, of 100 | 95 % interval | calls | tokens |", "|---|---|---|---|---|"]
+    for row in found["policies"]:
+        low, high = (f"{100 * end:.1f}" for end in row["ci"])
+        tokens = "" if row["mean_tokens"] is None else f"{row['mean_tokens']:.0f}"
+        cells = (f"`{row['policy']}`", f"{100 * row['accuracy']:.1f}", f"{low} to {high}")
+        lines.append("| " + " | ".join((*cells, f"{row['mean_calls']:.1f}", tokens)) + " |")
+    asked = ", ".join(f"{number} questions of `{name}`" for name, number in found["questions"].items())
+    return "\n".join([*lines, "", f"{asked}; {found['resamples']} resamples.", ""])
+
+
+GENERATED = {"graph": graph, "replay": replayed, "tree": tree, "help": usage}
 
 
 def renewed(text: str) -> str:

@@ -7,15 +7,17 @@ from importlib.metadata import version
 
 import typer
 
-from ...state.errors import ModelUnreachable, PonderError, ThreadBusy
+from ...state.errors import BudgetTooSmall, ModelUnreachable, PonderError, ThreadBusy, UsageError
 from . import doctor, report, runs, serve, solve
+from .limits import option
 
-EXIT_CODES = {ModelUnreachable: 4, ThreadBusy: 5, PonderError: 2}
+EXIT_CODES = {UsageError: 2, ModelUnreachable: 4, ThreadBusy: 5, PonderError: 2}
 INTERRUPTED = 130
 
 EPILOG = """Exit codes: 0 answered, 1 a check of the doctor failed, 2 usage or store, 3 no answer within the budget,
-4 model unreachable, 5 thread busy, 6 answers are tied or in doubt (see --on-tie, --ask-below), 130 interrupted.
-Environment: PONDER_MODEL, PONDER_STORE, PONDER_PRICES, PONDER_LOG (info or debug), OPENAI_API_KEY, OPENAI_BASE_URL."""
+4 model unreachable, 5 thread busy, 6 answers are tied or in doubt (see --on-tie, --ask-below), 7 an answer that the
+verifier did not pass, 130 interrupted. Environment: PONDER_MODEL, PONDER_STORE, PONDER_PRICES, PONDER_LOG (info or
+debug), OPENAI_API_KEY, OPENAI_BASE_URL."""
 
 app = typer.Typer(
     name="ponder",
@@ -48,14 +50,22 @@ def guarded() -> Iterator[None]:
     try:
         yield
     except PonderError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {worded(error)}", err=True)
         sys.exit(next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind)))
     except typer.TyperException as error:  # an option that is not there, or a value of the wrong kind
-        told = error.format_message()
-        typer.echo(told if "\n" in told else f"error: {told.rstrip('.')}: see `ponder --help`", err=True)
+        told, context = error.format_message(), getattr(error, "ctx", None)
+        command = context.command_path if context else "ponder"
+        typer.echo(told if "\n" in told else f"error: {told.rstrip('.')}: see `{command} --help`", err=True)
         sys.exit(EXIT_CODES[PonderError])
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(INTERRUPTED)
+
+
+def worded(error: PonderError) -> str:
+    """Return an error with the names that the command line has for a budget's limits."""
+    if isinstance(error, BudgetTooSmall):
+        return error.told(option(error.limit), error.amount, error.costs, option("max_output"))
+    return str(error)
 
 
 def main() -> None:

@@ -4,15 +4,13 @@ from collections.abc import Iterator, Sequence
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
-from .view import cells, plain
+from .plain import cells, cut, plain
 
 if TYPE_CHECKING:
     from .stored import Stored
 
-PIPED = 120
-"""Columns where there is no terminal."""
-LONGEST = 2000
-"""Characters of a text that is shown whole; `export` has the rest."""
+PIPED = LONGEST = 2000
+"""Characters of a text that is shown whole, and of a line where there is no terminal; `export` has the rest."""
 
 
 def columns() -> int:
@@ -22,7 +20,7 @@ def columns() -> int:
 
 def fit(line: str) -> str:
     """Cut a line to the terminal's width."""
-    return line if len(line) <= columns() else line[: columns() - 1] + "…"
+    return cut(line, columns())
 
 
 def shown(name: str) -> str:

@@ -2,9 +2,12 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableConfig
+
     from ...state.checkpointer import SQLAlchemySaver
     from ...state.run import RunState
     from ...state.threads import Thread
@@ -54,33 +57,40 @@ async def named_threads(saver: "SQLAlchemySaver", names: Sequence[str]) -> list[
 
 async def newest(saver: "SQLAlchemySaver", status: str | None, limit: int) -> "tuple[list[Stored], bool]":
     """Load the newest runs, all or those with one status; say whether there are more."""
-    graph = reader(saver)
     found: list[Stored] = []
     async for thread in each_thread(saver):
         if status in {None, thread.status}:
             if len(found) == limit:
                 return found, True
-            found.append(await load(graph, thread))
+            found.append(await load(saver, thread))
     return found, False
 
 
+async def load(saver: "SQLAlchemySaver", thread: "Thread") -> "Stored":
+    """Load a run; the state of a graph that is not ponder's stays where it is."""
+    from ...nodes.view import View
+    from .stored import Stored
+
+    state: RunState = {}
+    if thread.status == "finished":  # all of it is in one checkpoint, and needs no graph to be read
+        found = await saver.aget_tuple(configured(thread.id))
+        state = cast("RunState", found.checkpoint["channel_values"] if found else {})
+    elif thread.status != "foreign":
+        state = joined(await reader(saver).aget_state(configured(thread.id), subgraphs=True))
+    return Stored(thread, View("", state))
+
+
+def configured(thread_id: str) -> "RunnableConfig":
+    """Name a thread the way LangGraph wants it."""
+    return {"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}}
+
+
+@lru_cache(maxsize=1)
 def reader(saver: "SQLAlchemySaver") -> "CompiledGraph":
-    """Make the graph that reads states; its model is never called."""
+    """Make the graph that reads the state of an unfinished run; its model is never called."""
     from ..app import create_ponder
 
     return create_ponder("local", checkpointer=saver)
-
-
-async def load(graph: "CompiledGraph", thread: "Thread") -> "Stored":
-    """Load a run; the state of a graph that is not ponder's stays where it is."""
-    from ...nodes.view import View
-    from ..solver import configured
-    from .stored import Stored
-
-    if thread.status == "foreign":
-        return Stored(thread, View("", {}))
-    snapshot = await graph.aget_state(configured(thread.id), subgraphs=True)
-    return Stored(thread, View("", joined(snapshot)))
 
 
 def joined(snapshot: Any) -> "RunState":

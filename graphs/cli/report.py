@@ -15,6 +15,7 @@ def report(
     thread: Name,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The file; default: standard output.")] = None,
     svg: Annotated[bool, typer.Option("--svg", help="Only the picture, as SVG.")] = False,
+    png: Annotated[Path | None, typer.Option(help="Write the picture to this PNG file; needs ponder[png].")] = None,
     store: Store = None,
 ) -> None:
     """Write a run as one HTML file: who was asked what and when, the vote, the budget, the decision in words."""
@@ -26,11 +27,23 @@ def report(
         raise UsageError(
             f"thread {thread!r} was written by another graph than ponder's: give a run of `ponder runs list`"
         )
-    text = (picture if svg else page)(Told(run))
+    told = Told(run)
+    if png is not None:
+        from ..report.png import png as drawn
+
+        write(png, drawn(picture(told)), "--png")
+        if output is None:
+            return
+    text = (picture if svg else page)(told).encode()
     if output is None:
-        typer.echo(text.encode(), nl=False)  # whatever the terminal's encoding is
-        return
+        typer.echo(text, nl=False)  # whatever the terminal's encoding is
+    else:
+        write(output, text, "-o")
+
+
+def write(path: Path, content: bytes, option: str) -> None:
+    """Write a file."""
     try:
-        output.write_text(text, encoding="utf-8")
+        path.write_bytes(content)
     except OSError as error:
-        raise UsageError(f"file {str(output)!r} cannot be written ({error}): give another one with -o") from None
+        raise UsageError(f"file {str(path)!r} cannot be written ({error}): give another one with {option}") from None

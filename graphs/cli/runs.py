@@ -117,11 +117,11 @@ async def collect(store: str | None, status: str | None, limit: int) -> "tuple[l
 
 async def load_one(store: str | None, thread: str) -> "Stored":
     """Load one run."""
-    from .load import load, named_threads, opened, reader
+    from .load import load, named_threads, opened
 
     async with opened(store) as saver:
         (found,) = await named_threads(saver, [thread])
-        return await load(reader(saver), found)
+        return await load(saver, found)
 
 
 async def delete_all(store: str | None, names: list[str]) -> None:

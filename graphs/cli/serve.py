@@ -1,5 +1,6 @@
 """`ponder serve`."""
 
+import gc
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +10,8 @@ from ...state.errors import UsageError
 from ...state.settings import Settings
 from .solve import Models
 
+COLLECTED = (10_000, 10, 10)
+"""New objects after which those are looked through, and how often before the older ones are."""
 KEY_VARIABLE = "PONDER_API_KEY"
 
 
@@ -25,7 +28,9 @@ def serve(
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Most tokens of one request.")] = None,
     max_usd: Annotated[float | None, typer.Option(min=0, help="Most US dollars of one request.")] = None,
     max_seconds: Annotated[float | None, typer.Option(min=0, help="Most seconds of work of one request.")] = None,
-    key_calls: Annotated[int | None, typer.Option(min=1, help="Most model calls of each key.")] = None,
+    key_calls: Annotated[
+        int | None, typer.Option(min=1, help="Most model calls of each key, over restarts with --store.")
+    ] = None,
     key_tokens: Annotated[int | None, typer.Option(min=1, help="Most tokens of each key.")] = None,
     key_usd: Annotated[float | None, typer.Option(min=0, help="Most US dollars of each key.")] = None,
     allow_verifier: Annotated[list[str] | None, typer.Option(help="A spec that requests may name; may repeat.")] = None,
@@ -41,13 +46,14 @@ def serve(
         from ..surfaces.service import Operator
     except ImportError as error:
         raise UsageError(f"serve needs a package that is missing ({error}): install ponder[serve]") from error
-    from ..app import as_verifier
+    from ..app import as_verifier, prepare
 
     keys = tuple(api_key or ())
     if not keys and not is_loopback(host):
         raise UsageError(f"host {host!r} is open to others: give --api-key, or set {KEY_VARIABLE}")
     for spec in allow_verifier or ():
         as_verifier(spec)
+    prepare(model or None, base_url=base_url).load()
     limits = {"max_calls": max_calls, "max_tokens": max_tokens, "max_usd": max_usd, "max_seconds": max_seconds}
     of_key: dict[str, Any] = {"max_calls": key_calls, "max_tokens": key_tokens, "max_usd": key_usd}
     operator = Operator(
@@ -62,4 +68,6 @@ def serve(
         most_requests=max_requests,
     )
     config = uvicorn.Config(create_app(operator), host, port, access_log=False, timeout_graceful_shutdown=grace)
+    gc.freeze()  # what is loaded by now stays: to look through it again and again takes a third of a request's time
+    gc.set_threshold(*COLLECTED)
     uvicorn.Server(config).run()

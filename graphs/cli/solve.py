@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...state.errors import ChoiceNeeded, ModelUnreachable, UsageError
+from .limits import MaxCalls, MaxSeconds, MaxTokens, MaxUsd, limits
 from .log import Verbose, logged
 
 if TYPE_CHECKING:
@@ -22,13 +23,11 @@ Models = Annotated[
     typer.Option("--model", help="local, local:PATH.gguf, openai:NAME or provider:NAME; several are a pool."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-MaxCalls = Annotated[int | None, typer.Option(help="Most model calls, of every kind.")]
-MaxTokens = Annotated[int | None, typer.Option(help="Most tokens, input and output together.")]
-MaxUsd = Annotated[float | None, typer.Option(help="Most US dollars; prices come from PONDER_PRICES, see README.")]
-MaxSeconds = Annotated[float | None, typer.Option(help="Most seconds of work.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the answer and nothing else.")]
 
 NO_ANSWER = 3
+NOT_PASSED = 7
+"""There is an answer, and an exact verifier passed neither it nor any other."""
 
 
 def solve(
@@ -82,7 +81,7 @@ def solve(
         "effort": effort,
         "assessor": assessor,
         "pool": pool,
-        "budget": {"max_calls": max_calls, "max_tokens": max_tokens, "max_usd": max_usd, "max_seconds": max_seconds},
+        "budget": limits(max_calls=max_calls, max_tokens=max_tokens, max_usd=max_usd, max_seconds=max_seconds),
         "verifier": verify,
         "seed": seed,
         "max_tokens": max_output,
@@ -136,7 +135,7 @@ def resume(
         return
     from ..solver import resume as run
 
-    raised = {"max_calls": max_calls, "max_tokens": max_tokens, "max_usd": max_usd, "max_seconds": max_seconds}
+    raised = limits(max_calls=max_calls, max_tokens=max_tokens, max_usd=max_usd, max_seconds=max_seconds)
     finish(
         lambda on_event: run(thread, store=store, model=model or None, budget=raised, choice=choose, on_event=on_event),
         thread=thread,
@@ -173,6 +172,8 @@ def finish(
         resume(thread, store, choose=choice(tie, resuming, json=json), json=json, quiet=quiet, verbose=verbose)
         return
     except (ModelUnreachable, KeyboardInterrupt) as error:
+        if isinstance(error, UsageError):  # it has not begun
+            raise
         if isinstance(error, KeyboardInterrupt):
             typer.echo("interrupted: what was paid is saved", err=True)
         typer.echo(f"resume with: {resuming}", err=True)
@@ -181,6 +182,11 @@ def finish(
         typer.echo(answer.model_dump_json())
     elif not view.prints_answer:
         typer.echo(printed(answer.answer or ""), nl=answer.answer is not None)
+    judge(answer, resuming, json=json)
+
+
+def judge(answer: "Answer", resuming: str, *, json: bool) -> None:
+    """End with a code of its own where there is no answer, or none that the verifier passed; say why."""
     if answer.answer is None:
         if not json:
             lost = f", {answer.spent.lost} lost" if answer.spent.lost else ""
@@ -188,6 +194,16 @@ def finish(
             told = f"no answer in {answer.spent.calls} calls{lost} ({answer.stopped_because})"
             typer.echo(f"error: {told}{advice if answer.stopped_because.startswith('max_') else ''}", err=True)
         raise typer.Exit(NO_ANSWER)
+    if failed := unpassed(answer):
+        if not json:
+            typer.echo(f"warning: none of {failed} candidates passed the verifier; this is the best of them", err=True)
+        raise typer.Exit(NOT_PASSED)
+
+
+def unpassed(answer: "Answer") -> int:
+    """Return how many candidates an exact verifier has looked at, where it passed none."""
+    exact = [item.verdict.passed for item in answer.candidates if item.verdict and item.verdict.kind == "exact"]
+    return 0 if any(exact) else len(exact)
 
 
 def printed(text: str) -> str:

@@ -32,10 +32,11 @@ class Stored:
 
     @property
     def spent(self) -> "Spent":
-        """What was paid by now."""
+        """What was paid by now; what became of calls that were under way when the run stopped, a resume finds out."""
         from ...state.budget import Spent
 
-        return self.answer.spent if self.answer else Spent.of(self.view.calls)
+        known = (call for call in self.view.calls if call.state != "reserved")
+        return self.answer.spent if self.answer else Spent.of(known)
 
     def row(self) -> dict[str, Any]:
         """Tell of the run in one flat object, whose fields are named as an answer's are."""

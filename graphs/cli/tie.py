@@ -17,7 +17,7 @@ TIED = 6
 
 def choice(tie: "ChoiceNeeded", resuming: str, *, json: bool) -> int:
     """Return the number of the finalist that the person chooses; where there is nobody to ask, the command ends."""
-    from .view import plain
+    from .plain import plain
 
     finalists = tie.question.finalists
     if json:

@@ -11,20 +11,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ...nodes.events import Assessed, Escalated, Event
+from ...nodes.events import Arrived, Assessed, Escalated, Event
 from ...state.run import Answer, Candidate
+from .plain import cells, outcome, plain
 
 SHOWN = 8
 """Candidates and answers that the live picture shows."""
-WIDTH = 60
-"""Characters of a model's text in one line."""
-
-
-def plain(text: str, width: int = WIDTH) -> str:
-    """Make a model's text safe for a terminal: one short line without control characters."""
-    line = "".join(character if character.isprintable() else " " for character in text)
-    line = " ".join(line.split())
-    return line if len(line) <= width else line[: width - 1] + "…"
+LINE = 200
+"""Characters of an answer where it has a line to itself."""
 
 
 class View:
@@ -40,13 +34,26 @@ class View:
         """Take in the outcome."""
 
 
+@dataclass
 class Lines(View):
     """One line on standard error for each event that matters."""
 
+    known: list[str] = field(default_factory=list)
+    """The candidates so far, by whose place they are numbered."""
+
     def show(self, event: Event) -> None:
-        line = described(event)
+        line = self.introduced(event) if event.type == "candidate" else described(event)
         if line:
             print(line, file=sys.stderr, flush=True)  # noqa: T201 - what a command does
+
+    def introduced(self, event: Arrived) -> str:
+        """Tell of a candidate: which one, whence, and its answer; one that is graded later is told of again."""
+        candidate = event.candidate
+        if candidate.id not in self.known:
+            self.known.append(candidate.id)
+        number = self.known.index(candidate.id) + 1
+        way = ", ".join(filter(None, (event.branch, candidate.strategy)))
+        return f"candidate {number} ({way}): {outcome(candidate, LINE)}"
 
     def close(self, answer: Answer) -> None:
         print(summary(answer), file=sys.stderr, flush=True)  # noqa: T201
@@ -102,31 +109,13 @@ class Picture(View):
         return table
 
 
-def cells(candidate: Candidate) -> tuple[str, ...]:
-    """Describe a candidate in five short cells."""
-    sure = "" if candidate.confidence is None else f"{candidate.confidence:.2f}"
-    return (candidate.branch, candidate.strategy, outcome(candidate), sure, plain(candidate.text, 40))
-
-
-def outcome(candidate: Candidate) -> str:
-    """Return the answer, or why there is none."""
-    if candidate.error:
-        return plain(candidate.error, 40)
-    if candidate.raw is None:
-        return "cut off" if candidate.finish == "length" else "no answer"
-    passed = candidate.verdict.passed if candidate.verdict else None
-    return plain(candidate.raw, 30) + {True: " ✓", False: " ✗", None: ""}[passed]
-
-
 def described(event: Event) -> str:
     """Put an event into one line; empty for one that needs none."""
-    if event.type == "candidate":
-        return f"{event.branch}: {outcome(event.candidate)}"
     if isinstance(event, Assessed | Escalated):
         found = event.assessment
         return f"{event.type}: {found.level}, {found.evidence}, up to {found.compute_budget} calls, {found.plan[-1]}"
     if event.type == "voted":
-        said = ", ".join(f"{plain(answer, 30)} x {count}" for answer, count in list(event.votes.items())[:SHOWN])
+        said = ", ".join(f"{plain(answer)} x {count}" for answer, count in list(event.votes.items())[:SHOWN])
         return f"vote: {said or 'none'}"
     if event.type == "finished":
         return f"{event.branch}: {event.reason}"

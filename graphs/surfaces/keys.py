@@ -1,12 +1,23 @@
 """Who may ask, and what each key may still spend."""
 
+import asyncio
+import logging
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
 
 from ...nodes.events import Event
 from ...state.budget import Budget, Call, Spent, cost, cost_usd
+
+if TYPE_CHECKING:
+    from ...state.checkpointer import SQLAlchemySaver
+    from ...state.spending import Amounts
+
+log = logging.getLogger("ponder.serve")
+Keep = Callable[["Amounts"], None]
 
 LIMITS = ("max_calls", "max_tokens", "max_usd")
 """What a key is held to; seconds are a request's own."""
@@ -28,14 +39,26 @@ class Bill:
     calls: dict[str, Call] = field(default_factory=dict)
     settled: Spent | None = None
     """What its runs report at their end; None: they were cut off."""
+    keep: Keep | None = None
+    """Stores what is spent more."""
+    kept: dict[str, float] = field(default_factory=lambda: dict.fromkeys(LIMITS, 0.0))
 
     def note(self, run: int, event: Event) -> None:
         """Take in what a run tells: calls that begin, at their worst case, and candidates with what they cost."""
         for call in event.calls if event.type == "budget" else ():
             self.calls[f"{run} {call.candidate_id}"] = call
+        if event.type == "budget":
+            self.store()
         if event.type == "candidate" and (begun := self.calls.get(f"{run} {event.candidate.id}")):
             done = begun.model_copy(update={"state": "done", "usage": event.candidate.usage, "usd": begun.worst_usd})
             self.calls[f"{run} {event.candidate.id}"] = done
+
+    def store(self) -> None:
+        """Keep what is spent now: of a server that is killed, the calls that it has begun, at their worst case."""
+        if self.keep is not None:
+            total = self.total()
+            self.keep({name: total[name] - self.kept[name] for name in LIMITS})
+            self.kept = total
 
     def total(self) -> dict[str, float]:
         """Return what counts; calls that nobody waited for count at their worst case."""
@@ -50,12 +73,13 @@ class Bill:
 
 @dataclass
 class Account:
-    """One key, and what it has spent since the server started."""
+    """One key, and what it has spent: by the store, where there is one, else since the server started."""
 
     limit: Budget
     spent: dict[str, float] = field(default_factory=lambda: dict.fromkeys(LIMITS, 0.0))
     held: dict[str, float] = field(default_factory=lambda: dict.fromkeys(LIMITS, 0.0))
     """By requests that are under way: their budgets."""
+    keep: Keep | None = None
 
     @contextmanager
     def billed(self, asked: Budget) -> Iterator[Bill]:
@@ -73,7 +97,7 @@ class Account:
                 raise KeySpent(f"{name}={limit} of this key is spent, or held by requests that are under way")
             own = wanted[name]
             given[name] = left if own is None else min(left, own)
-        bill = Bill(Budget.model_validate({**wanted, **given}))
+        bill = Bill(Budget.model_validate({**wanted, **given}), keep=self.keep)
         for name, amount in given.items():
             self.held[name] += amount
         try:
@@ -83,6 +107,7 @@ class Account:
                 self.held[name] -= amount
             for name, amount in bill.total().items():
                 self.spent[name] += amount
+            bill.store()
 
 
 @dataclass
@@ -95,6 +120,18 @@ class Keys:
     def of(cls, keys: tuple[str, ...], limit: Budget) -> "Keys":
         """Open an account for each key."""
         return cls({key: Account(limit) for key in keys or ("",)})
+
+    async def restore(self, saver: "SQLAlchemySaver") -> None:
+        """Go on from what the store knows, and keep what is spent in it."""
+        from ...state.spending import add, spent_by
+
+        for key, account in self.accounts.items():
+            account.spent = await saver.threaded(saver.write, partial(spent_by, key=key))
+
+            def keep(amounts: "Amounts", key: str = key) -> None:
+                saver.writer.submit(partial(add, key=key, amounts=amounts)).add_done_callback(report)
+
+            account.keep = keep
 
     @property
     def open(self) -> bool:
@@ -115,6 +152,12 @@ class Keys:
         if not found:
             raise KeyUnknown("the API key is missing or wrong: send it as `Authorization: Bearer KEY`")
         return found[0]
+
+
+def report(stored: "asyncio.Future[None]") -> None:
+    """Say in the log that what a key has spent could not be stored; this process remembers it."""
+    if not stored.cancelled() and (error := stored.exception()):
+        log.warning("what a key has spent was not stored: %s", error)
 
 
 def sum_of(spent: list[Spent]) -> Spent:

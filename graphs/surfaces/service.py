@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ...nodes.events import Event
 from ...nodes.route import check_policy, check_text
@@ -21,6 +21,9 @@ from ..stores import Saver, held, opened
 from .keys import Bill, Keys, sum_of
 from .wire import Asked
 
+if TYPE_CHECKING:
+    from ...state.checkpointer import SQLAlchemySaver
+
 Found = list[tuple[Problem, Answer]]
 Tell = Callable[[Event], None]
 
@@ -35,7 +38,7 @@ class Operator:
     """Where runs are kept; None: nowhere."""
     keys: tuple[str, ...] = ()
     per_key: Budget = field(default_factory=Budget)
-    """What each key may spend while the server runs."""
+    """What each key may spend: with a store in all, else while the server runs."""
     per_request: Settings = field(default_factory=Settings)
     """Settings where a request has none, and the most that its budget may be."""
     verifiers: tuple[str, ...] = ()
@@ -66,6 +69,7 @@ class Service:
         if self.operator.store:
             opening = await asyncio.to_thread(opened, self.operator.store)
             self.saver = await self.stack.enter_async_context(opening)
+            await self.keys.restore(cast("SQLAlchemySaver", self.saver))
 
     async def close(self) -> None:
         """Close it."""

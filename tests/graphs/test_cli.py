@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ponder.graphs.app import default_store
-from ponder.graphs.cli.view import plain
+from ponder.graphs.cli.plain import plain
+from ponder.graphs.stores import default_store
 from ponder.state import SQLAlchemySaver, StoreError
 from ponder.state.term import Term
 from tests.fake_server import FakeServer, Said
@@ -35,7 +35,7 @@ def test_piped_the_answer_alone_is_on_standard_output_and_the_way_to_it_on_the_o
     done = ponder("solve", "What is 1 + 1?", *on(server), "--thread", "t")
     assert (done.code, done.out) == (0, "2\n")
     lines = done.err.splitlines()
-    assert lines[:3] == ["assess: 2"] * 3
+    assert lines[:3] == [f"candidate {number} (assess): 2" for number in (1, 2, 3)]
     assert "assessed: low, 3 of 3 probes agree, up to 5 calls, direct" in lines
     assert lines[-1].startswith("confidence 0.71 by majority, stopped: confident; 3 calls, 30 + 15 tokens")
     assert lines[-1].endswith("thread t")
@@ -103,13 +103,17 @@ def test_a_dry_run_tells_the_range_calls_nobody_and_stores_nothing(
     assert [line.split() for line in done.out.splitlines()[:5]] == [
         ["at", "least", "at", "most"],
         ["calls", "1", "1"],
-        ["direct", "1", "1"],
+        ["in", "direct", "1"],
         ["input", "tokens", "3", "114"],
         ["output", "tokens", "1", "100"],
     ]
-    assert "USD            unknown: no price for the model; see PONDER_PRICES" in done.out
+    assert "US dollars     unknown: the model has no price; see PONDER_PRICES" in done.out
+    assert "The steps could make" not in done.out
     monkeypatch.setenv("PONDER_PRICES", '{"openai:fake": {"input": 1000, "output": 10000}}')
-    assert ponder(*asked).out.splitlines()[5].split() == ["USD", "0.0130", "1.1140"]
+    assert ponder(*asked).out.splitlines()[5].split() == ["US", "dollars", "0.0130", "1.1140"]
+    several = ponder("solve", "1 + 1?", *on(server), "--max-calls", "8", "--dry-run").out.splitlines()
+    steps = [int(line.split()[-1]) for line in several if line.startswith("  in ")]
+    assert f"The steps could make {sum(steps)} calls; the limit on calls ends the run at 8." in several
     told = json.loads(ponder(*asked, "--json").out)
     assert list(told) == ["calls", "input_tokens", "output_tokens", "usd", "branches"]
     assert told["output_tokens"] == {"low": 1, "high": 100}
@@ -170,7 +174,10 @@ def test_several_models_are_a_pool_and_a_resumed_run_asks_them_again(ponder: Pon
         (["1 + 1?", "--model", "gpt"], "error: model 'gpt' is unknown: give local, local:PATH.gguf"),
         (["1 + 1?", "--policy", "magic"], "error: policy 'magic' is unknown: choose one of adaptive"),
         (["1 + 1?", "--effort", "huge"], "error: effort='huge' cannot be used"),
-        (["1 + 1?", "--assessor", "fixed:99"], "error: assessor='fixed:99' cannot be used"),
+        (
+            ["1 + 1?", "--assessor", "fixed:99"],
+            "error: assessor='fixed:99' cannot be used: give probe, ask, logprob, learned:",
+        ),
         (["1 + 1?", "--verify", "magic:1"], "error: verifier 'magic:1' cannot be used: give python:TESTS.py"),
         (
             ["1 + 1?", "--verify", "regex:("],
@@ -180,20 +187,21 @@ def test_several_models_are_a_pool_and_a_resumed_run_asks_them_again(ponder: Pon
             ["1 + 1?", "--verify", "py:nope:nope"],
             "error: verifier 'py:nope:nope' cannot be used: 'nope:nope' cannot be imported",
         ),
-        (["1 + 1?", "--max-calls", "0"], "error: budget.max_calls=0 cannot be used: input should be greater than 0"),
-        (["1 + 1?", "--max-calls", "-2"], "error: budget.max_calls=-2 cannot be used"),
+        (["1 + 1?", "--max-calls", "0"], "error: --max-calls=0 cannot be used: give a number above 0"),
+        (["1 + 1?", "--max-calls", "-2"], "error: --max-calls=-2 cannot be used"),
         (["1 + 1?", "--max-calls", "many"], "error: Invalid value for '--max-calls': Input should be a valid integer"),
-        (["1 + 1?", "--max-tokens", "0"], "error: budget.max_tokens=0 cannot be used: input should be greater than 0"),
-        (["1 + 1?", "--max-tokens", "9"], "error: max_tokens=9 is too small for one call on this problem"),
-        (["1 + 1?", "--max-tokens", "9", "--dry-run"], "error: max_tokens=9 is too small for one call on this problem"),
-        (["1 + 1?", "--max-usd", "-1"], "error: budget.max_usd=-1.0 cannot be used: input should be greater than 0"),
+        (["1 + 1?", "--max-tokens", "0"], "error: --max-tokens=0 cannot be used: give a number above 0"),
+        (["1 + 1?", "--max-tokens", "9"], "error: --max-tokens=9 is too small for one call on this problem"),
+        (["1 + 1?", "--max-tokens", "9", "--dry-run"], "or 0.0000 USD: raise it, or lower --max-output"),
+        (["1 + 1?", "--max-usd", "-1"], "error: --max-usd=-1 cannot be used: give a number above 0"),
         (["1 + 1?", "--max-usd", "lots"], "error: Invalid value for '--max-usd': Input should be a valid number"),
-        (
-            ["1 + 1?", "--max-seconds", "0"],
-            "error: budget.max_seconds=0.0 cannot be used: input should be greater than 0",
-        ),
+        (["1 + 1?", "--max-seconds", "0"], "error: --max-seconds=0 cannot be used: give a number above 0"),
         (["1 + 1?", "--max-output", "0"], "error: Invalid value for '--max-output': Input should be greater than or"),
-        (["1 + 1?", "--nope"], "error: No such option: --nope"),
+        (["1 + 1?", "--nope"], "see `ponder solve --help`"),
+        (
+            ["1 + 1?", "--model", "openai:gpt", "--max-usd", "1", "--dry-run"],
+            'model \'openai:gpt\' has no price: set PONDER_PRICES=\'{"openai:gpt": {"input": 0.25, "output": 2.0}}\'',
+        ),
         (["1 + 1?", "--store", "sqlite:////no/x.db"], "error: store '/no/x.db': folder '/no' does not exist"),
         (["1 + 1?", "--store", f"sqlite:///{__file__}"], "file is not a database"),
         (["1 + 1?", "--store", "mongo://x"], "error: store of kind 'mongo' is unknown"),
@@ -204,6 +212,37 @@ def test_bad_input_is_one_line_and_exit_code_2(ponder: Ponder, arguments: list[s
     assert (done.code, done.out) == (2, "")
     assert says in done.err
     assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("openai:gpt", "model 'openai:gpt' needs a key: set OPENAI_API_KEY, or --base-url for another server"),
+        ("local:/no/such.gguf", "model file '/no/such.gguf' does not exist: give --model local:PATH.gguf"),
+        ("nobody:gpt", "model 'nobody:gpt' is unknown"),
+    ],
+)
+def test_a_model_that_is_not_set_up_is_refused_before_anything_is_stored(
+    ponder: Ponder, monkeypatch: pytest.MonkeyPatch, model: str, says: str
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    done = ponder("solve", "1 + 1?", "--model", model)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert says in done.err
+    assert ponder("runs", "list", "--json").out == "[]\n"
+    assert ponder("serve", "--model", model, "--port", "0") == done
+
+
+def test_an_answer_that_the_verifier_did_not_pass_is_exit_code_7_and_says_so(
+    ponder: Ponder, server: FakeServer
+) -> None:
+    asked = ("solve", "1 + 1?", *on(server), "--verify", "regex:3", "--max-calls", "2", "--thread", "t")
+    done = ponder(*asked)
+    assert (done.code, done.out) == (7, "2\n")
+    assert done.err.splitlines()[-1] == "warning: none of 2 candidates passed the verifier; this is the best of them"
+    told = ponder("resume", "t", "--json")
+    assert (told.code, json.loads(told.out)["answer"], told.err) == (7, "2", "")
 
 
 def test_a_thread_that_does_not_exist_is_a_usage_error(ponder: Ponder) -> None:
@@ -288,6 +327,8 @@ def test_help_says_what_the_exit_codes_mean(ponder: Ponder) -> None:
 def test_a_hostile_text_becomes_one_short_line_without_control_characters() -> None:
     assert plain("\x1b[31mred\x07\n\nnext\u202eevil") == "[31mred next evil"
     assert plain("x" * 10_000, 20) == "x" * 19 + "…"
+    assert plain("the answer is fortytwo", 20) == "the answer is…"
+    assert plain("the answer is forty twos", 20) == "the answer is forty…"
 
 
 def test_ctrl_c_saves_prints_the_resume_command_and_ends_with_130(server: FakeServer, tmp_path: Path) -> None:

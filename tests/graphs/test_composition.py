@@ -11,11 +11,11 @@ import pytest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
-from langgraph.types import Command, Durability, Send, interrupt
+from langgraph.types import Command, Durability, Overwrite, Send, interrupt
 from sqlalchemy import func, select
 from typing_extensions import TypedDict
 
-from ponder.graphs import asolve, create_ponder, create_ponder_graph, solve
+from ponder.graphs import aresume, asolve, create_ponder, create_ponder_graph, solve
 from ponder.state import Answer, Budget, Settings, SQLAlchemySaver, UsageError
 from ponder.state.journal import CallJournal
 from ponder.state.run import PERSISTED, RunState, RunUpdate
@@ -224,6 +224,10 @@ class Shared(TypedDict, total=False):
     route: str
 
 
+def after(state: Shared) -> Shared:
+    return {"route": f"after {state['answer'].answer}"}
+
+
 def test_it_waits_for_a_person_inside_who_changes_what_it_knows_and_goes_on_there() -> None:
     model = ScriptedModel(always("2"))
     parent = StateGraph(Shared)
@@ -238,6 +242,41 @@ def test_it_waits_for_a_person_inside_who_changes_what_it_knows_and_goes_on_ther
     graph.invoke(None, on("t"))  # with a doubt more, the next branch is taken, and it waits once more
     answer = graph.invoke(None, on("t"))["answer"]
     assert (answer.answer, len(answer.candidates), model.calls) == ("2", 5, 4)
+
+
+def test_a_finished_run_is_gone_back_to_and_decided_anew_without_a_call() -> None:
+    model = ScriptedModel(cycle("1", "2", "2", "3"))
+    graph = create_ponder(model, policy="fixed", budget=Budget(max_calls=4), checkpointer=saver())
+    assert graph.invoke({"problem": "What is 1 + 1?"}, on("t"))["answer"].answer == "2"
+    (deciding,) = [past for past in graph.get_state_history(on("t")) if past.next == ("select",)]
+    first = deciding.values["candidates"][0]
+    fork = graph.update_state(deciding.config, {"candidates": Overwrite([first])})
+    assert graph.invoke(None, fork)["answer"].answer == "1"
+    assert graph.invoke(None, deciding.config)["answer"].answer == "2"
+    assert model.calls == 4
+
+
+def test_a_finished_run_inside_a_graph_is_decided_anew_on_a_thread_of_its_own_and_put_back() -> None:
+    model, kept = ScriptedModel(cycle("1", "2", "2", "3")), saver()
+    options: dict[str, Any] = {"policy": "fixed", "budget": Budget(max_calls=4)}
+    parent = StateGraph(Shared)
+    parent.add_node("ponder", create_ponder(model, **options))
+    parent.add_node("after", after)
+    parent.add_edge(START, "ponder")
+    parent.add_edge("ponder", "after")
+    graph: Any = parent.compile(checkpointer=kept)
+    assert graph.invoke({"problem": "What is 1 + 1?"}, on("t"))["route"] == "after 2"
+    (before,) = [past for past in graph.get_state_history(on("t")) if past.next == ("ponder",)]
+    place = graph.get_state(before.config, subgraphs=True).tasks[0].state.config["configurable"]["checkpoint_ns"]
+    inside = graph.get_state_history({"configurable": {"thread_id": "t", "checkpoint_ns": place}})
+    (deciding,) = [past for past in inside if past.next == ("select",)]
+    first = deciding.values["candidates"][0]
+    alone = create_ponder(model, checkpointer=kept, **options)
+    fork = alone.update_state(on("fork"), {**deciding.values, "candidates": [first]}, as_node="parallel")
+    answer = alone.invoke(None, fork)["answer"]
+    again = graph.update_state(before.config, {"answer": answer}, as_node="ponder")
+    assert graph.invoke(None, again)["route"] == "after 1"
+    assert model.calls == 4
 
 
 async def test_instances_that_are_sent_problems_as_nodes_stream_from_inside_under_their_own_names() -> None:
@@ -270,6 +309,8 @@ async def test_a_thread_that_another_graph_has_written_is_refused() -> None:
     await parent.compile(checkpointer=kept).ainvoke({"messages": [HumanMessage("Hi")]}, on("t"))
     with pytest.raises(UsageError, match="'t' was not written by ponder"):
         await asolve("What is 1 + 1?", model=model, store=kept, thread_id="t")
+    with pytest.raises(UsageError, match="'t' was not written by ponder"):
+        await aresume("t", model=model, store=kept)
     assert model.calls == 0
 
 

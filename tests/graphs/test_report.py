@@ -1,6 +1,7 @@
 """`ponder report`: a run as one page or one picture, whatever the model wrote."""
 
 import re
+import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from ponder.graphs import solve
 from ponder.graphs.cli.stored import Stored
 from ponder.graphs.report import page, picture
 from ponder.graphs.report.diff import changes
+from ponder.graphs.report.png import daylight
 from ponder.graphs.report.timeline import Clock, lanes
 from ponder.graphs.report.told import Told
 from ponder.nodes.view import View
@@ -160,6 +162,20 @@ def test_a_picture_is_an_image_of_its_own_by_day_and_by_night(ponder: Ponder, sa
     assert ET.fromstring(drawn).tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314 - our own
     for part in ("1 + 1?", "answer: 2", "tokens", "prefers-color-scheme: dark"):
         assert part in drawn
+
+
+def test_a_picture_is_drawn_as_png_or_it_is_said_what_to_install(
+    ponder: Ponder, saver: SQLAlchemySaver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solve("1 + 1?", model=ScriptedModel(cycle("2")), store=saver, thread_id="t", policy="parallel")
+    assert ponder("report", "t", "--png", str(tmp_path / "run.png")).out == ""
+    drawn = (tmp_path / "run.png").read_bytes()
+    assert (drawn[:8], int.from_bytes(drawn[16:20])) == (b"\x89PNG\r\n\x1a\n", 2000)
+    assert len(drawn) > 10_000  # an empty sheet has some hundred bytes
+    assert "var(" not in daylight(ponder("report", "t", "--svg").out)
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    refused = ponder("report", "t", "--png", str(tmp_path / "other.png"))
+    assert (refused.code, "install ponder[png]" in refused.err) == (2, True)
 
 
 def test_a_run_that_has_not_ended_is_told_as_far_as_it_is(ponder: Ponder, saver: SQLAlchemySaver) -> None:

@@ -8,6 +8,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from ponder.graphs import solve
+from ponder.graphs.app import as_model
 from ponder.nodes.models import local
 from ponder.nodes.models.local import local_model
 from ponder.nodes.ports import Request
@@ -36,6 +37,7 @@ async def test_the_token_limit_is_kept_and_seen() -> None:
 def test_one_server_serves_every_run_of_the_process() -> None:
     local_model()
     before = dict(local.servers)
+    assert getattr(as_model("local"), "slots", None) == local.SLOTS
     answer = solve("What is 4 times 7?", policy="parallel", max_samples=4, max_tokens=48, seed=1, store=":memory:")
     assert local.servers == before
     assert answer.spent.calls == 4

@@ -2,6 +2,8 @@
 
 `uv run python -m tests.benchmarks.replay [--data FILE…] [--laws agreeing…] [--json OUT] [--plot DIR] [--sweep]`
 
+`--summary tests/data/replay.json` writes the table that the README quotes.
+
 Each run gets the problem's recorded samples in another order, none twice, the same order for every policy; the
 intervals are bootstrapped over questions, and comparisons are paired. A strategy's samples are not told apart, what was
 not recorded (a judge's word) fails, and branches that make other calls than samples cannot be replayed.
@@ -17,9 +19,10 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks.replay.laws import LAWS
-from tests.benchmarks.replay.recordings import load
+from tests.benchmarks.replay.recordings import Question, load
 from tests.benchmarks.replay.study import DATA, study
 
 
@@ -30,6 +33,7 @@ def main() -> None:
     parser.add_argument("--laws", nargs="+", choices=LAWS, default=[], help="answers drawn from stated laws")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path)
+    parser.add_argument("--summary", type=Path, help="the table over all questions, and nothing else")
     parser.add_argument("--resamples", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
@@ -42,10 +46,20 @@ def main() -> None:
     found["seconds"] = time.perf_counter() - clock
     if asked.json:
         asked.json.write_text(json.dumps(found, indent=1))
+    if asked.summary:
+        asked.summary.write_text(json.dumps(summary(found, sets, asked.resamples), indent=1) + "\n")
     if asked.plot:
         from tests.benchmarks.replay.plot import plot  # the bench group
 
         plot(found, asked.plot)
+
+
+def summary(found: dict[str, Any], sets: dict[str, list[Question]], resamples: int) -> dict[str, Any]:
+    """Return what the README quotes."""
+    quoted = ("policy", "accuracy", "ci", "mean_calls", "mean_tokens")
+    policies = [{name: row[name] for name in quoted} for row in found["policies"]]
+    asked = {name: len(questions) for name, questions in sets.items()}
+    return {"questions": asked, "resamples": resamples, "policies": policies}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
 """ponder in agents: as middleware, as their model, as a tool, and under a supervisor."""
 
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +19,9 @@ from pydantic import BaseModel, Field
 
 from ponder.graphs import DeliberateMiddleware, PonderChatModel, as_tool, create_ponder
 from ponder.state import Answer, SQLAlchemySaver
+from tests.fake_server import FakeServer, Said
 from tests.fakes import ScriptedModel, always
+from tests.graphs.surfaces import killed
 
 CHAT: Any = {"messages": [HumanMessage("Where is the parcel?")]}
 
@@ -158,6 +163,35 @@ def test_it_is_the_model_of_an_agent_that_keeps_its_thread() -> None:
         agent.invoke(CHAT, on)
         chat = agent.invoke({"messages": [HumanMessage("And now?")]}, on)["messages"]
     assert [message.type for message in chat] == ["human", "ai", "tool", "ai", "human", "ai"]
+
+
+def test_an_agent_whose_process_was_killed_goes_on_without_a_paid_call_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    store = f"sqlite:///{tmp_path}/ponder.db"
+    with FakeServer() as server:
+
+        def script(_: dict[str, Any], number: int) -> Said:
+            if number == 4:
+                server.release.wait(60)
+            return Said(f"Answer: {number}")
+
+        server.script = script
+        command = [sys.executable, "-m", "tests.graphs.surfaces.killed", server.url, store]
+        with subprocess.Popen(command, cwd=Path(__file__).parents[3]) as process:
+            try:
+                server.wait_for(lambda it: len(it.requests) == 5)
+            finally:
+                process.kill()
+        server.release.set()
+        with SQLAlchemySaver.from_conn_string(store) as saver:
+            said = killed.agent(server.url, saver).invoke(None, killed.ON)["messages"][-1]
+        spent = said.response_metadata["ponder"]["spent"]
+        assert (spent["calls"], spent["lost"]) == (len(server.requests) - 1, 1)
+        assert len(server.requests) > 5
+        cut_off = f"{server.requests[4]['seed']} {server.requests[4]['messages'][-1]['content']}"
+        assert {asked for asked, times in server.counts.items() if times > 1} == {cut_off}
 
 
 def test_a_tool_gives_the_answer_to_the_model_and_all_of_it_to_the_program() -> None:

@@ -164,6 +164,15 @@ def test_what_cannot_be_used_is_a_400_that_says_what(
     assert model.calls == before
 
 
+def test_a_schema_that_the_model_never_meets_is_answered_by_what_came_closest_and_says_so(served: Served) -> None:
+    wanted = {"type": "object", "properties": {"city": {"type": "integer"}}, "required": ["city"]}
+    asked = {**ASKED, "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": wanted}}}
+    answer = httpx.post(f"{served.url}/v1/chat/completions", json=asked | {"ponder": {"max_samples": 2}})
+    said = answer.json()
+    assert (answer.status_code, said["choices"][0]["message"]["content"]) == (200, '{"city": "Oslo"}')
+    assert (said["ponder"]["answer"], said["ponder"]["confidence"]) == (None, 0)
+
+
 def test_an_allowed_verifier_decides() -> None:
     with serving(ScriptedModel(lambda _, number: f"Answer: {number}"), verifiers=("regex:[3-9]",)) as served:
         asked = ASKED | {"ponder": {"verifier": "regex:[3-9]"}}
@@ -202,6 +211,33 @@ def test_a_key_is_asked_for_and_held_to_its_budget() -> None:
         assert served.service.keys.accounts["one"].spent["max_calls"] == 5
         assert status("two") == 200
         assert httpx.get(f"{served.url}/readyz").json()["status"] == "ready"
+
+
+async def test_what_a_key_has_spent_outlives_the_server_calls_under_way_included(tmp_path: Path) -> None:
+    decided: dict[str, Any] = {"keys": ("one", "two"), "per_key": Budget(max_calls=5)}
+    decided |= {"store": f"sqlite:///{tmp_path}/ponder.db"}
+    asked = ASKED | {"ponder": {"policy": "fixed", "budget": {"max_calls": 3}}}
+
+    async def status(served: Served, key: str = "one") -> int:
+        headers = {"authorization": f"Bearer {key}"}
+        async with httpx.AsyncClient(timeout=60) as client:
+            return (await client.post(f"{served.url}/v1/chat/completions", json=asked, headers=headers)).status_code
+
+    with serving(ScriptedModel(script), **decided) as served:
+        assert await status(served) == 200
+    slow = ScriptedModel(script, latency=60)
+    with serving(slow, **decided) as served:
+        assert served.service.keys.accounts["one"].spent == {"max_calls": 3, "max_tokens": 45, "max_usd": 0}
+        asking = asyncio.create_task(status(served))
+        await until(lambda: slow.flying == 2)
+        await asyncio.to_thread(served.service.saver.writer.run, lambda _: None)  # type: ignore[union-attr]
+        with serving(ScriptedModel(script), **decided) as another:  # as after a kill: nothing was settled
+            found = another.service.keys.accounts["one"].spent
+            assert found["max_calls"] == 5
+            assert found["max_tokens"] > 45 + 2 * 512
+            assert [await status(another), await status(another, "two")] == [429, 200]
+        asking.cancel()
+        await until(lambda: served.service.flying == 0)
 
 
 def test_requests_at_once_keep_the_budget_of_their_key_and_of_the_operator() -> None:

@@ -1,0 +1,31 @@
+"""The limits of a budget as options, and how an error names them."""
+
+import math
+from typing import Annotated
+
+import typer
+
+from ...state.errors import UsageError
+
+MaxCalls = Annotated[int | None, typer.Option(help="Most model calls, of every kind.")]
+MaxTokens = Annotated[int | None, typer.Option(help="Most tokens, input and output together.")]
+MaxUsd = Annotated[float | None, typer.Option(help="Most US dollars; prices come from PONDER_PRICES, see README.")]
+MaxSeconds = Annotated[float | None, typer.Option(help="Most seconds of work.")]
+
+
+def option(name: str) -> str:
+    """Return the option that sets a limit."""
+    return "--" + name.replace("_", "-")
+
+
+def limits(**given: float | None) -> dict[str, float | None]:
+    """Return limits as a budget takes them.
+
+    Raises:
+        UsageError: one is no amount.
+
+    """
+    for name, amount in given.items():
+        if amount is not None and not 0 < amount < math.inf:
+            raise UsageError(f"{option(name)}={amount:g} cannot be used: give a number above 0")
+    return given

@@ -1,0 +1,41 @@
+"""What a model wrote as short text without control characters, and a candidate in a few words."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ...state.run import Candidate
+
+WIDTH = 60
+"""Characters of a model's text in one line."""
+
+
+def plain(text: str, width: int = WIDTH) -> str:
+    """Make a model's text safe for a terminal: one short line without control characters."""
+    line = "".join(character if character.isprintable() else " " for character in text)
+    line = " ".join(line.split())
+    return cut(line, width)
+
+
+def cut(line: str, width: int) -> str:
+    """Cut a line that is too long, behind a word where one ends in its last third."""
+    if len(line) <= width:
+        return line
+    kept = line[: width - 1]
+    word = kept.rfind(" ") if line[width - 1] != " " else len(kept)
+    return (kept[:word].rstrip() if word >= width * 2 // 3 else kept) + "…"
+
+
+def cells(candidate: "Candidate") -> tuple[str, ...]:
+    """Describe a candidate in five short cells."""
+    sure = "" if candidate.confidence is None else f"{candidate.confidence:.2f}"
+    return (candidate.branch, candidate.strategy, outcome(candidate), sure, plain(candidate.text, 40))
+
+
+def outcome(candidate: "Candidate", width: int = 30) -> str:
+    """Return the answer, or why there is none."""
+    if candidate.error:
+        return plain(candidate.error, width + 10)
+    if candidate.raw is None:
+        return "cut off" if candidate.finish == "length" else "no answer"
+    passed = candidate.verdict.passed if candidate.verdict else None
+    return plain(candidate.raw, width) + {True: " ✓", False: " ✗", None: ""}[passed]
