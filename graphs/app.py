@@ -129,7 +129,9 @@ class Setup:
 
     def check(self, problem: Problem) -> None:
         """Refuse a verifier's spec that is wrong and a budget that no call fits, before anything is stored."""
-        check_budget(self.checks.view("begin", RunState(problem=problem, settings=self.settings)), self.caller)
+        checks = self.checks
+        view = checks.view("begin", RunState(problem=problem, settings=self.settings))
+        check_budget(view, checks.callers(problem))
 
 
 def prepare(

@@ -46,7 +46,7 @@ class Begin:
             await asyncio.to_thread(self.checks.of, problem)
         problem = self.checks.typed(problem)
         view = self.checks.view("begin", {"problem": problem, "settings": settings})
-        check_budget(view, self.checks.caller)
+        check_budget(view, self.checks.callers(problem))
         check_asking(view, config)
         if settings.semantic and self.checks.embedder is not None:
             await asyncio.to_thread(self.checks.embedder.check)
@@ -110,11 +110,11 @@ def check_pool(settings: Settings) -> None:
         raise UsageError(f"pool 'cascade' needs policy 'adaptive', not {settings.policy!r}: that sends a problem up")
 
 
-def check_budget(view: View, caller: Caller) -> None:
+def check_budget(view: View, callers: Sequence[Caller]) -> None:
     """Refuse a budget that cannot be kept, or that no single call fits."""
     budget, call = view.settings.budget, at_worst(view, view.call("sample", 0))
     if budget.max_usd is not None and call.worst_usd is None:
-        name = caller.unpriced[0]
+        name = next(name for caller in callers for name in caller.unpriced)
         example = json.dumps({name: {"input": 0.25, "output": 2.0}})
         raise UsageError(
             f"max_usd={budget.max_usd:g} cannot be kept: model {name!r} has no price: set PONDER_PRICES={example!r} "

@@ -46,11 +46,15 @@ class Checks:
         asking = asking_part(self.of(problem))
         return self.caller if asking is None or asking.model is None else replace(self.caller, model=asking.model)
 
+    def callers(self, problem: Problem) -> list[Caller]:
+        """Return who makes the calls of a run."""
+        grader = self.grader(problem)
+        return [self.caller] if grader is self.caller else [self.caller, grader]
+
     def view(self, branch: str, state: RunState) -> View:
         """Return the state as one branch sees it; a token is priced as the dearest model prices it."""
         view = View(branch, state)
-        callers = {id(caller): caller for caller in (self.caller, self.grader(view.problem))}
-        price = highest([tariff for caller in callers.values() for tariff in caller.tariffs])
+        price = highest([tariff for caller in self.callers(view.problem) for tariff in caller.tariffs])
         return replace(view, exact=kind_of(self.of(view.problem)) == "exact", price=price, models=self.caller.members)
 
     def typed(self, problem: Problem) -> Problem:
