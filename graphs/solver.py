@@ -29,6 +29,8 @@ T = TypeVar("T")
 P = ParamSpec("P")
 G = TypeVar("G")
 
+MASK = "***@"
+"""In a stored URL, where user and password were."""
 MODEL, BASE_URL, VERIFIER, SETTINGS = "ponder_model", "ponder_base_url", "ponder_verifier", "ponder_settings"
 """Keys of a checkpoint's metadata that let a run be resumed by its thread alone, also one that was killed at once."""
 OBJECT = "object"
@@ -79,7 +81,7 @@ async def asolve(
     if store == ":memory:" and (setting := setup.settings.may_ask):
         raise UsageError(f"{setting} needs a store that is there when the choice is made: ':memory:' is not")
     settled = setup.settings.model_dump_json(exclude_unset=True)
-    named = {MODEL: name_of(model), BASE_URL: base_url, VERIFIER: name_of(verifier), SETTINGS: settled}
+    named = {MODEL: name_of(model), BASE_URL: masked(base_url), VERIFIER: name_of(verifier), SETTINGS: settled}
     origin = {key: value for key, value in named.items() if value}
     async with opened(store) as saver:
         run = Run(setup.machine(saver), thread, origin, on_event, setup.settings)
@@ -98,15 +100,16 @@ async def aresume(
     store: StoreLike | None = None,
     model: ModelLike | None = None,
     verifier: VerifierLike | None = None,
+    base_url: str | None = None,
     budget: Budget | dict[str, Any] | None = None,
     choice: int | None = None,
     on_event: OnEvent | None = None,
 ) -> Answer:
     """Go on with a stopped run; a finished one returns its answer without a call.
 
-    Model and verifier are those of the run, unless they were objects, which must be given again. A budget raises the
-    limits that it names: a run that its budget has ended, or ends now, goes on. A run that waits for a choice between
-    tied answers goes on with the number of one of its finalists.
+    Model and verifier are those of the run, unless they were objects, which must be given again, as must a base URL with
+    a password: that is not stored. A budget raises the limits that it names: a run that its budget has ended, or ends
+    now, goes on. A run that waits for a choice between answers goes on with the number of one of its finalists.
 
     Raises:
         ThreadNotFound: nothing is stored under that thread.
@@ -126,7 +129,7 @@ async def aresume(
             recalled(model, origin, MODEL, "model"),
             checkpointer=saver,
             verifier=recalled(verifier, origin, VERIFIER, "verifier"),
-            base_url=origin.get(BASE_URL),
+            base_url=base_url or unmasked(origin.get(BASE_URL)),
             **json.loads(origin.get(SETTINGS, "{}")),
         )
         run = Run(graph, thread_id, origin, on_event)
@@ -277,6 +280,20 @@ def name_of(given: object) -> str | None:
     if isinstance(given, Sequence) and not isinstance(given, str):
         return json.dumps(list(given)) if all(isinstance(name, str) for name in given) else OBJECT
     return given if given is None or isinstance(given, str) else OBJECT
+
+
+def masked(url: str | None) -> str | None:
+    """Return a URL as it may be stored: without user and password."""
+    scheme, _, rest = (url or "").rpartition("://")
+    user = rest.partition("/")[0].rpartition("@")[0]
+    return f"{scheme}://{MASK}{rest[len(user) + 1 :]}" if user else url
+
+
+def unmasked(url: str | None) -> str | None:
+    """Return a stored URL, unless it had a password."""
+    if url and MASK in url:
+        raise UsageError(f"the run asked {url}: its user and password are not stored, give the base URL again")
+    return url
 
 
 def recalled(given: G | None, origin: dict[str, Any], key: str, word: str) -> G | Any:

@@ -22,6 +22,7 @@ Models = Annotated[
     list[str] | None,
     typer.Option("--model", help="local, local:PATH.gguf, openai:NAME or provider:NAME; several are a pool."),
 ]
+BaseUrl = Annotated[str | None, typer.Option(help="An OpenAI-compatible server, …/v1.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the answer and nothing else.")]
 
@@ -34,7 +35,7 @@ def solve(
     problem: Annotated[str | None, typer.Argument(help="The problem, or - for standard input.")] = None,
     file: Annotated[Path | None, typer.Option(help="Read the problem from a file.")] = None,
     model: Models = None,
-    base_url: Annotated[str | None, typer.Option(help="An OpenAI-compatible server, …/v1.")] = None,
+    base_url: BaseUrl = None,
     policy: Annotated[
         str, typer.Option(help="adaptive, cumulative, fixed, direct, parallel, refine or search.")
     ] = "adaptive",
@@ -115,6 +116,7 @@ def resume(
     thread: Annotated[str | None, typer.Argument(help="The run to go on with.", show_default=False)] = None,
     store: Store = None,
     model: Models = None,
+    base_url: BaseUrl = None,
     max_calls: MaxCalls = None,
     max_tokens: MaxTokens = None,
     max_usd: MaxUsd = None,
@@ -136,8 +138,9 @@ def resume(
     from ..solver import resume as run
 
     raised = limits(max_calls=max_calls, max_tokens=max_tokens, max_usd=max_usd, max_seconds=max_seconds)
+    given: dict[str, Any] = {"model": model or None, "base_url": base_url, "budget": raised, "choice": choose}
     finish(
-        lambda on_event: run(thread, store=store, model=model or None, budget=raised, choice=choose, on_event=on_event),
+        lambda on_event: run(thread, store=store, on_event=on_event, **given),
         thread=thread,
         store=store,
         title=f"thread {thread}",

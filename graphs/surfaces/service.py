@@ -16,7 +16,7 @@ from ...state.settings import Settings
 from ..app import ModelLike, Setup, prepare
 from ..branches import BRANCHES
 from ..machine import CompiledGraph
-from ..solver import BASE_URL, MODEL, SETTINGS, VERIFIER, Run, name_of, new_thread
+from ..solver import BASE_URL, MODEL, SETTINGS, VERIFIER, Run, masked, name_of, new_thread
 from ..stores import Saver, held, opened
 from .keys import Bill, Keys, sum_of
 from .wire import Asked
@@ -126,7 +126,7 @@ class Service:
         model, url = name_of(self.operator.model), self.operator.base_url
         named = {
             MODEL: model,
-            BASE_URL: url,
+            BASE_URL: masked(url),
             VERIFIER: verifier,
             SETTINGS: settings.model_dump_json(exclude_unset=True),
         }

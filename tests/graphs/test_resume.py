@@ -1,6 +1,7 @@
 """A stopped run goes on where it was: Ctrl-C, kill -9, an outage; a finished call is not made again."""
 
 import asyncio
+import base64
 import signal
 import subprocess
 import sys
@@ -235,3 +236,16 @@ def test_a_store_that_cannot_be_used_says_why(url: str, says: str) -> None:
 def test_a_store_is_private_to_its_owner(tmp_path: Path, store: str) -> None:
     solve("1 + 1?", model=ScriptedModel(always("2")), store=store)
     assert (tmp_path / "ponder.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_password_of_a_server_is_not_stored_and_is_given_again(tmp_path: Path, store: str) -> None:
+    with FakeServer(lambda *_: Said(status=401)) as server:
+        url = server.url.replace("://", "://ann:s3cret@")
+        with pytest.raises(ModelUnreachable):
+            solve("Which?", model="openai:fake", base_url=url, policy="direct", store=store, thread_id="t")
+        assert b"s3cret" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        with pytest.raises(UsageError, match=r"the run asked http://\*\*\*@127.0.0.1:.*give the base URL again"):
+            resume("t", store=store)
+        server.script = lambda *_: Said()
+        assert resume("t", store=store, base_url=url).answer == "2"
+    assert server.authorized[-1] == f"Basic {base64.b64encode(b'ann:s3cret').decode()}"
