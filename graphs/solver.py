@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
@@ -21,20 +21,13 @@ from ..state.run import Answer, Problem, RunInput
 from ..state.settings import Settings
 from .app import ModelLike, VerifierLike, create_ponder, prepare
 from .machine import CompiledGraph
+from .origin import BASE_URL, MODEL, SETTINGS, VERIFIER, masked, name_of, recalled, unmasked
 from .raised import larger, onward
 from .stores import StoreLike, absent, held, opened
 
 OnEvent = Callable[[Event], None]
 T = TypeVar("T")
 P = ParamSpec("P")
-G = TypeVar("G")
-
-MASK = "***@"
-"""In a stored URL, where user and password were."""
-MODEL, BASE_URL, VERIFIER, SETTINGS = "ponder_model", "ponder_base_url", "ponder_verifier", "ponder_settings"
-"""Keys of a checkpoint's metadata that let a run be resumed by its thread alone, also one that was killed at once."""
-OBJECT = "object"
-"""Stands there for a model or verifier that was given as an object and cannot be stored."""
 
 
 def new_thread() -> str:
@@ -107,8 +100,8 @@ async def aresume(
 ) -> Answer:
     """Go on with a stopped run; a finished one returns its answer without a call.
 
-    Model and verifier are those of the run, unless they were objects, which must be given again, as must a base URL with
-    a password: that is not stored. A budget raises the limits that it names: a run that its budget has ended, or ends
+    Model and verifier are those of the run, unless they were objects, which must be given again; so must a base URL
+    with a password, which is not stored. A budget raises the limits that it names: a run that its budget has ended, or ends
     now, goes on. A run that waits for a choice between answers goes on with the number of one of its finalists.
 
     Raises:
@@ -271,36 +264,3 @@ def is_foreign(state: Any) -> bool:
 def configured(thread_id: str) -> RunnableConfig:
     """Name a thread the way LangGraph wants it."""
     return {"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}}
-
-
-def name_of(given: object) -> str | None:
-    """Return a name as it is, a spec and a list of names as JSON (metadata holds no lists), an object by its word."""
-    if isinstance(given, Mapping):
-        return json.dumps(given)
-    if isinstance(given, Sequence) and not isinstance(given, str):
-        return json.dumps(list(given)) if all(isinstance(name, str) for name in given) else OBJECT
-    return given if given is None or isinstance(given, str) else OBJECT
-
-
-def masked(url: str | None) -> str | None:
-    """Return a URL as it may be stored: without user and password."""
-    scheme, _, rest = (url or "").rpartition("://")
-    user = rest.partition("/")[0].rpartition("@")[0]
-    return f"{scheme}://{MASK}{rest[len(user) + 1 :]}" if user else url
-
-
-def unmasked(url: str | None) -> str | None:
-    """Return a stored URL, unless it had a password."""
-    if url and MASK in url:
-        raise UsageError(f"the run asked {url}: its user and password are not stored, give the base URL again")
-    return url
-
-
-def recalled(given: G | None, origin: dict[str, Any], key: str, word: str) -> G | Any:
-    """Return what was given, else what the run began with."""
-    stored = origin.get(key)
-    if given is None and stored == OBJECT:
-        raise UsageError(f"this run began with a {word} object, which is not stored: give resume(…, {word}=…)")
-    if given is None and stored and stored.startswith("["):
-        return json.loads(stored)
-    return stored if given is None else given

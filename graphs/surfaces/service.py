@@ -16,7 +16,8 @@ from ...state.settings import Settings
 from ..app import ModelLike, Setup, prepare
 from ..branches import BRANCHES
 from ..machine import CompiledGraph
-from ..solver import BASE_URL, MODEL, SETTINGS, VERIFIER, Run, masked, name_of, new_thread
+from ..origin import BASE_URL, MODEL, SETTINGS, VERIFIER, masked, name_of
+from ..solver import Run, new_thread
 from ..stores import Saver, held, opened
 from .keys import Bill, Keys, sum_of
 from .wire import Asked

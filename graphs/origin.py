@@ -1,0 +1,49 @@
+"""What a run began with, in the metadata of its checkpoints: its thread alone is enough to resume it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from ..state.errors import UsageError
+
+G = TypeVar("G")
+
+MASK = "***@"
+"""In a stored URL, where user and password were."""
+MODEL, BASE_URL, VERIFIER, SETTINGS = "ponder_model", "ponder_base_url", "ponder_verifier", "ponder_settings"
+"""Keys of the metadata; the first checkpoint has them, so that a run can be killed at once."""
+OBJECT = "object"
+"""Stands there for a model or verifier that was given as an object and cannot be stored."""
+
+
+def name_of(given: object) -> str | None:
+    """Return a name as it is, a spec and a list of names as JSON (metadata holds no lists), an object by its word."""
+    if isinstance(given, Mapping):
+        return json.dumps(given)
+    if isinstance(given, Sequence) and not isinstance(given, str):
+        return json.dumps(list(given)) if all(isinstance(name, str) for name in given) else OBJECT
+    return given if given is None or isinstance(given, str) else OBJECT
+
+
+def masked(url: str | None) -> str | None:
+    """Return a URL as it may be stored: without user and password."""
+    scheme, _, rest = (url or "").rpartition("://")
+    user = rest.partition("/")[0].rpartition("@")[0]
+    return f"{scheme}://{MASK}{rest[len(user) + 1 :]}" if user else url
+
+
+def unmasked(url: str | None) -> str | None:
+    """Return a stored URL, unless it had a password."""
+    if url and MASK in url:
+        raise UsageError(f"the run asked {url}: its user and password are not stored, give the base URL again")
+    return url
+
+
+def recalled(given: G | None, origin: dict[str, Any], key: str, word: str) -> G | Any:
+    """Return what was given, else what the run began with."""
+    stored = origin.get(key)
+    if given is None and stored == OBJECT:
+        raise UsageError(f"this run began with a {word} object, which is not stored: give resume(…, {word}=…)")
+    if given is None and stored and stored.startswith("["):
+        return json.loads(stored)
+    return stored if given is None else given
