@@ -101,8 +101,8 @@ async def aresume(
     """Go on with a stopped run; a finished one returns its answer without a call.
 
     Model and verifier are those of the run, unless they were objects, which must be given again; so must a base URL
-    with a password, which is not stored. A budget raises the limits that it names: a run that its budget has ended, or ends
-    now, goes on. A run that waits for a choice between answers goes on with the number of one of its finalists.
+    with a password, which is not stored. A budget raises the limits that it names: a run that its budget has ended, or
+    ends now, goes on. A run that waits for a choice between answers goes on with the number of one of its finalists.
 
     Raises:
         ThreadNotFound: nothing is stored under that thread.
