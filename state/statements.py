@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from sqlalchemy import Connection, Delete, Dialect, Insert, Table, Update, bindparam
 from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.exc import DBAPIError
 
 if TYPE_CHECKING:
@@ -96,27 +97,35 @@ def fetch(connection: Connection, query: "Query", given: Mapping[str, Any]) -> l
     """Run a query; a driver that may return other types than those asked for is left to SQLAlchemy."""
     if connection.dialect.driver not in DIRECT:
         return list(connection.execute(query, given))
-    written = compiled(connection.dialect, query)
+    written = compiled(numbering(connection.dialect), query)
     return drive(connection, written.text, written.values(given))
 
 
 def change(connection: Connection, statement: Update | Delete, given: Mapping[str, Any]) -> None:
     """Run a statement that changes rows."""
-    written = compiled(connection.dialect, statement)
+    written = compiled(numbering(connection.dialect), statement)
     drive(connection, written.text, written.values(given))
 
 
 @lru_cache(maxsize=512)
 def compiled(dialect: Dialect, statement: "Query | Update | Delete") -> Written:
     """Write a statement once."""
-    made = statement.compile(dialect=numbering(dialect))
+    made = statement.compile(dialect=dialect)
     return Written(str(made), made.positiontup, made.params)
 
 
-@lru_cache
 def numbering(dialect: Dialect) -> Dialect:
-    """Return a dialect that numbers parameters for psycopg, which would look for named ones in a text each time."""
-    return cast("Any", type(dialect))(paramstyle="numeric_dollar") if dialect.driver == "psycopg" else dialect
+    """Return a dialect that numbers parameters for psycopg, which would look for named ones in a text each time.
+
+    It is one for all engines: what was written for one of them need not be written again.
+    """
+    return numbered(type(dialect)) if dialect.driver == "psycopg" else dialect
+
+
+@lru_cache
+def numbered(kind: type[Dialect]) -> Dialect:
+    """Make it."""
+    return cast("type[DefaultDialect]", kind)(paramstyle="numeric_dollar")
 
 
 def insert(connection: Connection, kinds: Sequence[Rows]) -> None:
@@ -146,7 +155,9 @@ def is_few(kinds: Sequence[Rows]) -> bool:
 
 def insert_at_once(connection: Connection, kinds: Sequence[Rows]) -> None:
     """Insert rows in a single statement."""
-    made = insertion(connection.dialect, tuple((table, replace, len(rows)) for table, rows, replace in kinds))
+    made = insertion(
+        numbering(connection.dialect), tuple((table, replace, len(rows)) for table, rows, replace in kinds)
+    )
     drive(connection, made.text, made.values([row for kind in kinds for row in kind.rows]))
 
 
@@ -182,7 +193,7 @@ def insertion(dialect: Dialect, kinds: tuple[tuple[Table, bool, int], ...]) -> I
     last = parts.pop()
     if parts:
         last = last.add_cte(*(part.cte(f"part_{number}") for number, part in enumerate(parts)))
-    made = last.compile(dialect=numbering(dialect))
+    made = last.compile(dialect=dialect)
     named = made.positiontup or list(made.params)
     order = [(int(row), name) for name, _, row in (each.rpartition("_") for each in named)]
     return Insertion(str(made), order, () if made.positiontup else named)
