@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from sqlalchemy import Connection, Delete, Dialect, Insert, Table, Update, bindparam
 from sqlalchemy.dialects import mysql, postgresql, sqlite
-from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError
 
 if TYPE_CHECKING:
@@ -119,13 +119,13 @@ def numbering(dialect: Dialect) -> Dialect:
 
     It is one for all engines: what was written for one of them need not be written again.
     """
-    return numbered(type(dialect)) if dialect.driver == "psycopg" else dialect
+    return numbered() if dialect.driver == "psycopg" else dialect
 
 
 @lru_cache
-def numbered(kind: type[Dialect]) -> Dialect:
+def numbered() -> Dialect:
     """Make it."""
-    return cast("type[DefaultDialect]", kind)(paramstyle="numeric_dollar")
+    return PGDialect_psycopg(paramstyle="numeric_dollar")
 
 
 def insert(connection: Connection, kinds: Sequence[Rows]) -> None:
