@@ -125,7 +125,7 @@ def numbering(dialect: Dialect) -> Dialect:
 @lru_cache
 def numbered() -> Dialect:
     """Make it."""
-    return PGDialect_psycopg(paramstyle="numeric_dollar")
+    return PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
 
 def insert(connection: Connection, kinds: Sequence[Rows]) -> None:
