@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from langchain_core.runnables import RunnableConfig
 
 from ..state.run import Asked, BranchOutput, Candidate, Verdict
+from .answers.process import WouldWait, unwaiting
 from .critique import find
 from .events import Arrived, emit
 from .flight import Enough
@@ -20,6 +21,8 @@ from .view import View
 
 FINISHED = re.compile(r"\banswer(?: is\b|\s*:)|####|\\boxed|```", re.IGNORECASE)
 """What only the last of several steps holds."""
+QUICK = 2000
+"""Characters that are read within some 30 ms, whatever they are: longer ones would hold the event loop up."""
 LOST = "lost: the process that made the call ended before its reply was kept"
 
 
@@ -34,8 +37,7 @@ class Propose:
     async def __call__(self, ref: CallRef, config: RunnableConfig) -> BranchOutput:
         task = task_of(ref, config, self.enough)
         asked = await self.checks.caller.ask(task)
-        # Comparing formulas may wait for another process.
-        candidate = await asyncio.to_thread(read, asked, self.checks.caller.model.name, task.view)
+        candidate = await read_soon(asked, self.checks.caller.model.name, task.view)
         verifier = self.checks.of(task.view.problem)
         if verifier is not None and not candidate.error and candidate.verdict is None:
             candidate = await verify(verifier, task.view.problem, candidate)
@@ -43,6 +45,17 @@ class Propose:
             task.flight.land(candidate)
         emit(Arrived(branch=task.call.branch, candidate=candidate))
         return {"calls": [asked.call], "candidates": [candidate]}
+
+
+async def read_soon(asked: Asked, model: str, view: View) -> Candidate:
+    """Make a candidate of a reply: at once where that is quick, in a thread where a formula waits for its process."""
+    if asked.reply is None or len(asked.reply.text) <= QUICK:
+        try:
+            with unwaiting():
+                return read(asked, model, view)
+        except WouldWait:
+            pass
+    return await asyncio.to_thread(read, asked, model, view)
 
 
 def read(asked: Asked, model: str, view: View) -> Candidate:

@@ -9,6 +9,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -20,6 +23,24 @@ PATIENCE = 10.0
 """Seconds by the clock before the process is killed: of processor time it gets far less, and then ends by itself."""
 STARTUP = 60.0
 """Seconds that the process may take to import SymPy, which on a busy machine and a cold disk is long."""
+
+
+class WouldWait(Exception):  # noqa: N818 - reads as the fact it states
+    """The process would have to be asked."""
+
+
+waits: ContextVar[bool] = ContextVar("waits", default=True)
+"""Whether who asks can wait."""
+
+
+@contextmanager
+def unwaiting() -> Iterator[None]:
+    """Read answers without waiting for the process, or raise `WouldWait`."""
+    token = waits.set(False)
+    try:
+        yield
+    finally:
+        waits.reset(token)
 
 
 @dataclass(frozen=True)
@@ -52,6 +73,8 @@ class Evaluator:
 
     def key(self, latex: str, seconds: float) -> Named:
         """Return the key of an expression, if it has one, within so much processor time."""
+        if not waits.get():
+            raise WouldWait
         with self.lock:
             for _ in range(2):
                 process = self.running()

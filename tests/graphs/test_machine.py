@@ -398,3 +398,9 @@ async def test_no_run_makes_more_calls_than_it_may_and_every_one_is_counted(
     assert model.calls == answer.spent.calls <= cap
     assert tokens is None or answer.spent.input_tokens + answer.spent.output_tokens <= tokens
     assert answer.spent.lost == 0
+
+
+async def test_formulas_that_mean_the_same_are_one_answer() -> None:
+    written = ["$(x+1)^2$", "$x^2 + 2x + 1$", "$1 + x(x + 2)$"]
+    answer = await run(ScriptedModel(lambda _, number: f"Answer: {written[number]}"))
+    assert (len({candidate.answer for candidate in answer.candidates}), answer.spent.calls) == (1, 3)
