@@ -402,5 +402,5 @@ async def test_no_run_makes_more_calls_than_it_may_and_every_one_is_counted(
 
 async def test_formulas_that_mean_the_same_are_one_answer() -> None:
     written = ["$(x+1)^2$", "$x^2 + 2x + 1$", "$1 + x(x + 2)$"]
-    answer = await run(ScriptedModel(lambda _, number: f"Answer: {written[number]}"))
+    answer = await run(ScriptedModel(lambda _, number: f"Answer: {written[number]}"), "Expand the square of x + 1.")
     assert (len({candidate.answer for candidate in answer.candidates}), answer.spent.calls) == (1, 3)
