@@ -92,7 +92,7 @@ def main() -> None:
                 problem,
                 verifier=check,
                 budget={"max_calls": given.calls},
-                store=None,
+                store=":memory:",
                 seed=given.seed + number,
                 max_tokens=60,
                 **rounds,

@@ -27,7 +27,7 @@ def choices(request: dict[str, Any], number: int) -> Said:
 
 async def solved(server: FakeServer, **settings: Any) -> Answer:
     model = openai_model("fake", server.url, "none")
-    return await asolve("Which?", model=model, policy="fixed", budget=Budget(max_calls=8), store=None, **settings)
+    return await asolve("Which?", model=model, policy="fixed", budget=Budget(max_calls=8), store=":memory:", **settings)
 
 
 async def test_samples_of_one_prompt_share_a_request_and_its_prompt_is_paid_once() -> None:
