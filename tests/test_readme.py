@@ -45,14 +45,18 @@ def usage() -> str:
 def replayed() -> str:
     """Quote the recorded benchmark: accuracy with its interval, calls and tokens of each policy."""
     found = json.loads((ROOT / "tests" / "data" / "replay.json").read_text())
-    lines = ["| policy | right, of 100 | 95 % interval | calls | tokens |", "|---|---|---|---|---|"]
-    for row in found["policies"]:
-        low, high = (f"{100 * end:.1f}" for end in row["ci"])
-        tokens = "" if row["mean_tokens"] is None else f"{row['mean_tokens']:.0f}"
-        cells = (f"`{row['policy']}`", f"{100 * row['accuracy']:.1f}", f"{low} to {high}")
-        lines.append("| " + " | ".join((*cells, f"{row['mean_calls']:.1f}", tokens)) + " |")
-    asked = ", ".join(f"{number} questions of `{name}`" for name, number in found["questions"].items())
-    return "\n".join([*lines, "", f"{asked}; {found['resamples']} resamples.", ""])
+    tables: list[str] = []
+    for one in found["sets"]:
+        rows = one["policies"]
+        tables += [f"`{one['data']}`: {rows[0]['questions']} questions, {found['resamples']} resamples.", ""]
+        tables += ["| policy | right, of 100 | 95 % interval | calls | tokens |", "|---|---|---|---|---|"]
+        for row in rows:
+            low, high = (f"{100 * end:.1f}" for end in row["ci"])
+            tokens = "" if row["mean_tokens"] is None else f"{row['mean_tokens']:.0f}"
+            cells = (f"`{row['policy']}`", f"{100 * row['accuracy']:.1f}", f"{low} to {high}")
+            tables.append("| " + " | ".join((*cells, f"{row['mean_calls']:.1f}", tokens)) + " |")
+        tables.append("")
+    return "\n".join(tables)
 
 
 GENERATED = {"graph": graph, "replay": replayed, "tree": tree, "help": usage}
