@@ -115,6 +115,11 @@ class Setup:
         machine.checkpointer = saver
         return machine
 
+    def ready(self, problem: Problem) -> None:
+        """Refuse, before anything is stored, what a run cannot begin with."""
+        self.check(problem)
+        self.load()
+
     def load(self) -> None:
         """Load the models that are named: what one lacks is told before anything is stored.
 

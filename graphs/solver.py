@@ -23,7 +23,7 @@ from .app import ModelLike, VerifierLike, create_ponder, prepare
 from .machine import CompiledGraph
 from .origin import BASE_URL, MODEL, SETTINGS, VERIFIER, masked, name_of, recalled, unmasked
 from .raised import larger, onward
-from .stores import StoreLike, absent, held, opened
+from .stores import StoreLike, absent, configured, held, opened
 
 OnEvent = Callable[[Event], None]
 T = TypeVar("T")
@@ -69,8 +69,7 @@ async def asolve(
     check_text(problem)
     chosen = {"policy": policy, "effort": effort, "assessor": assessor, "budget": budget, "seed": seed, **settings}
     setup = prepare(model, verifier=verifier, base_url=base_url, **chosen)
-    await asyncio.to_thread(setup.check, problem)
-    await asyncio.to_thread(setup.load)
+    await asyncio.to_thread(setup.ready, problem)
     if store == ":memory:" and (setting := setup.settings.may_ask):
         raise UsageError(f"{setting} needs a store that is there when the choice is made: ':memory:' is not")
     settled = setup.settings.model_dump_json(exclude_unset=True)
@@ -259,8 +258,3 @@ def unfinished(state: Any) -> bool:
 def is_foreign(state: Any) -> bool:
     """Say whether another graph has written what a thread holds."""
     return state.created_at is not None and "settings" not in state.values and not state.tasks
-
-
-def configured(thread_id: str) -> RunnableConfig:
-    """Name a thread the way LangGraph wants it."""
-    return {"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}}

@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import platformdirs
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from ..state.errors import StoreError, ThreadBusy, ThreadNotFound
+from ..state.errors import StoreError, ThreadBusy, ThreadNotFound, unknown
 
 Saver = BaseCheckpointSaver[Any]
 StoreLike = str | Saver
@@ -33,6 +34,11 @@ async def held(saver: object, thread_id: str) -> AsyncIterator[None]:
         yield
 
 
+def configured(thread_id: str) -> RunnableConfig:
+    """Name a thread the way LangGraph wants it."""
+    return {"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}}
+
+
 async def absent(saver: object, thread_id: str) -> ThreadNotFound | ThreadBusy:
     """Say why nothing is stored under a thread, as far as its checkpointer knows."""
     from ..state.checkpointer import SQLAlchemySaver
@@ -40,7 +46,7 @@ async def absent(saver: object, thread_id: str) -> ThreadNotFound | ThreadBusy:
 
     if isinstance(saver, SQLAlchemySaver):
         return await saver.threaded(missing, saver, thread_id)
-    return ThreadNotFound(f"thread {thread_id!r} does not exist in this store: see `ponder runs list`")
+    return unknown(thread_id)
 
 
 @asynccontextmanager

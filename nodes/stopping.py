@@ -24,14 +24,18 @@ def reason_to_stop(view: View, left: int) -> str:
     if view.exact:
         return ""
     first, second = top_two(tally(view.votes))
-    if lead_probability(first, second) >= view.settings.stop_threshold:
-        return "confident"
-    if first - second > left:
+    sure = view.settings.stop_threshold
+    if first - second > left and lead_probability(first, second) < sure:
         return "lead cannot be caught"
-    if lead_kept(first, second, left) >= view.settings.stop_threshold:
+    if is_ahead(first, second, left, sure):
         return "confident"
     share, heard = view.settings.least_share, len(view.heard)
     return "no quorum" if share and heard >= quorate(view) and first <= share * heard else ""
+
+
+def is_ahead(first: int, second: int, left: int, sure: float) -> bool:
+    """Say whether the leader is ahead with that probability, in the long run or when the samples left are drawn."""
+    return max(lead_probability(first, second), lead_kept(first, second, left)) >= sure
 
 
 def quorate(view: View) -> int:
@@ -49,11 +53,7 @@ def samples_to_ask(view: View, left: int) -> int:
     if view.exact or not first:
         return most
     sure = view.settings.stop_threshold
-    ends = (
-        n
-        for n in range(1, most)
-        if max(lead_probability(first + n, second), lead_kept(first + n, second, left - n)) >= sure
-    )
+    ends = (n for n in range(1, most) if is_ahead(first + n, second, left - n, sure))
     missing = quorate(view) - len(view.heard)
     return min(next(ends, most), missing if view.settings.least_share and missing > 0 else most)
 

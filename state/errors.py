@@ -45,6 +45,11 @@ class ThreadNotFound(UsageError):  # noqa: N818 - reads as the fact it states
     """No run is stored under that thread."""
 
 
+def unknown(thread_id: str) -> ThreadNotFound:
+    """Say that nothing is known of a thread."""
+    return ThreadNotFound(f"thread {thread_id!r} does not exist in this store: see `ponder runs list`")
+
+
 class ModelUnreachable(PonderError):  # noqa: N818
     """No model answered, or it refused us; the run is saved and can be resumed."""
 

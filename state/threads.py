@@ -8,7 +8,7 @@ from typing import Any, Literal
 from sqlalchemy import Row, Select, case, func, select
 
 from .checkpointer import SQLAlchemySaver
-from .errors import ThreadBusy, ThreadNotFound
+from .errors import ThreadBusy, ThreadNotFound, unknown
 from .holders import Holder, holder, holders
 from .rows import Typed
 from .tables import checkpoints, decode, digest, leases
@@ -98,7 +98,7 @@ def missing(saver: SQLAlchemySaver, thread_id: str) -> ThreadNotFound | ThreadBu
             f"thread {thread_id!r} was begun by a process that ended before anything was stored: "
             "nothing was paid, solve its problem again"
         )
-    return ThreadNotFound(f"thread {thread_id!r} does not exist in this store: see `ponder runs list`")
+    return unknown(thread_id)
 
 
 def status_of(body: Mapping[str, Any]) -> Status:

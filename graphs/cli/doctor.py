@@ -107,8 +107,8 @@ async def store_writes(url: str | None) -> str:
     from langgraph.checkpoint.base import empty_checkpoint
 
     from ...state.engine import shown
-    from ..solver import configured as on
     from ..solver import new_thread
+    from ..stores import configured as on
     from .load import opened
 
     thread = f"doctor-{new_thread()}"

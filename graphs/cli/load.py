@@ -6,8 +6,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from langchain_core.runnables import RunnableConfig
-
     from ...state.checkpointer import SQLAlchemySaver
     from ...state.run import RunState
     from ...state.threads import Thread
@@ -69,6 +67,7 @@ async def newest(saver: "SQLAlchemySaver", status: str | None, limit: int) -> "t
 async def load(saver: "SQLAlchemySaver", thread: "Thread") -> "Stored":
     """Load a run; the state of a graph that is not ponder's stays where it is."""
     from ...nodes.view import View
+    from ..stores import configured
     from .stored import Stored
 
     state: RunState = {}
@@ -78,11 +77,6 @@ async def load(saver: "SQLAlchemySaver", thread: "Thread") -> "Stored":
     elif thread.status != "foreign":
         state = joined(await reader(saver).aget_state(configured(thread.id), subgraphs=True))
     return Stored(thread, View("", state))
-
-
-def configured(thread_id: str) -> "RunnableConfig":
-    """Name a thread the way LangGraph wants it."""
-    return {"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}}
 
 
 @lru_cache(maxsize=1)
@@ -100,7 +94,6 @@ def joined(snapshot: Any) -> "RunState":
     values: dict[str, Any] = dict(snapshot.values)
     for task in snapshot.tasks:
         inner: dict[str, Any] = dict(joined(task.state)) if hasattr(task.state, "values") else {}
-        for name in ("candidates", "calls", "visits"):
+        for name in ("candidates", "calls", "wave", "visits"):
             values[name] = merge(values.get(name) or [], inner.get(name) or [])
-    values["calls"] = merge(values.get("calls") or [], values.pop("wave", None) or [])
     return cast("RunState", values)

@@ -22,9 +22,8 @@ class Cascade(Pool):
         return " > ".join(member.name for member in self.members)
 
     def turn(self, place: str) -> int:
-        """Return whose turn it is at a place."""
-        made, _, attempt = place.partition("#")
-        _, branch, window, _ = made.split("-")
+        """Return whose turn it is at a place, at the first attempt."""
+        _, branch, window, _ = place.split("-")
         top = len(self.members) - 1
         steps = {"assess": 0, "direct": 0, "parallel": 1 + int(window)}
-        return min(steps.get(branch, top), top) + int(attempt or 0)
+        return min(steps.get(branch, top), top)

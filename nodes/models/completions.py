@@ -15,7 +15,7 @@ from pydantic import BaseModel, PrivateAttr
 from ...state.budget import Usage
 from .failures import ReportedError, Unreadable, in_short
 from .together import Together
-from .usage import reported
+from .usage import as_reported, reported
 
 SPECIAL = {"response_format", "extra_body", "extra_headers", "extra_query", "timeout"}
 """What the client treats apart from the body."""
@@ -94,17 +94,6 @@ def flat(content: object, usage: Usage | None) -> str:
     if content is None or isinstance(content, str):
         return content or ""
     raise Unreadable(f"a message whose content is {in_short(repr(content))}", usage)
-
-
-def as_reported(usage: Usage) -> dict[str, Any]:
-    """Write a usage in the form that LangChain reads."""
-    return {
-        "prompt_tokens": usage.input_tokens,
-        "completion_tokens": usage.output_tokens,
-        "total_tokens": usage.input_tokens + usage.output_tokens,
-        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
-    }
 
 
 class Posting(BaseChatOpenAI):

@@ -42,12 +42,13 @@ class Pool:
         evenly, the next attempt is the next member's, and a resumed run asks whom it asked before.
         """
         names = [member.name for member in self.members]
-        attempt = int(place.partition("#")[2] or 0)
-        first = (names.index(model) + attempt if model in names else self.turn(place)) % len(self.members)
+        made, _, attempt = place.partition("#")
+        whose = names.index(model) if model in names else self.turn(made)
+        first = (whose + int(attempt or 0)) % len(self.members)
         return [*self.members[first:], *self.members[:first]]
 
     def turn(self, place: str) -> int:
-        """Return whose turn it is at a place."""
+        """Return whose turn it is at a place, at the first attempt."""
         return sum(map(int, re.findall(r"\d+", place)))
 
     def admitted(self, place: str, model: str) -> Iterator[ChatModel]:

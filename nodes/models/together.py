@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from .usage import reported
+from ...state.budget import Usage
+from .usage import as_reported, reported
 
 GATHERING_SECONDS = 0.02
 """How long one of several calls waits for the next; they are sent off at once, and differ by a few writes."""
@@ -118,12 +119,6 @@ def shares(usage: object, lengths: Sequence[int]) -> list[object]:
         part, mused = (round(tokens * size / left) for tokens in (written, thought))
         written, thought, left = written - part, thought - mused, left - size
         read, cached = (whole.input_tokens, whole.cached_tokens) if number == 0 else (0, 0)
-        found.append(
-            {
-                "prompt_tokens": read,
-                "completion_tokens": part,
-                "prompt_tokens_details": {"cached_tokens": cached},
-                "completion_tokens_details": {"reasoning_tokens": min(mused, part)},
-            }
-        )
+        share = Usage(input_tokens=read, output_tokens=part, reasoning_tokens=min(mused, part), cached_tokens=cached)
+        found.append(as_reported(share))
     return found

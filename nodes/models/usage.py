@@ -45,6 +45,17 @@ def reported(usage: object) -> Usage | None:
     return tokens(read, written, reasoning, cached)
 
 
+def as_reported(usage: Usage) -> dict[str, Any]:
+    """Write a usage in the form that LangChain reads."""
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }
+
+
 def detail(told: Mapping[str, Any], group: str, name: str) -> object:
     """Return one of the numbers that stand a level deeper."""
     details = told.get(group)

@@ -16,16 +16,10 @@ from statistics import fmean
 from ponder.nodes.models.embedding import LocalEmbedder
 from ponder.nodes.selectors.medoid import likeness
 from tests.benchmarks.live import problems
+from tests.benchmarks.replay.measure import interval
 from tests.benchmarks.selection import candidates, plain
 
 COUNTS = (4, 8, 16)
-
-
-def interval(differences: Sequence[float]) -> tuple[float, float]:
-    """Return the 95% interval of a mean."""
-    chance = random.Random(1)  # noqa: S311 - no secret
-    means = sorted(fmean(chance.choices(differences, k=len(differences))) for _ in range(2000))
-    return means[50], means[-50]
 
 
 def main() -> None:

@@ -163,18 +163,21 @@ async def test_a_straggler_that_could_turn_the_vote_is_awaited() -> None:
     assert (answer.spent.calls, answer.spent.lost) == (4, 0)
 
 
-async def test_a_resumed_run_keeps_its_budget_and_what_was_cut_off_counts(tmp_path: Path) -> None:
-    store = f"sqlite:///{tmp_path}/ponder.db"
-    model = ScriptedModel(cycle("1", "2", "3"), latency=60)
-    solving = asyncio.create_task(
-        asolve("1 + 1?", model=model, store=store, thread_id="t", policy="fixed", budget=Budget(max_calls=5))
-    )
-    while model.flying < 5:  # noqa: ASYNC110 - the fake counts, it does not signal
+async def cut_off(model: ScriptedModel, flying: int, **options: Any) -> None:
+    """Cancel a run as soon as so many of its calls are in flight; from then on the model answers at once."""
+    solving = asyncio.create_task(asolve("1 + 1?", model=model, thread_id="t", **options))
+    while model.flying < flying:  # noqa: ASYNC110 - the fake counts, it does not signal
         await asyncio.sleep(0)
     solving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await solving
     model.latency = 0
+
+
+async def test_a_resumed_run_keeps_its_budget_and_what_was_cut_off_counts(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/ponder.db"
+    model = ScriptedModel(cycle("1", "2", "3"), latency=60)
+    await cut_off(model, 5, store=store, policy="fixed", budget=Budget(max_calls=5))
     answer = await aresume("t", store=store, model=model)
     assert (model.calls, answer.spent.calls, answer.spent.lost) == (5, 0, 5)
     assert (answer.answer, answer.stopped_because) == (None, "max_calls")
@@ -185,14 +188,7 @@ async def test_what_a_model_had_not_begun_when_the_run_was_cut_off_is_not_lost(t
         slots = 2
 
     store, model = f"sqlite:///{tmp_path}/ponder.db", Small(cycle("1", "2", "3"), latency=60, name="small")
-    options: dict[str, Any] = {"model": model, "store": store, "policy": "fixed", "budget": Budget(max_calls=5)}
-    solving = asyncio.create_task(asolve("1 + 1?", thread_id="t", **options))
-    while model.flying < 2:  # noqa: ASYNC110 - likewise
-        await asyncio.sleep(0)
-    solving.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await solving
-    model.latency = 0
+    await cut_off(model, 2, store=store, policy="fixed", budget=Budget(max_calls=5))
     answer = await aresume("t", store=store, model=model)
     assert (model.calls, answer.spent.calls, answer.spent.lost, model.most_flying) == (5, 3, 2, 2)
 
