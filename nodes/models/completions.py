@@ -3,6 +3,7 @@
 import json
 import secrets
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
@@ -14,11 +15,9 @@ from pydantic import BaseModel, PrivateAttr
 
 from ...state.budget import Usage
 from .failures import ReportedError, Unreadable, in_short
+from .http import post
 from .together import Together
 from .usage import as_reported, reported
-
-SPECIAL = {"response_format", "extra_body", "extra_headers", "extra_query", "timeout"}
-"""What the client treats apart from the body."""
 
 
 def clean(response: object) -> dict[str, Any]:
@@ -97,10 +96,10 @@ def flat(content: object, usage: Usage | None) -> str:
 
 
 class Posting(BaseChatOpenAI):
-    """Posts a request as it is: the client's typed method transforms it, parses the reply and checks both.
+    """Posts a request as it is, and reads the reply itself.
 
-    That, and LangChain's thread for reading each reply, takes as long as the HTTP does. With `n`, so many calls of one
-    prompt share a request.
+    The client's typed method transforms a request, parses the reply and checks both; that, and LangChain's thread for
+    reading each reply, takes longer than the HTTP does. With `n`, so many calls of one prompt share a request.
     """
 
     _together: Together = PrivateAttr(default_factory=Together)
@@ -113,13 +112,19 @@ class Posting(BaseChatOpenAI):
         **kwargs: Any,
     ) -> ChatResult:
         payload = self._get_request_payload(messages, stop=stop, **kwargs)
-        if SPECIAL & payload.keys() or self._use_responses_api(payload):
+        if self._use_responses_api(payload):
             return await super()._agenerate(messages, stop, run_manager, **kwargs)
+        payload |= payload.pop("extra_body", None) or {}
         return self._create_chat_result(await self._together.post(payload, self._post))
 
     async def _post(self, payload: dict[str, Any]) -> object:
-        found: object = await self.root_async_client.post("/chat/completions", body=payload, cast_to=object)
-        return found
+        server = str(self.openai_api_base)
+        return await post(server, f"{server.rstrip('/')}/chat/completions", payload, self._headers)
+
+    @cached_property
+    def _headers(self) -> dict[str, str]:
+        given = {**self.root_async_client.auth_headers, **self.root_async_client.default_headers}
+        return {name: value for name, value in given.items() if isinstance(value, str)}
 
     def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
         return super()._create_chat_result(clean(response), generation_info)

@@ -7,11 +7,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 
+import aiohttp
 import httpx
 
 from ...state.budget import Usage
 from ...state.errors import ModelUnreachable
 from ..ports import CallFailed
+from .http import BadStatus
 
 PASSING = {408, 409, 425, 429}
 """Status codes, besides 5xx, after which the same call may succeed."""
@@ -21,6 +23,7 @@ LONGEST_REASON = 200
 """Characters: a line of a terminal, twice."""
 UNSENT = (
     *(httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol),
+    *(aiohttp.ClientConnectorError, aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError),
     *(ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError),
 )
 """Errors from before a request leaves: nothing can have been paid."""
@@ -60,7 +63,7 @@ def classify(error: Exception, model: str, *, answered: bool = False) -> CallFai
             unreachable=True,
             sent=False,
         )
-    if any(isinstance(cause, httpx.TransportError | OSError) for cause in causes(error)):
+    if any(isinstance(cause, httpx.TransportError | aiohttp.ClientError | OSError) for cause in causes(error)):
         return CallFailed(f"model {model!r}: the connection was lost before the reply ({reason(error)})", 0.0)
     usage = getattr(error, "usage", None)
     if isinstance(error, ReportedError):
@@ -102,7 +105,10 @@ def fix_for(said: str) -> str:
 
 def retry_after(error: Exception) -> float:
     """Return the seconds that the server asks to wait, in seconds or as a date; 0 where it asks nothing."""
-    asked = getattr(getattr(error, "response", None), "headers", {}).get("retry-after", "")
+    headers = (
+        error.headers if isinstance(error, BadStatus) else getattr(getattr(error, "response", None), "headers", {})
+    )
+    asked = headers.get("retry-after", "")
     try:
         seconds = float(asked)
     except ValueError:

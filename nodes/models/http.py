@@ -1,130 +1,126 @@
-"""One HTTP client per server, shared by all runs of the process, and closed when it ends."""
+"""Requests over HTTP: one session per server, shared by all runs of the process, and closed when it ends."""
 
 import asyncio
 import atexit
+import json
 import threading
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from functools import partial
-from typing import cast
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
 
+import aiohttp
 import httpx
 
 from ..deadline import waiting
-from ..loop import background_loop, submit
+from ..loop import background, background_loop, submit
 
 MOST_CONNECTIONS = 512
 """To one server: what is left of the 1,024 files that most systems allow belongs to others."""
-KEPT_ALIVE = 100
+KEPT_ALIVE_SECONDS = 15.0
+"""How long a connection that nobody needs is kept for the next call."""
 CLOSING_SECONDS = 5.0
 
-clients: dict[str, httpx.AsyncClient] = {}
-lock = threading.Lock()
+Headers = Mapping[str, str]
+
+
+class BadStatus(Exception):  # noqa: N818 - reads as the fact it states
+    """A server answered with a status of failure."""
+
+    def __init__(self, status_code: int, body: object, headers: Headers) -> None:
+        """Take what it said; an error in OpenAI's form is unwrapped."""
+        said = body.get("error", body) if isinstance(body, Mapping) else body
+        super().__init__(f"{status_code}: {said}")
+        self.status_code = status_code
+        self.body = said
+        self.code = said.get("code") if isinstance(said, Mapping) else None
+        self.headers = headers
 
 
 @dataclass
-class GivenBack(httpx.AsyncByteStream):
-    """A reply's body, after which its connection is free."""
+class Client:
+    """The connections to one server; it is used on the background loop alone."""
 
-    body: httpx.AsyncByteStream
-    give_back: Callable[[bool], Awaitable[None]]
-    read: bool = False
-    """To the end."""
+    session: aiohttp.ClientSession
+    room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_CONNECTIONS))
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in self.body:
-            yield part
-        self.read = True
+    async def post(self, url: str, body: object, headers: Headers) -> object:
+        """Post JSON, and return the reply's, or its text where it is none.
 
-    async def aclose(self) -> None:
-        closed = False
-        try:
-            await self.body.aclose()
-            closed = True
-        finally:
-            await self.give_back(self.read and closed)
+        Raises:
+            BadStatus: the server refuses.
+            aiohttp.ClientError: there was no reply, or not a whole one.
 
-
-class Connections(httpx.AsyncBaseTransport):
-    """Connections to one server, each in a pool of its own, the last one used first.
-
-    httpcore's pool asks every connection that it holds whether it still lives, before and after each request: with
-    dozens in flight that costs more than the requests.
-    """
-
-    def __init__(self) -> None:
-        """Start with none."""
-        self.idle: list[httpx.AsyncHTTPTransport] = []
-        self.busy: set[httpx.AsyncHTTPTransport] = set()
-        self.room = asyncio.Semaphore(MOST_CONNECTIONS)
-        self.context = httpx.create_ssl_context()
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """
         with waiting():
             await self.room.acquire()
-        connection = self.idle.pop() if self.idle else self.open()
-        self.busy.add(connection)
         try:
-            response = await connection.handle_async_request(request)
-        except BaseException:
-            await self.give_back(connection, False)
-            raise
-        body = cast("httpx.AsyncByteStream", response.stream)
-        response.stream = GivenBack(body, partial(self.give_back, connection))
-        return response
-
-    def open(self) -> httpx.AsyncHTTPTransport:
-        """Return a new connection."""
-        return httpx.AsyncHTTPTransport(verify=self.context, limits=httpx.Limits(max_connections=1))
-
-    async def give_back(self, connection: httpx.AsyncHTTPTransport, whole: bool) -> None:
-        """Keep a connection for the next request, unless there are enough; a body may be closed twice.
-
-        One whose request was cut off is closed: a pool of one place that still counts it would make the next request
-        wait for ever.
-        """
-        if connection not in self.busy:
-            return
-        self.busy.remove(connection)
-        self.room.release()
-        if whole and len(self.idle) < KEPT_ALIVE:
-            self.idle.append(connection)
-        else:
-            await asyncio.shield(connection.aclose())
-
-    async def aclose(self) -> None:
-        for connection in (*self.idle, *self.busy):
-            await connection.aclose()
-        self.idle.clear()
+            async with self.session.post(url, json=body, headers=headers) as response:
+                said = decoded(await response.read())
+        finally:
+            self.room.release()
+        if response.ok:
+            return said
+        raise BadStatus(response.status, said, response.headers)
 
 
-def client_for(base_url: str) -> httpx.AsyncClient:
-    """Return the client of a server; it is used on the background loop alone."""
+def decoded(said: bytes) -> Any:
+    """Return the JSON that a reply is; a text that is none as it is."""
+    try:
+        return json.loads(said)
+    except (ValueError, RecursionError):
+        return said.decode(errors="replace")
+
+
+clients: dict[str, Client] = {}
+lock = threading.Lock()
+
+
+async def post(server: str, url: str, body: object, headers: Headers) -> object:
+    """Post to a server, on the loop that its connections belong to; raises as `Client.post`."""
+    return await background(posted(server, url, body, headers))
+
+
+async def posted(server: str, url: str, body: object, headers: Headers) -> object:
+    """Post to a server from the background loop."""
     with lock:
-        if base_url not in clients:
-            clients[base_url] = make_client()
-        return clients[base_url]
+        if server not in clients:
+            clients[server] = Client(open_session(server))
+        client = clients[server]
+    return await client.post(url, body, headers)
 
 
-def make_client() -> httpx.AsyncClient:
-    """Make a client; how long a call may take is decided where it is made, by the budget."""
-    if urllib.request.getproxies():  # httpx reads them where it makes the connections itself
-        limits = httpx.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=KEPT_ALIVE)
-        return httpx.AsyncClient(limits=limits, timeout=None, follow_redirects=True)  # noqa: S113
-    return httpx.AsyncClient(transport=Connections(), timeout=None, follow_redirects=True)  # noqa: S113
+def open_session(server: str) -> aiohttp.ClientSession:
+    """Open a session without cookies; how long a call may take is decided where it is made, by the budget."""
+    # httpx knows where the certificates are, also where the system has none.
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_ALIVE_SECONDS, ssl=httpx.create_ssl_context())
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None),
+        proxy=proxy_for(server),
+    )
 
 
-def close_client(base_url: str) -> None:
+def proxy_for(url: str) -> str | None:
+    """Return the user's proxy for a URL; aiohttp's own way also takes passwords from a file that they are not for."""
+    parts, known = urlsplit(url), urllib.request.getproxies()
+    if not parts.hostname or urllib.request.proxy_bypass(parts.hostname):
+        return None
+    return known.get(parts.scheme) or known.get("all")
+
+
+def close_client(server: str) -> None:
     """Close the connections to a server."""
     with lock:
-        client = clients.pop(base_url, None)
+        client = clients.pop(server, None)
     if client and background_loop().is_running():
-        submit(client.aclose()).result(CLOSING_SECONDS)
+        submit(client.session.close()).result(CLOSING_SECONDS)
 
 
 @atexit.register
 def close_clients() -> None:
     """Close all connections."""
-    for base_url in list(clients):
-        close_client(base_url)
+    for server in list(clients):
+        close_client(server)

@@ -8,7 +8,6 @@ from pydantic import SecretStr
 
 from ...state.errors import ModelNotSetUp, UsageError
 from .chat import LangChainModel
-from .http import client_for
 
 OFFICIAL = "https://api.openai.com/v1"
 
@@ -35,13 +34,12 @@ def openai_model(name: str, base_url: str | None = None, api_key: str | None = N
         api_key=SecretStr(key or "none"),
         default_headers=headers,
         max_retries=0,
-        http_async_client=client_for(base_url),
     )
     return LangChainModel(model, f"openai:{name}", on_background=True)
 
 
 def without_password(base_url: str) -> tuple[str, dict[str, str]]:
-    """Take user and password out of a URL, which httpx logs, and put them into the header that they are sent in."""
+    """Take user and password out of a URL, which logs show, and put them into the header that they are sent in."""
     try:
         url = httpx.URL(base_url)
     except httpx.InvalidURL as error:

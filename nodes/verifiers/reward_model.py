@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
 import httpx
 from langchain_core.messages import BaseMessage
 
 from ...state.budget import Usage
 from ...state.errors import UsageError
 from ...state.run import Candidate, Problem, Reply, Verdict
-from ..loop import background
-from ..models.http import client_for
+from ..models.http import BadStatus, post
 from ..ports import Asking, CallFailed, Request
 from ..prompts import SCORED
 from .grading import Grading
@@ -83,7 +83,7 @@ class RewardModel(Grading):
 
     async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
         """Ask the server; the reply's text is what it says of the candidate, as JSON."""
-        said = await background(self.post(self.body(messages)))
+        said = await self.post(self.body(messages))
         found = said.get("usage")
         tokens = found.get("prompt_tokens") if isinstance(found, dict) else None
         usage = Usage(input_tokens=tokens) if isinstance(tokens, int) and tokens >= 0 else None
@@ -107,18 +107,16 @@ class RewardModel(Grading):
         key = os.environ.get("PONDER_REWARD_KEY")
         headers = {"authorization": f"Bearer {key}"} if key else {}
         try:
-            response = await client_for(self.url).post(self.url, json=body, headers=headers)
-        except httpx.HTTPError as error:
+            said = await post(self.url, self.url, body, headers)
+        except aiohttp.ClientError as error:
             raise CallFailed(f"{self.name}: {type(error).__name__}", AGAIN_SECONDS) from error
-        if response.is_success:
-            try:
-                said = response.json()
-            except (ValueError, RecursionError) as error:
-                raise CallFailed(f"{self.name} answered something that is no JSON") from error
-            return said if isinstance(said, dict) else {}
-        passing = response.status_code == TOO_MANY or response.status_code >= SERVER_ERRORS
-        again = AGAIN_SECONDS if passing else None
-        raise CallFailed(f"{self.name}: HTTP {response.status_code}", again, status=response.status_code)
+        except BadStatus as error:
+            passing = error.status_code == TOO_MANY or error.status_code >= SERVER_ERRORS
+            again = AGAIN_SECONDS if passing else None
+            raise CallFailed(f"{self.name}: HTTP {error.status_code}", again, status=error.status_code) from error
+        if isinstance(said, str):
+            raise CallFailed(f"{self.name} answered something that is no JSON")
+        return said if isinstance(said, dict) else {}
 
 
 def role_of(message: BaseMessage) -> str:

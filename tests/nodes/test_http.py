@@ -40,10 +40,10 @@ async def test_as_many_connections_as_calls_in_flight_and_they_are_used_again() 
 
 
 async def test_connections_that_nobody_needs_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ponder.nodes.models.http.KEPT_ALIVE", 2)
-    with FaultServer(Behaviour(latency=0.1, spread=0)) as server:
+    monkeypatch.setattr("ponder.nodes.models.http.KEPT_ALIVE_SECONDS", 0.1)
+    with FaultServer() as server:
         await ask(server, 8)
-        await until_connected(server, 2)
+        await until_connected(server, 0)
 
 
 @pytest.mark.parametrize("failure", ["hang", "cut", "error"])
