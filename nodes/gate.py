@@ -20,7 +20,7 @@ MESSAGE_TOKENS = 8
 
 def reserve(view: View, wanted: Sequence[Call]) -> list[Call]:
     """Return the head of `wanted` that fits allowance and budget, each call at its worst case."""
-    return view.share.admit([at_worst(view, call) for call in wanted[: view.allowance]])
+    return view.share.admit(at_worst(view, call) for call in wanted[: view.allowance])
 
 
 def limit_on(view: View, wanted: Sequence[Call]) -> StopReason | None:

@@ -160,8 +160,8 @@ class Ledger(BaseModel):
         limit = self.budget.max_seconds
         return None if limit is None else limit - busy_seconds(self.calls)
 
-    def admit(self, wanted: Sequence[Call]) -> list[Call]:
-        """Return the longest head of `wanted` that fits, each call at its worst case."""
+    def admit(self, wanted: Iterable[Call]) -> list[Call]:
+        """Return the longest head of `wanted` that fits, each call at its worst case; the rest is not looked at."""
         admitted: list[Call] = []
         for call in wanted:
             if self.exceeded_by([*admitted, call]):
