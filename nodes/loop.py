@@ -6,6 +6,7 @@ a client is bound to the loop it was first used on and callers come from many.
 
 import asyncio
 import contextvars
+import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -17,6 +18,8 @@ T = TypeVar("T")
 
 
 starting = threading.Lock()
+inherited: list[object] = []
+"""What belongs to a parent's loop: never closed, since a parent and its children watch their sockets together."""
 
 
 def background_loop() -> asyncio.AbstractEventLoop:
@@ -31,6 +34,19 @@ def start_loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="ponder", daemon=True).start()
     return loop
+
+
+def forget() -> None:
+    """Begin anew in a process that was forked: the thread of its parent's loop is not there."""
+    global starting  # noqa: PLW0603 - a thread of the parent may have held it
+    starting = threading.Lock()
+    if start_loop.cache_info().currsize:
+        inherited.append(start_loop())
+    start_loop.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget)
 
 
 def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:

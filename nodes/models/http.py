@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import json
+import os
 import threading
 import urllib.request
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ import aiohttp
 import httpx
 
 from ..deadline import waiting
-from ..loop import background, background_loop, submit
+from ..loop import background, background_loop, inherited, submit
 
 MOST_CONNECTIONS = 512
 """To one server: what is left of the 1,024 files that most systems allow belongs to others."""
@@ -117,6 +118,18 @@ def close_client(server: str) -> None:
         client = clients.pop(server, None)
     if client and background_loop().is_running():
         submit(client.session.close()).result(CLOSING_SECONDS)
+
+
+def forget() -> None:
+    """Leave the connections of the parent to it, in a process that was forked."""
+    global lock  # noqa: PLW0603 - a thread of the parent may have held it
+    lock = threading.Lock()
+    inherited.extend(clients.values())
+    clients.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget)
 
 
 @atexit.register

@@ -1,6 +1,9 @@
 """Connections to a server: used again, not too many, given back whatever happens, and through the user's proxy."""
 
 import asyncio
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +14,26 @@ from ponder.nodes.models.http import close_client
 from ponder.nodes.models.openai import openai_model
 from ponder.nodes.ports import Reply, Request
 from tests.fault_server import Behaviour, FaultServer
+
+
+FORKED = """
+import os, signal
+from ponder.graphs import solve
+from tests.fault_server import FaultServer
+
+def answer(server):
+    return solve("2 + 2?", model="openai:fault", base_url=server.url, store=":memory:", policy="direct").answer
+
+with FaultServer() as server:
+    assert answer(server)
+    if not (child := os.fork()):
+        signal.alarm(30)
+        assert answer(server)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert answer(server)
+    assert len(server.play.connected) == 1  # which was used again
+"""
 
 
 async def ask(server: FaultServer, calls: int = 1) -> list[Reply]:
@@ -115,3 +138,9 @@ async def test_a_call_cancelled_at_any_moment_leaves_no_connection_that_the_next
             await asyncio.gather(*calls, return_exceptions=True)
         async with asyncio.timeout(60):
             assert len(await ask(server, 8)) == 8
+
+
+def test_a_process_that_was_forked_has_a_loop_and_connections_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "key")
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKED]
+    subprocess.run(command, check=True, timeout=90, cwd=Path(__file__).parents[2])
