@@ -15,7 +15,6 @@ from ponder.nodes.models.openai import openai_model
 from ponder.nodes.ports import Reply, Request
 from tests.fault_server import Behaviour, FaultServer
 
-
 FORKED = """
 import os, signal
 from ponder.graphs import solve
