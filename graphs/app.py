@@ -15,7 +15,7 @@ from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from ..nodes.call import Caller
-from ..nodes.deadline import waiting
+from ..nodes.deadline import sending
 from ..nodes.models.embedding import LocalEmbedder
 from ..nodes.ports import ChatModel, ModelPool, Reply, Request, Verifier
 from ..nodes.route import check_budget, check_policy, check_pool
@@ -234,8 +234,9 @@ class NamedModel:
         return SLOTS
 
     async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
-        with waiting():
+        with sending() as sent:
             model = await asyncio.to_thread(load_model, self.name, self.base_url)
+            sent()
         return await model.generate(messages, request)
 
 

@@ -116,7 +116,7 @@ async def rehearse(setup: Setup, problem: Problem) -> Preview:
 def tied(setup: Setup, problem: Problem) -> Setup:
     """Return a setup that ends before the judge with as many answers as it compares: any run of several may."""
     most = most_compared(problem)
-    few = {"policy": "parallel", "max_samples": most, "window": most}
+    few = {"policy": "parallel", "pool": "deal", "max_samples": most, "window": most}
     return replace(setup, verifier=None, settings=setup.settings.model_copy(update=few))
 
 

@@ -136,21 +136,27 @@ class Caller:
             with task.flying(generating):
                 async with deadline:
                     reply = await generating
-        except TimeoutError:
-            if deadline.waits:
-                return Asked(clock.settle("unmade", error=NO_TIME))
-            # Whether the server has answered, and charges for it, nobody knows.
-            return Asked(clock.settle("lost", error=f"no reply within {request.timeout:g} s"))
         except asyncio.CancelledError:
             if not task.dropped(generating):
                 raise
             return Asked(clock.settle("dropped", error="not awaited: the vote could not change any more"))
+        except ModelUnreachable:
+            raise
         except CallFailed as error:
             if error.unreachable and task.view.failures(task.call) >= task.view.settings.retries:
                 raise ModelUnreachable(str(error)) from error
             failed(task.call, error)
             about = {"error": str(error), "retry_after": error.retry_after}
             return Asked(clock.settle("failed", **about, **self.paid(error.usage or Usage())))
+        except Exception as error:  # noqa: BLE001 - the calls beside it are paid for, and would be cancelled
+            if not deadline.limit.expired():
+                failed(task.call, error)
+                said = f"model {self.model.name!r} raised {type(error).__name__}: {error}"
+                return Asked(clock.settle("failed", error=said, **self.paid(task.call.worst_usage)))
+            if deadline.unsent:
+                return Asked(clock.settle("unmade", error=NO_TIME))
+            # Whether the server has answered, and charges for it, nobody knows.
+            return Asked(clock.settle("lost", error=f"no reply within {request.timeout:g} s"))
         said = reply.text + (json.dumps(reply.tool_calls, default=str) if reply.tool_calls else "")
         paid = self.paid(reply.usage or estimate(messages, said, request.form), reply.model)
         return Asked(clock.settle("done", **paid), reply)

@@ -1,12 +1,12 @@
 """How long a call may take: its time begins when its request is sent, whatever it waited for in this process before.
 
-An adapter that waits for something of ours, a connection of a full pool or a model that is being loaded, says so by
-`waiting`, on whichever thread and loop it does.
+An adapter that may have to load a model or to wait for a connection says by `sending` when its request leaves, on
+whichever thread and loop it does.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
@@ -28,22 +28,27 @@ class Deadline:
         """Begin now."""
         self.seconds = seconds
         self.began = time.monotonic()
-        self.waits = 0
-        """Things of ours that it waits for now; where its time ended with some, it was never sent."""
+        self.unsent = False
+        """It is known that no request has left."""
         self.loop = asyncio.get_running_loop()
         self.limit = asyncio.timeout(most)
         self.timer = self.loop.call_later(seconds, self.look)
 
     def look(self) -> None:
         """End the call if its time is over; else look again when it may be."""
-        left = max(self.seconds, SHORTEST_LOOK) if self.waits else self.began + self.seconds - time.monotonic()
+        left = max(self.seconds, SHORTEST_LOOK) if self.unsent else self.began + self.seconds - time.monotonic()
         if left > 0:
             self.timer = self.loop.call_later(left, self.look)
         else:
             self.limit.reschedule(self.loop.time())
 
+    def sent(self) -> None:
+        """Begin again, once: the request leaves now."""
+        if self.unsent:
+            self.unsent, self.began = False, time.monotonic()
+
     async def over(self, call: Awaitable[T]) -> T:
-        """Await the call, in a task of its own that `waiting` finds this limit in."""
+        """Await the call, in a task of its own that `sending` finds this limit in."""
         current.set(self)
         return await call
 
@@ -61,18 +66,17 @@ current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 
 
 @contextmanager
-def waiting() -> Iterator[None]:
-    """Wait for something of ours; the time of the call begins after it."""
+def sending() -> Iterator[Callable[[], None]]:
+    """Send a request; what this yields is to be called when it leaves, and the time of its call begins then."""
     deadline = current.get()
     if deadline is None:
-        yield
+        yield lambda: None
         return
-    deadline.waits += 1
+    deadline.unsent = True
     try:
-        yield
-    except asyncio.CancelledError:  # given up meanwhile, it was never sent: it still waits
-        deadline.waits += 1
+        yield deadline.sent
+    except asyncio.CancelledError:  # given up before it was sent, it stays so
         raise
-    finally:
-        deadline.began = time.monotonic()
-        deadline.waits -= 1
+    except BaseException:
+        deadline.sent()
+        raise

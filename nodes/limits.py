@@ -6,6 +6,7 @@ neither tokens nor order, and aiolimiter belongs to one event loop, so neither w
 
 import asyncio
 import math
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -198,6 +199,8 @@ class Limiter:
 
 limiters: dict[tuple[str, Limits], Limiter] = {}
 lock = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=limiters.clear)  # calls in flight are the parent's
 
 
 def limiter_for(model: str, limits: Limits) -> Limiter:

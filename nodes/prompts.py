@@ -290,6 +290,5 @@ def next_step(problem: Problem, so_far: Sequence[Candidate]) -> str:
 
 def solution(view: View, strategy: str) -> str:
     """Ask for a solution; an unknown strategy is none."""
-    lead = CHAIN_PROMPT + "\n\n" if strategy == CHAIN else STRATEGIES.get(strategy, "")
-    parts = (lead, view.problem.text, closing(view))
-    return " ".join(part for part in parts if part).replace("\n\n ", "\n\n")
+    asked = " ".join(part for part in (STRATEGIES.get(strategy, ""), view.problem.text, closing(view)) if part)
+    return f"{CHAIN_PROMPT}\n\n{asked}" if strategy == CHAIN else asked

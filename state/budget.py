@@ -84,6 +84,12 @@ class Call(BaseModel):
     """The text of a critique, rating or judgement; a sample's text is in its candidate."""
 
     @property
+    def worst_usage(self) -> Usage:
+        """The most it can use."""
+        read = max(0, self.worst_tokens - self.max_tokens)
+        return Usage(input_tokens=read, output_tokens=self.max_tokens, estimated=True)
+
+    @property
     def candidate_id(self) -> str:
         """The id of the candidate that this call makes: its place without the attempt."""
         return self.id.partition("#")[0]

@@ -23,7 +23,7 @@ class Cascade(Pool):
 
     def turn(self, place: str) -> int:
         """Return whose turn it is at a place, at the first attempt."""
-        _, branch, window, _ = place.split("-")
+        branch, window = place.split("-")[1:3]
         top = len(self.members) - 1
         steps = {"assess": 0, "direct": 0, "parallel": 1 + int(window)}
         return min(steps.get(branch, top), top)

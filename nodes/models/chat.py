@@ -1,6 +1,5 @@
 """Any LangChain chat model as a ponder model: sampling settings in, text, usage and log-probabilities out."""
 
-import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +12,7 @@ from langchain_core.runnables import Runnable
 from ...state.errors import ModelUnreachable
 from ...state.form import PLAIN, Form
 from ...state.run import Finish
-from ..loop import background_loop, submit
+from ..loop import background
 from ..ports import CallFailed, Reply, Request
 from .failures import classify, refused_setting
 from .usage import at_worst, believable, usage_of
@@ -27,8 +26,11 @@ FINISHES: dict[str, Finish] = {
     "tool_use": "stop",
     "length": "length",
     "max_tokens": "length",
-    "refusal": "error",
+    "model_context_window_exceeded": "length",
+    **dict.fromkeys(("refusal", "content_filter", "content_filtered", "guardrail_intervened"), "error"),
+    **dict.fromkeys(("safety", "recitation", "blocklist", "prohibited_content", "spii"), "error"),
 }
+"""Words of several providers; one that is none of these says nothing of whether the reply is whole."""
 FORMAT = "response_format"
 OPTIONAL = ("logprobs", "seed", "temperature", FORMAT, "parallel_tool_calls")
 """Settings that a run can do without where a server refuses them."""
@@ -102,10 +104,7 @@ class LangChainModel:
             return await self.shaped(self.copied(self.configured(request)), request.form).ainvoke(list(messages))
         # As keywords: LangChain writes a new copy of a model down in full, for tracers, before it is asked.
         given = {name: value for name, value in self.configured(request).items() if value is not None}
-        answering = self.shaped(self.model, request.form).ainvoke(list(messages), **given)
-        if asyncio.get_running_loop() is not background_loop():
-            return await asyncio.wrap_future(submit(answering))
-        return await answering
+        return await background(self.shaped(self.model, request.form).ainvoke(list(messages), **given))
 
     def copied(self, wanted: dict[str, Any]) -> BaseChatModel:
         """Return the model with these settings; LangChain writes each new copy down in full, so they are kept."""

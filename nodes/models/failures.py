@@ -23,7 +23,8 @@ LONGEST_REASON = 200
 """Characters: a line of a terminal, twice."""
 UNSENT = (
     *(httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol),
-    *(aiohttp.ClientConnectorError, aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError),
+    *(aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError),
+    *(aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError),
     *(ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError),
 )
 """Errors from before a request leaves: nothing can have been paid."""

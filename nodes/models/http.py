@@ -1,27 +1,29 @@
 """Requests over HTTP: one session per server, shared by all runs of the process, and closed when it ends."""
 
-import asyncio
 import atexit
 import json
 import os
 import threading
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
 
-from ..deadline import waiting
+from ..deadline import sending
 from ..loop import background, background_loop, inherited, submit
 
 MOST_CONNECTIONS = 512
 """To one server: what is left of the 1,024 files that most systems allow belongs to others."""
 KEPT_ALIVE_SECONDS = 15.0
 """How long a connection that nobody needs is kept for the next call."""
+CONNECT_SECONDS = 10.0
 CLOSING_SECONDS = 5.0
+LONGEST_HEADER = 64 * 1024
+"""Bytes; some gateways send long ones."""
 
 Headers = Mapping[str, str]
 
@@ -39,33 +41,6 @@ class BadStatus(Exception):  # noqa: N818 - reads as the fact it states
         self.headers = headers
 
 
-@dataclass
-class Client:
-    """The connections to one server; it is used on the background loop alone."""
-
-    session: aiohttp.ClientSession
-    room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_CONNECTIONS))
-
-    async def post(self, url: str, body: object, headers: Headers) -> object:
-        """Post JSON, and return the reply's, or its text where it is none.
-
-        Raises:
-            BadStatus: the server refuses.
-            aiohttp.ClientError: there was no reply, or not a whole one.
-
-        """
-        with waiting():
-            await self.room.acquire()
-        try:
-            async with self.session.post(url, json=body, headers=headers) as response:
-                said = decoded(await response.read())
-        finally:
-            self.room.release()
-        if response.ok:
-            return said
-        raise BadStatus(response.status, said, response.headers)
-
-
 def decoded(said: bytes) -> Any:
     """Return the JSON that a reply is; a text that is none as it is."""
     try:
@@ -74,40 +49,61 @@ def decoded(said: bytes) -> Any:
         return said.decode(errors="replace")
 
 
-clients: dict[str, Client] = {}
+sessions: dict[str, aiohttp.ClientSession] = {}
 lock = threading.Lock()
 
 
 async def post(server: str, url: str, body: object, headers: Headers) -> object:
-    """Post to a server, on the loop that its connections belong to; raises as `Client.post`."""
+    """Post JSON to a server, on the loop that its connections belong to; return the reply's, or its text if it is none.
+
+    Raises:
+        BadStatus: the server refuses.
+        aiohttp.ClientError: there was no reply, or not a whole one.
+
+    """
     return await background(posted(server, url, body, headers))
 
 
 async def posted(server: str, url: str, body: object, headers: Headers) -> object:
-    """Post to a server from the background loop."""
+    """Post from the background loop."""
     with lock:
-        if server not in clients:
-            clients[server] = Client(open_session(server))
-        client = clients[server]
-    return await client.post(url, body, headers)
+        if server not in sessions:
+            sessions[server] = open_session(server)
+        session = sessions[server]
+    with sending() as sent:
+        async with session.post(url, json=body, headers=headers, trace_request_ctx=sent) as response:
+            said = decoded(await response.read())
+    if response.ok:
+        return said
+    raise BadStatus(response.status, said, response.headers)
 
 
 def open_session(server: str) -> aiohttp.ClientSession:
-    """Open a session without cookies; how long a call may take is decided where it is made, by the budget."""
+    """Open a session without cookies; how long a reply may take is decided where a call is made, by the budget."""
     # httpx knows where the certificates are, also where the system has none.
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_ALIVE_SECONDS, ssl=httpx.create_ssl_context())
+    certificates = httpx.create_ssl_context()
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(leave)
     return aiohttp.ClientSession(
-        connector=connector,
+        connector=aiohttp.TCPConnector(limit=MOST_CONNECTIONS, keepalive_timeout=KEPT_ALIVE_SECONDS, ssl=certificates),
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+        trace_configs=[trace],
         proxy=proxy_for(server),
+        max_line_size=LONGEST_HEADER,
+        max_field_size=LONGEST_HEADER,
     )
+
+
+async def leave(_: object, context: SimpleNamespace, __: object) -> None:
+    """Say that a request leaves."""
+    context.trace_request_ctx()
 
 
 def proxy_for(url: str) -> str | None:
     """Return the user's proxy for a URL; aiohttp's own way also takes passwords from a file that they are not for."""
     parts, known = urlsplit(url), urllib.request.getproxies()
-    if not parts.hostname or urllib.request.proxy_bypass(parts.hostname):
+    if urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2]):
         return None
     return known.get(parts.scheme) or known.get("all")
 
@@ -115,17 +111,17 @@ def proxy_for(url: str) -> str | None:
 def close_client(server: str) -> None:
     """Close the connections to a server."""
     with lock:
-        client = clients.pop(server, None)
-    if client and background_loop().is_running():
-        submit(client.session.close()).result(CLOSING_SECONDS)
+        session = sessions.pop(server, None)
+    if session and background_loop().is_running():
+        submit(session.close()).result(CLOSING_SECONDS)
 
 
 def forget() -> None:
     """Leave the connections of the parent to it, in a process that was forked."""
     global lock  # noqa: PLW0603 - a thread of the parent may have held it
     lock = threading.Lock()
-    inherited.extend(clients.values())
-    clients.clear()
+    inherited.extend(sessions.values())
+    sessions.clear()
 
 
 if hasattr(os, "register_at_fork"):
@@ -135,5 +131,5 @@ if hasattr(os, "register_at_fork"):
 @atexit.register
 def close_clients() -> None:
     """Close all connections."""
-    for server in list(clients):
+    for server in list(sessions):
         close_client(server)

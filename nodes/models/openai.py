@@ -23,18 +23,18 @@ def openai_model(name: str, base_url: str | None = None, api_key: str | None = N
     from .completions import Compatible, Official  # seconds to import
 
     base_url, headers = without_password(base_url or os.environ.get("OPENAI_BASE_URL") or OFFICIAL)
-    key = api_key or os.environ.get("OPENAI_API_KEY")
+    key = (api_key or os.environ.get("OPENAI_API_KEY") or "").strip()
     official = base_url.rstrip("/") == OFFICIAL
     if official and not key:
         raise ModelNotSetUp(f"model 'openai:{name}' needs a key: set OPENAI_API_KEY, or --base-url for another server")
+    if not key.isprintable():
+        raise ModelNotSetUp(f"the key of model 'openai:{name}' holds a line break or the like: set OPENAI_API_KEY anew")
     kind = Official if official else Compatible
-    model = kind(
-        model=name,
-        base_url=base_url,
-        api_key=SecretStr(key or "none"),
-        default_headers=headers,
-        max_retries=0,
-    )
+    secret = SecretStr(key or "none")
+    try:
+        model = kind(model=name, base_url=base_url, api_key=secret, default_headers=headers, max_retries=0)
+    except ImportError as error:  # a proxy's scheme
+        raise UsageError(f"the proxy in the environment cannot be used: {error}") from None
     return LangChainModel(model, f"openai:{name}", on_background=True)
 
 

@@ -66,12 +66,13 @@ class PythonTests:
 
     async def trial(self, code: str) -> tuple[Outcome, Outcome | None]:
         """Run tests and code side by side; of the code's process nothing is known where it did not end by itself."""
+        inside = await asyncio.to_thread(runner)  # before there are pipes, which are closed by what runs
         to_code, to_tests = os.pipe(), os.pipe()
         cases = [{"input": case.input, "expected": case.expected} for case in self.cases]
         given = json.dumps({"tests": self.tests, "function": self.function, "cases": cases})
-        solving = asyncio.create_task(self.start("solver", (to_code[0], to_tests[1]), {"solution.py": code}))
+        solving = asyncio.create_task(self.start("solver", (to_code[0], to_tests[1]), {**inside, "solution.py": code}))
         try:
-            tests = await self.start("tester", (to_tests[0], to_code[1]), {"tests.json": given})
+            tests = await self.start("tester", (to_tests[0], to_code[1]), {**inside, "tests.json": given})
             ended = b"ended its process" in tests.stdout
             await asyncio.wait([solving], timeout=LAST_SECONDS if ended else 0)
             return tests, solving.result() if solving.done() else None
@@ -81,10 +82,9 @@ class PythonTests:
 
     async def start(self, side: str, pipes: tuple[int, int], files: dict[str, str]) -> Outcome:
         """Run one side."""
-        inside = await asyncio.to_thread(runner)
         begin = f"import sys; sys.path.insert(0, '{{folder}}'); from trial.{side} import main; main{pipes}"
         program = [sys.executable, "-I", "-B", "-c", begin]
-        return await run(program, files={**inside, **files}, limits=self.limits, pipes=pipes)
+        return await run(program, files=files, limits=self.limits, pipes=pipes)
 
     def judge(self, tests: Outcome, code: Outcome | None) -> Verdict:
         """Read the tests' report."""

@@ -19,6 +19,7 @@ from ...state.budget import Usage
 from ...state.errors import UsageError
 from ...state.run import Candidate, Problem, Reply, Verdict
 from ..models.http import BadStatus, post
+from ..models.openai import without_password
 from ..ports import Asking, CallFailed, Request
 from ..prompts import SCORED
 from .grading import Grading
@@ -105,9 +106,10 @@ class RewardModel(Grading):
 
         """
         key = os.environ.get("PONDER_REWARD_KEY")
-        headers = {"authorization": f"Bearer {key}"} if key else {}
+        url, password = without_password(self.url)
+        headers = password or ({"Authorization": f"Bearer {key}"} if key else {})
         try:
-            said = await post(self.url, self.url, body, headers)
+            said = await post(url, url, body, headers)
         except aiohttp.ClientError as error:
             raise CallFailed(f"{self.name}: {type(error).__name__}", AGAIN_SECONDS) from error
         except BadStatus as error:

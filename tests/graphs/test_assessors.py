@@ -1,5 +1,6 @@
 """The assessors that look at probabilities or at a calibration, the cascade, and who brought what."""
 
+import asyncio
 import json
 import math
 from pathlib import Path
@@ -7,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ponder.graphs import create_ponder
+from ponder.graphs import create_ponder, preview
 from ponder.nodes.ports import Reply
-from ponder.state import Answer, UsageError
+from ponder.state import Answer, Budget, UsageError
 from ponder.state.budget import Usage
 from tests.fakes import ScriptedModel, always, cycle
 
@@ -87,6 +88,14 @@ async def test_a_cascade_asks_the_stronger_model_only_where_the_cheap_one_disagr
     cheap, strong = two(ScriptedModel(cycle("1", "1", "3")), ScriptedModel(always("2")))
     answer = await run([cheap, strong], pool="cascade")
     assert (answer.answer, cheap.calls, strong.calls, answer.stopped_because) == ("2", 3, 3, "confident")
+
+
+async def test_a_cascade_is_judged_and_foretold_like_any_pool() -> None:
+    cheap, strong = two(ScriptedModel(cycle("1", "1", "3")), ScriptedModel(always("2")))
+    told = await asyncio.to_thread(preview, "1 + 1?", model=[cheap, strong], pool="cascade", verifier="judge:right")
+    answer = await run([cheap, strong], pool="cascade", verifier="judge:right", budget=Budget(max_calls=12))
+    assert told.calls.low <= answer.spent.calls <= told.calls.high
+    assert {candidate.verdict.kind for candidate in answer.candidates if candidate.verdict} == {"weak"}
 
 
 async def test_the_stronger_model_is_not_outvoted_by_the_cheap_one() -> None:

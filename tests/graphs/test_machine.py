@@ -179,6 +179,14 @@ async def test_a_window_ends_where_the_lack_of_a_quorum_counts() -> None:
     assert [(visit.calls, visit.stopped) for visit in answer.route if visit.branch == "parallel"] == [(7, "no quorum")]
 
 
+async def test_the_indentation_of_a_problem_is_sent_as_it_is() -> None:
+    model = ScriptedModel(cycle("1"))
+    problem = "Mend this:\n\ndef f(x):\n    a = 1\n\n    return a + x"
+    await create_ponder(model, policy="fixed", budget=Budget(max_calls=6)).ainvoke({"problem": problem})
+    await create_ponder(model, policy="refine").ainvoke({"problem": problem})
+    assert all(problem in prompt for prompt in model.prompts)
+
+
 async def test_refine_drafts_in_four_parts_then_alternates_critique_and_revision() -> None:
     model = ScriptedModel(cycle("1"))
     answer = await run(model, policy="refine")

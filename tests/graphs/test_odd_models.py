@@ -91,3 +91,18 @@ async def test_what_a_verifier_never_passes_has_no_confidence(kind: str, policy:
     assert answer.confidence == 0
     assert answer.decided_by != "verified"
     assert answer.stopped_because not in {"verified", "confident"}
+
+
+async def test_a_model_whose_own_code_fails_takes_no_other_call_with_it() -> None:
+    def script(_: str, number: int) -> str:
+        if number == 1:
+            raise TimeoutError("of its own")
+        return "Answer: 7"
+
+    answer: Answer = (await create_ponder(ScriptedModel(script)).ainvoke({"problem": "How many are there?"}))["answer"]
+    failed = [candidate for candidate in answer.candidates if candidate.error]
+    assert (answer.answer, [candidate.error for candidate in failed]) == (
+        "7",
+        ["model 'scripted' raised TimeoutError: of its own"],
+    )
+    assert (answer.spent.estimated, answer.spent.lost) == (1, 0)

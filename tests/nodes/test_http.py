@@ -114,13 +114,16 @@ async def test_a_call_that_waits_for_a_connection_is_not_late_before_it_is_sent(
     assert (state, answer.spent.calls, answer.spent.lost) == expected
 
 
-async def test_the_users_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_users_proxy_is_used_but_for_hosts_and_ports_that_want_none(monkeypatch: pytest.MonkeyPatch) -> None:
     with FaultServer() as server:
         monkeypatch.setenv("HTTP_PROXY", server.url.removesuffix("/v1"))
         model = openai_model("fault", "http://model.invalid/v1", "key")
         reply = await model.generate([HumanMessage("What is 2 + 2?")], Request(temperature=0.7, max_tokens=64))
         close_client("http://model.invalid/v1")
         assert (len(server.log), "are together" in reply.text) == (1, True)
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+        monkeypatch.setenv("NO_PROXY", server.url.split("/")[2])
+        await ask(server)
 
 
 async def test_a_call_cancelled_at_any_moment_leaves_no_connection_that_the_next_one_waits_for() -> None:

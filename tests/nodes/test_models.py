@@ -10,8 +10,9 @@ import pytest
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import HumanMessage
 
-from ponder.graphs import solve
+from ponder.graphs import asolve, solve
 from ponder.graphs.app import as_model
+from ponder.nodes.models.http import close_client
 from ponder.nodes.models.openai import openai_model
 from ponder.nodes.ports import CallFailed, Reply, Request
 from ponder.state import ModelUnreachable, UsageError
@@ -80,6 +81,22 @@ async def test_a_server_that_is_down_is_unreachable() -> None:
     assert caught.value.unreachable
 
 
+async def test_a_host_that_does_not_answer_is_unreachable_and_nothing_is_paid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ponder.nodes.models.http.CONNECT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        fillers = [socket.socket() for _ in range(3)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+        url = f"http://127.0.0.1:{full.getsockname()[1]}/v1"
+        model = openai_model("fake", url, "key")
+        with pytest.raises(ModelUnreachable, match="cannot be reached"):
+            await asolve("1 + 1?", model=model, policy="direct", store=":memory:", retries=0, call_timeout=0.1)
+        close_client(url)
+        for filler in fillers:
+            filler.close()
+
+
 async def test_settings_are_sent_and_tokens_are_read() -> None:
     usage = {
         "prompt_tokens": 10,
@@ -126,7 +143,9 @@ async def test_missing_or_absurd_usage_is_no_usage(usage: Any) -> None:
         (Said(text=None), "", "stop"),
         (Said(finish=None), "Answer: 2", "stop"),
         (Said(finish="length"), "Answer: 2", "length"),
-        (Said(finish="content_filter"), "Answer: 2", "other"),
+        (Said(finish="content_filter"), "Answer: 2", "error"),
+        (Said(finish="whatever"), "Answer: 2", "other"),
+        (Said(headers={"content-security-policy": "x" * 60_000}), "Answer: 2", "stop"),
     ],
 )
 async def test_odd_replies_are_read_as_they_are(said: Said, text: str, finish: str) -> None:
@@ -176,5 +195,7 @@ def test_a_missing_key_and_a_missing_package_say_what_to_do(monkeypatch: pytest.
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     with pytest.raises(ModelUnreachable, match="set OPENAI_API_KEY"):
         solve("1 + 1?", model="openai:gpt-5", store=":memory:")
+    with pytest.raises(ModelUnreachable, match="holds a line break"):
+        openai_model("gpt-5", api_key="two\nkeys")
     with pytest.raises(UsageError, match="model 'gpt-5' is unknown: give local, "):
         as_model("gpt-5")

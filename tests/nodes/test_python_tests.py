@@ -1,5 +1,7 @@
 """Programs against their tests: honest ones, and ones that go for the runner instead of the problem."""
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +28,20 @@ async def test_a_right_program_passes_and_a_wrong_one_is_told_what_it_returned()
     assert (wrong.passed, wrong.score) == (False, pytest.approx(1 / 3))
     assert wrong.feedback.startswith("1 of 3: assert add(2, 2) == 4: ")
     assert "(2, 2) returned 3" in wrong.feedback
+
+
+async def test_a_check_that_is_cancelled_leaves_no_file_open() -> None:
+    async def cancelled() -> int:
+        for _ in range(3):
+            checking = asyncio.create_task(verdict(RIGHT))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            checking.cancel()
+            await asyncio.gather(checking, return_exceptions=True)
+        return len(list(Path("/dev/fd").iterdir()))
+
+    await verdict(RIGHT)
+    assert await cancelled() == await cancelled()
 
 
 async def name_of(code: str) -> str:
