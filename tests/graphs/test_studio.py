@@ -227,7 +227,7 @@ async def test_a_server_that_is_killed_goes_on_with_its_run_and_repeats_no_finis
         await asyncio.to_thread(server.start)
     async with get_client(url=server.url) as client:
         ended: Any = await client.runs.join(thread, run["run_id"])
-        kept: Any = (await client.threads.get_state(thread))["values"]["calls"]
+        kept: Any = await client.threads.get_state(thread)
     assert ended["answer"]["spent"]["calls"] + ended["answer"]["spent"]["lost"] == 10
-    times = {call["id"]: call["started"] for call in kept}
+    times = {call["id"]: call["started"] for call in kept["values"]["calls"]}
     assert all(times[call["id"]] == call["started"] for call in done)
