@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
+from ..nodes.assess import LADDER
 from ..nodes.assess import plan as plan_assessment
 from ..nodes.call import Consult
 from ..nodes.dispatch import Dispatch, Plan
@@ -32,6 +33,10 @@ __all__ = ["CompiledGraph", "Graph", "build"]
 
 Loop = CompiledStateGraph[RunState, Settings, RunState, BranchOutput]
 Step = Callable[..., Awaitable[BranchOutput]]
+NAMED = dict.fromkeys(BRANCHES, "named")
+"""The branches that a policy may name."""
+LEVELS = {branch: level.replace("_", " ") for level, (_, branch) in LADDER.items()}
+"""Branch -> the level of difficulty that leads there first."""
 
 
 def build(checks: Checks, settings: Settings, *, tireless: bool = False) -> Graph:
@@ -53,13 +58,13 @@ def build(checks: Checks, settings: Settings, *, tireless: bool = False) -> Grap
 
     graph = Graph(RunState, Settings, input_schema=RunInput, output_schema=RunOutput)
     graph.model_name = caller.model.name
-    graph.add_node("begin", Twin(Begin(settings, BRANCHES, checks)), destinations=("assess", *BRANCHES))
+    graph.add_node("begin", Twin(Begin(settings, BRANCHES, checks)), destinations={"assess": "to be assessed", **NAMED})
     graph.add_node("assess", loop("assess", plan_assessment, ("probe", "rate")))
-    graph.add_node("route", Twin(Route(checks)), destinations=tuple(BRANCHES))
+    graph.add_node("route", Twin(Route(checks)), destinations=LEVELS)
     for name, branch in BRANCHES.items():
         graph.add_node(name, loop(name, branch.plan, branch.kinds, branch.enough))
         graph.add_edge(name, "select")
-    ends = (*list(BRANCHES)[1:], "tests", "judge", END)
+    ends = {**dict.fromkeys(list(BRANCHES)[1:], "open"), "tests": "untested", "judge": "tied", END: "answered"}
     graph.add_node("select", Twin(Select(checks, tireless)), defer=True, destinations=ends)
     graph.add_node("judge", loop("select", plan_judge, ("judge",)))
     graph.add_node("tests", loop("select", plan_tests, ("tests",)))

@@ -11,6 +11,7 @@ from langchain_core.messages import AnyMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import get_runtime
 from langgraph.types import Command, Overwrite
+from pydantic import ValidationError
 
 from ..state.errors import BudgetTooSmall, UsageError
 from ..state.pricing import default_table
@@ -128,9 +129,7 @@ def check_budget(view: View, callers: Sequence[Caller]) -> None:
 
 def problem_of(state: RunState) -> Problem:
     """Return the problem just given: in `problem`, or as the last message of a chat."""
-    given = state.get("problem")
-    if isinstance(given, str):
-        given = Problem(text=given)
+    given = read_problem(state.get("problem"))
     messages = state.get("messages") or []
     if messages and isinstance(messages[-1], ToolMessage):  # which is how a supervisor hands a chat over
         asked = next((item for item in reversed(messages) if isinstance(item, HumanMessage)), None)
@@ -144,6 +143,16 @@ def problem_of(state: RunState) -> Problem:
         raise UsageError("the problem is empty: give `problem`, or `messages` that end with a human's")
     check_text(given)
     return given
+
+
+def read_problem(given: object) -> Problem | None:
+    """Return a problem that is given as text, as an object, or as the JSON of one."""
+    if given is None or isinstance(given, Problem):
+        return given
+    try:
+        return Problem.model_validate({"text": given} if isinstance(given, str) else given)
+    except ValidationError as error:
+        raise UsageError(f"problem {str(given)[:80]} cannot be read: give a text, or a Problem's fields") from error
 
 
 def check_text(problem: Problem) -> None:

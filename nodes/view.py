@@ -7,7 +7,7 @@ from math import fsum
 from typing import Self
 
 from ..state.budget import Call, CallKind, Ledger, cost, cost_usd
-from ..state.merge import merge
+from ..state.merge import merge, read
 from ..state.pricing import Price
 from ..state.run import Candidate, Leg, Problem, RunState
 from ..state.settings import Settings
@@ -46,7 +46,7 @@ class View:
     @cached_property
     def candidates(self) -> list[Candidate]:
         """All candidates of the run, of every branch; those that mean the same have one answer."""
-        return agreed(self.state.get("candidates") or [])
+        return agreed(read(Candidate, self.state.get("candidates") or []))
 
     @property
     def heard(self) -> list[Candidate]:

@@ -22,8 +22,8 @@ class PonderError(Exception):
     """The one base: a message that names the value and the next step."""
 
 
-class UsageError(PonderError):
-    """A value the caller gave cannot be used."""
+class UsageError(PonderError, ValueError):
+    """A value the caller gave cannot be used; a server that hides what it does not know shows a `ValueError`."""
 
 
 class BudgetTooSmall(UsageError):  # noqa: N818 - reads as the fact it states

@@ -1,7 +1,9 @@
 """Unite records of a run that come from several places at once, or once more."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
+
+from pydantic import BaseModel
 
 
 class Keyed(Protocol):
@@ -14,6 +16,7 @@ class Keyed(Protocol):
 
 
 K = TypeVar("K", bound=Keyed)
+B = TypeVar("B", bound=BaseModel)
 
 
 def merge(left: Iterable[K], right: Iterable[K]) -> list[K]:
@@ -27,6 +30,21 @@ def merge(left: Iterable[K], right: Iterable[K]) -> list[K]:
         if known is None or known.rank < item.rank:
             merged[item.id] = item
     return [merged[key] for key in sorted(merged)]
+
+
+def read(kind: type[B], items: Iterable[Any]) -> list[B]:
+    """Return records as they are: who edits a run through a server can only send JSON."""
+    return [kind.model_validate(item) if isinstance(item, dict) else item for item in items]
+
+
+def merging(kind: type[BaseModel]) -> Callable[[Any, Any], Any]:
+    """Return the reducer of a channel that holds such records."""
+
+    def merged(left: Any, right: Any) -> Any:
+        records: list[Any] = read(kind, (*left, *right))
+        return merge(records, [])
+
+    return merged
 
 
 def added(left: Any, right: Any) -> Any:

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from .budget import Budget, Call, Limit, Spent, Usage
 from .calibration import Calibration
 from .form import PLAIN, Form
-from .merge import added, merge
+from .merge import added, merging
 from .settings import Level, Settings
 
 AnswerType = Literal["number", "math", "choice", "code", "json", "text"]
@@ -239,9 +239,9 @@ class Answer(Frozen):
     thread_id: str = ""
 
 
-Candidates = Annotated[list[Candidate], merge]
-Calls = Annotated[list[Call], merge]
-Visits = Annotated[list[Visit], merge]
+Candidates = Annotated[list[Candidate], merging(Candidate)]
+Calls = Annotated[list[Call], merging(Call)]
+Visits = Annotated[list[Visit], merging(Visit)]
 
 
 class RunInput(TypedDict, total=False):

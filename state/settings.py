@@ -1,6 +1,6 @@
 """What a caller may set: validated once, at the edge, kept in the state so that a resumed run goes on alike."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, ValidationError
 
@@ -23,13 +23,31 @@ PRESETS: dict[Effort, tuple[float, int, float]] = {
 """Effort -> the stop threshold of the vote, the most samples, and the quorum."""
 
 
+INPUTS = {"boolean": "boolean", "integer": "number", "number": "number", "string": "text", "object": "json"}
+"""Type of a value -> how a form asks for it."""
+BOUNDS = {"minimum": "min", "exclusiveMinimum": "min", "maximum": "max", "exclusiveMaximum": "max"}
+
+
+def hint(schema: dict[str, Any]) -> None:
+    """Say how a form is to ask for each setting, in the words of LangGraph's platform."""
+    for field in schema["properties"].values():
+        kind = {**field, **next((part for part in field.get("anyOf", ()) if part.get("type") != "null"), {})}
+        hinted = {"type": INPUTS[kind.get("type", "object")], "default": field.get("default")}
+        if "enum" in kind:
+            hinted |= {"type": "select", "options": [{"label": value, "value": value} for value in kind["enum"]]}
+        hinted |= {BOUNDS[name]: value for name, value in kind.items() if name in BOUNDS}
+        if kind.get("type") == "integer" and "exclusiveMinimum" in kind:
+            hinted["min"] += 1
+        field["x_oap_ui_config"] = hinted | {"description": field.get("description", "")}
+
+
 class Settings(BaseModel):
     """How one problem is to be solved; also the graph's `context_schema`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, json_schema_extra=hint)
 
     policy: str = "adaptive"
-    """`adaptive`, `cumulative`, `fixed`, or the name of a branch."""
+    """`adaptive`, `cumulative`, `fixed`, or a branch: `direct`, `parallel`, `refine` or `search`."""
     effort: Effort = "balanced"
     """Fills `threshold`, `max_samples` and `quorum` where they are not set."""
     assessor: str = Field(
@@ -44,6 +62,7 @@ class Settings(BaseModel):
     pool: Literal["deal", "cascade"] = "deal"
     """How several models share the calls: in turn; or the first probes, and each window asks the next one up."""
     budget: Budget = Budget()
+    """Limits that hold: `max_calls`, `max_tokens`, `max_usd`, `max_seconds`."""
     threshold: float | None = Field(default=None, gt=0.5, lt=1)
     """The vote has settled when its leader holds a true lead with this probability."""
     max_samples: PositiveInt | None = None
@@ -53,6 +72,7 @@ class Settings(BaseModel):
     max_compute_budget: PositiveInt = 100
     """Upper end of difficulty x 10, in calls."""
     probes: PositiveInt = 3
+    """Samples that `probe` compares."""
     window: PositiveInt = 4
     """Most samples of the parallel branch, or attempts of `ab_mcts`, that are in flight at once."""
     max_rounds: PositiveInt = 3
@@ -78,9 +98,9 @@ class Settings(BaseModel):
     concurrency: PositiveInt | None = 64
     """Calls of the model in flight at once, of all runs of the process that set the same limits."""
     requests_per_minute: PositiveInt | None = None
-    """Likewise."""
+    """Calls that begin in a minute, of the same runs."""
     tokens_per_minute: PositiveInt | None = None
-    """Likewise; a call counts at its worst case until it has ended."""
+    """Tokens of the same runs in a minute; a call counts at its worst case until it has ended."""
     self_rated: bool = False
     """Ask how sure the model is of its answer; it weighs votes where the server gives no log-probabilities."""
     on_tie: Literal["judge", "ask"] = "judge"

@@ -31,6 +31,12 @@ def cells(candidate: "Candidate") -> tuple[str, ...]:
     return (candidate.branch, candidate.strategy, outcome(candidate), sure, plain(candidate.text, 40))
 
 
+def objection(candidate: "Candidate") -> str:
+    """Return why the verifier did not pass it; empty where it did, or says nothing."""
+    verdict = candidate.verdict
+    return plain(verdict.feedback, 120) if verdict is not None and verdict.passed is False else ""
+
+
 def outcome(candidate: "Candidate", width: int = 30) -> str:
     """Return the answer, or why there is none."""
     if candidate.error:

@@ -11,10 +11,11 @@ import typer
 from ...state.errors import ChoiceNeeded, ModelUnreachable, UsageError
 from .limits import MaxCalls, MaxSeconds, MaxTokens, MaxUsd, limits
 from .log import Verbose, logged
+from .plain import objection
 
 if TYPE_CHECKING:
     from ...nodes.events import Event
-    from ...state.run import Answer
+    from ...state.run import Answer, Candidate
 
 Store = Annotated[str | None, typer.Option(help="SQLAlchemy URL; default: PONDER_STORE, else a file of the user's.")]
 Model = Annotated[str | None, typer.Option(help="local, local:PATH.gguf, openai:NAME or provider:NAME.")]
@@ -193,20 +194,30 @@ def judge(answer: "Answer", resuming: str, *, json: bool) -> None:
     if answer.answer is None:
         if not json:
             lost = f", {answer.spent.lost} lost" if answer.spent.lost else ""
-            advice = f": raise it with {resuming} --{answer.stopped_because.replace('_', '-')}"
             told = f"no answer in {answer.spent.calls} calls{lost} ({answer.stopped_because})"
-            typer.echo(f"error: {told}{advice if answer.stopped_because.startswith('max_') else ''}", err=True)
+            typer.echo(f"error: {told}{advice(answer, resuming)}", err=True)
         raise typer.Exit(NO_ANSWER)
     if failed := unpassed(answer):
         if not json:
-            typer.echo(f"warning: none of {failed} candidates passed the verifier; this is the best of them", err=True)
+            why = next((f" ({said})" for item in reversed(failed) if (said := objection(item))), "")
+            told = f"no candidate of {len(failed)} passed the verifier{why}"
+            typer.echo(f"warning: {told}; this is the best of them", err=True)
         raise typer.Exit(NOT_PASSED)
 
 
-def unpassed(answer: "Answer") -> int:
-    """Return how many candidates an exact verifier has looked at, where it passed none."""
-    exact = [item.verdict.passed for item in answer.candidates if item.verdict and item.verdict.kind == "exact"]
-    return 0 if any(exact) else len(exact)
+def advice(answer: "Answer", resuming: str) -> str:
+    """Say what may help where there is no answer."""
+    cut = sum(item.finish == "length" for item in answer.candidates)
+    if 2 * cut > len(answer.candidates):
+        return f": {cut} of {len(answer.candidates)} replies were cut off: raise --max-output"
+    limit = answer.stopped_because
+    return f": raise it with {resuming} --{limit.replace('_', '-')}" if limit.startswith("max_") else ""
+
+
+def unpassed(answer: "Answer") -> "list[Candidate]":
+    """Return the candidates that an exact verifier has looked at, where it passed none."""
+    exact = [item for item in answer.candidates if item.verdict and item.verdict.kind == "exact"]
+    return [] if any(item.verdict and item.verdict.passed for item in exact) else exact
 
 
 def printed(text: str) -> str:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ...nodes.events import Arrived, Assessed, Escalated, Event
 from ...state.run import Answer, Candidate
-from .plain import cells, outcome, plain
+from .plain import cells, objection, outcome, plain
 
 SHOWN = 8
 """Candidates and answers that the live picture shows."""
@@ -53,7 +53,7 @@ class Lines(View):
             self.known.append(candidate.id)
         number = self.known.index(candidate.id) + 1
         way = ", ".join(filter(None, (event.branch, candidate.strategy)))
-        return f"candidate {number} ({way}): {outcome(candidate, LINE)}"
+        return " ".join(filter(None, (f"candidate {number} ({way}):", outcome(candidate, LINE), objection(candidate))))
 
     def close(self, answer: Answer) -> None:
         print(summary(answer), file=sys.stderr, flush=True)  # noqa: T201

@@ -51,11 +51,12 @@ def header(told: Told) -> str:
     facts |= {"US dollars": f"{spent.usd:.4f}"} if spent.usd is not None else {}
     facts |= {"stopped": answer.stopped_because} if answer else {}
     said = shown(answer.answer if answer.answer is not None else "no answer", ANSWER) if answer else thread.status
+    state = " open" if answer is None else " none" if answer.answer is None else ""
     listed = "".join(f"<div><dt>{name}</dt><dd>{line(value, 80)}</dd></div>" for name, value in facts.items())
     return (
         f'<header><div class="kicker">ponder · thread {line(thread.id, 80)} · {thread.changed:%Y-%m-%d %H:%M} UTC</div>'
         f'<h1 class="said" dir="auto">{shown(run.view.problem.text, PROBLEM) or "(not begun)"}</h1></header>'
-        f'<section class="answer{"" if answer else " open"}"><div class="said" dir="auto">{said}</div>'
+        f'<section class="answer{state}"><div class="said" dir="auto">{said}</div>'
         f'<dl class="facts">{listed}</dl></section>'
     )
 
@@ -119,7 +120,7 @@ def calls(told: Told) -> str:
         for call in told.calls
     ]
     names = ("call", "kind", "strategy", "state", "begun, s", "took, s", "in", "out", "US dollars", "error")
-    listed = f'<div class="wide">{table(names, rows, 4)}</div>'
+    listed = table(names, rows, 4)
     return f"<section><details><summary>All {counted(len(rows), 'call')}</summary>{listed}</details></section>"
 
 
@@ -132,7 +133,7 @@ def table(names: Sequence[str], rows: Sequence[Sequence[object]], words: int) ->
             yield f"<{tag}{kind}>{line(str(value), 120)}</{tag}>"
 
     lines = ["".join(cells(names, "th")), *("".join(cells(row, "td")) for row in rows)]
-    return f"<table>{''.join(f'<tr>{cells}</tr>' for cells in lines)}</table>"
+    return f'<div class="wide"><table>{"".join(f"<tr>{cells}</tr>" for cells in lines)}</table></div>'
 
 
 def settings(told: Told) -> str:

@@ -29,7 +29,7 @@ def picture(told: Told) -> str:
     body, height = drawn(told, 64)
     legend = [
         f'<rect class="a{colour}" x="{x}" y="{height + 8}" width="12" height="12" rx="3"/>'
-        f'<text x="{x + 18}" y="{height + 15}">{line(told.spelled[answer], 12)} × {told.votes[answer]}</text>'
+        f'<text x="{x + 18}" y="{height + 15}">{line(told.spelled[answer], 10)} × {told.votes[answer]}</text>'
         for x, (answer, colour) in zip(range(GUTTER, WIDTH, 140), list(told.colours.items())[:LEGEND], strict=False)
         if answer in told.votes
     ]
@@ -145,6 +145,8 @@ def kin(told: Told) -> Iterator[tuple[Candidate, str]]:
 
 def labelled(call: Call, item: Candidate | None) -> str:
     """Write on a bar what came of its call."""
+    if call.error:
+        return call.state
     if item is None or item.raw is None:
         return "" if item is not None else line(call.kind, 12)
     passed = item.verdict.passed if item.verdict else None

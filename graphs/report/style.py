@@ -49,7 +49,7 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 .winner { border-bottom: 1px solid var(--line); margin-bottom: 12px; }
 .answer { border-left: 5px solid var(--a0); }
 .answer .said { font-size: 26px; font-weight: 700; max-height: 8em; }
-.answer.open { border-left-color: var(--a2); }
+.answer.open { border-left-color: var(--a2); } .answer.none { border-left-color: var(--bad); }
 .said { white-space: pre-wrap; overflow: auto; unicode-bidi: isolate; contain: paint; }
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); gap: 12px; margin: 16px 0 0; }
 .facts div { border-top: 1px solid var(--line); padding-top: 6px; }
@@ -57,11 +57,12 @@ dt { color: var(--soft); font-size: 12px; } dd { margin: 0; font-weight: 600; }
 ol { margin: 0; padding-left: 20px; } li { margin: 4px 0; }
 svg { display: block; width: 100%; height: auto; }
 .wide { overflow-x: auto; } .wide > svg { min-width: 720px; }
-.votes { display: grid; grid-template-columns: fit-content(280px) 1fr 48px; gap: 6px 12px; align-items: center; }
+.votes { display: grid; grid-template-columns: fit-content(40%) 1fr 48px; gap: 6px 12px; align-items: center; }
 .votes span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; unicode-bidi: isolate; }
 .votes svg { height: 14px; }
 .votes .count { text-align: right; font-variant-numeric: tabular-nums; }
 details { border-top: 1px solid var(--line); }
+.winner > details, section > details:first-child { border-top: 0; }
 summary { cursor: pointer; padding: 7px 2px; list-style-position: outside; margin-left: 18px; }
 summary:hover { background: var(--band); }
 summary .row { display: inline-grid; grid-template-columns: 12px minmax(90px, 1.6fr) 1.4fr 1fr 84px; gap: 12px;
@@ -76,7 +77,8 @@ ins { background: var(--add); text-decoration: none; border-radius: 3px; }
 del { background: var(--cut); border-radius: 3px; }
 table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-numeric: tabular-nums; }
 th { text-align: left; color: var(--soft); font-weight: 600; } td, th { padding: 4px 10px 4px 0; vertical-align: top;
-  border-top: 1px solid var(--line); } .num { text-align: right; }
+  border-top: 1px solid var(--line); } td { min-width: 72px; }
+th, .num { overflow-wrap: normal; min-width: 0; } .num { text-align: right; }
 a { color: inherit; } .good { color: var(--a0); } .bad { color: var(--bad); } .gold { color: var(--gold); }
 @media (max-width: 640px) { summary .row { grid-template-columns: 12px 1fr 84px; }
   summary .row .aside-text { display: none; } }

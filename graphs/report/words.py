@@ -81,7 +81,7 @@ def voted(told: Told) -> str:
         f"Of {counted(voters, 'candidate')} with an answer, {most} say{'s' if most == 1 else ''} {quoted(told, leader)}"
     )
     if rest:
-        others = f", and {counted(len(rest) - 1, 'other answer')} fewer" if len(rest) > 1 else ""
+        others = f", and {counted(len(rest) - 1, 'other answer')} no more" if len(rest) > 1 else ""
         said += f", {rest[0][1]} {quoted(told, rest[0][0])}{others}"
     return said + "."
 

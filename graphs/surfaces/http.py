@@ -184,6 +184,8 @@ def refused(_: Request, error: Exception) -> JSONResponse:
     """Answer a request whose body has not the form of one."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - that is what it is registered for
     first = error.errors()[0]
+    if first["type"] == "json_invalid" or first["loc"] == ("body",):
+        return told(400, "invalid_request_error", "the body is no JSON object: send one, as application/json")
     place = ".".join(str(part) for part in first["loc"] if part != "body")
     return told(400, "invalid_request_error", f"{place}: {first['msg'].lower()}", place)
 

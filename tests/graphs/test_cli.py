@@ -240,7 +240,9 @@ def test_an_answer_that_the_verifier_did_not_pass_is_exit_code_7_and_says_so(
     asked = ("solve", "1 + 1?", *on(server), "--verify", "regex:3", "--max-calls", "2", "--thread", "t")
     done = ponder(*asked)
     assert (done.code, done.out) == (7, "2\n")
-    assert done.err.splitlines()[-1] == "warning: none of 2 candidates passed the verifier; this is the best of them"
+    said, warned = done.err.splitlines()[0], done.err.splitlines()[-1]
+    assert said.endswith("2 ✗ '2' does not match '3'")
+    assert warned == "warning: no candidate of 2 passed the verifier ('2' does not match '3'); this is the best of them"
     told = ponder("resume", "t", "--json")
     assert (told.code, json.loads(told.out)["answer"], told.err) == (7, "2", "")
 
@@ -253,11 +255,14 @@ def test_a_thread_that_does_not_exist_is_a_usage_error(ponder: Ponder) -> None:
 
 
 def test_no_answer_is_exit_code_3(ponder: Ponder, server: FakeServer) -> None:
-    server.script = lambda *_: Said("I cannot say", finish="length")
+    server.script = lambda *_: Said("I cannot say")
     done = ponder("solve", "What is 1 + 1?", *on(server), "--max-calls", "3")
     assert (done.code, done.out) == (3, "")
     assert done.err.splitlines()[-1].startswith("error: no answer in 3 calls (max_calls): raise it with ponder resume ")
     assert done.err.splitlines()[-1].endswith(" --max-calls")
+    server.script = lambda *_: Said("I cannot say", finish="length")
+    cut = ponder("solve", "What is 1 + 1?", *on(server), "--max-calls", "3")
+    assert cut.err.splitlines()[-1].endswith("(max_calls): 3 of 3 replies were cut off: raise --max-output")
 
 
 def test_a_refused_key_is_exit_code_4_with_the_way_to_go_on(ponder: Ponder, server: FakeServer) -> None:

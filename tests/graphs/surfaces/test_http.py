@@ -164,6 +164,14 @@ def test_what_cannot_be_used_is_a_400_that_says_what(
     assert model.calls == before
 
 
+@pytest.mark.parametrize("kind", ["application/json", "text/plain"])
+@pytest.mark.parametrize("body", ['{"model":', "[1]", ""])
+def test_a_body_that_is_no_request_is_told_what_one_is(served: Served, body: str, kind: str) -> None:
+    answer = httpx.post(f"{served.url}/v1/chat/completions", content=body, headers={"content-type": kind})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"] == "the body is no JSON object: send one, as application/json"
+
+
 def test_a_schema_that_the_model_never_meets_is_answered_by_what_came_closest_and_says_so(served: Served) -> None:
     wanted = {"type": "object", "properties": {"city": {"type": "integer"}}, "required": ["city"]}
     asked = {**ASKED, "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": wanted}}}
