@@ -1,15 +1,13 @@
 """Read what is known against a candidate: a verifier's feedback or the model's critique."""
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from ..state.budget import Call
 from ..state.run import Candidate
 from .view import View
 
 
-@dataclass(frozen=True)
-class Feedback:
+class Feedback(NamedTuple):
     """What is known against a candidate."""
 
     score: float
@@ -21,22 +19,16 @@ def feedback_on(view: View, candidate: Candidate) -> Feedback | None:
     """Return the verifier's feedback, else the model's critique; None where neither was made."""
     if candidate.verdict is not None:
         return Feedback(candidate.verdict.score, candidate.verdict.feedback)
-    critique = critique_of(view, candidate)
+    critique = view.critiques.get(candidate.id)
     return None if critique is None else Feedback((rating(critique.reply) or 0) / 10, critique.reply)
 
 
-def critique_of(view: View, candidate: Candidate) -> Call | None:
-    """Return the critique of a candidate, made in whichever branch, unless it is still to be tried again."""
-    waiting = {call.candidate_id for call in view.retries}
-    made = [
-        call
-        for call in view.calls
-        if call.kind == "critique"
-        and call.parents == (candidate.id,)
-        and call.settled
-        and call.candidate_id not in waiting
-    ]
-    return made[-1] if made else None
+def score_of(view: View, candidate: Candidate) -> float | None:
+    """Return the verifier's score, else the critique's; None where neither was made."""
+    if candidate.verdict is not None:
+        return candidate.verdict.score
+    feedback = feedback_on(view, candidate)
+    return None if feedback is None else feedback.score
 
 
 def rating(text: str) -> float | None:
@@ -47,9 +39,9 @@ def rating(text: str) -> float | None:
 
 def find(view: View, candidate_id: str) -> Candidate:
     """Return a candidate of the run by its id."""
-    return next(candidate for candidate in view.candidates if candidate.id == candidate_id)
+    return next(candidate for candidate in view.state.get("candidates") or () if candidate.id == candidate_id)
 
 
 def usable(candidate: Candidate) -> bool:
     """Say whether there is something to work on."""
-    return bool(candidate.written) and not candidate.error
+    return bool(candidate.text or candidate.tool_calls) and not candidate.error

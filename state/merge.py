@@ -1,6 +1,8 @@
 """Unite records of a run that come from several places at once, or once more."""
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
 
@@ -17,16 +19,24 @@ K = TypeVar("K", bound=Keyed)
 
 
 def merge(left: Iterable[K], right: Iterable[K]) -> list[K]:
-    """Unite two lists of records by id, sorted by id: idempotent and independent of order.
+    """Take records into a list that is sorted by id, as this returns it: idempotent and independent of order.
 
-    Nested graphs, retries, forks and resumes return records that the parent has already.
+    Nested graphs, retries, forks and resumes return records that the parent has already. What a step brings is found
+    its place in a list that has grown long, so that the list costs no step more than a copy.
     """
-    merged: dict[str, K] = {}
-    for item in (*left, *right):
-        known = merged.get(item.id)
-        if known is None or known.rank < item.rank:
-            merged[item.id] = item
-    return [merged[key] for key in sorted(merged)]
+    merged = list(left)
+    for item in right:
+        at = place_of(item.id, merged)
+        if at == len(merged) or merged[at].id != item.id:
+            merged.insert(at, item)
+        elif merged[at].rank < item.rank:
+            merged[at] = item
+    return merged
+
+
+def place_of(key: str, records: Sequence[Keyed]) -> int:
+    """Return where a record of that id stands, or would stand, among records sorted by id."""
+    return bisect_left(records, key, key=attrgetter("id"))
 
 
 def added(left: Any, right: Any) -> Any:

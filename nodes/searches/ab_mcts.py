@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from random import Random
 
 from ...state.settings import Settings
-from ..tree import Move, Node, Tally, Tree
+from ..tree import Move, Node, Tree
 
 PRIOR = 0.5
 
@@ -24,24 +24,29 @@ def descend(tree: Tree, random: Random) -> Move:
     """Walk down from the start until a new attempt wins."""
     here: Node | None = None
     while True:
-        place = here.id if here else ""
-        children = tree.children.get(place, [])
-        open_ = [child for child in children if not child.closed]
-        wider = {model: draw(random, scored(children, model)) for model in tree.models or ("",)}
+        children = tree.children.get(here.id if here else "", [])
+        wider = {model: draw(random, *scored(children, model)) for model in tree.models or ("",)}
         model = max(wider, key=wider.__getitem__)
-        new, made = scored(children), tree.made.get(place, Tally())
-        if not open_ or wider[model] >= draw(random, made.plus(-new.total, -new.count)):
+        open_ = [child for child in children if not child.closed]
+        further = [tree.made[child.id] for child in children]
+        total, count = sum(tally.total for tally in further), sum(tally.count for tally in further)
+        if not open_ or wider[model] >= draw(random, total, count):
             return Move(here, model)
-        draws = {child.id: draw(random, tree.made.get(child.id, Tally()).plus(child.score, 1)) for child in open_}
-        here = max(open_, key=lambda child: draws[child.id])
+        here = max(open_, key=lambda child: deeper(random, tree, child))
 
 
-def scored(children: Sequence[Node], model: str = "") -> Tally:
+def deeper(random: Random, tree: Tree, child: Node) -> float:
+    """Draw for an attempt and all that came from it."""
+    made = tree.made[child.id]
+    return draw(random, made.total + child.score, made.count + 1)
+
+
+def scored(children: Sequence[Node], model: str = "") -> tuple[float, int]:
     """Add up what attempts score, all or those of one model."""
     scores = [child.score for child in children if model in {"", child.model}]
-    return Tally(sum(scores), len(scores))
+    return sum(scores), len(scores)
 
 
-def draw(random: Random, seen: Tally) -> float:
+def draw(random: Random, total: float, count: int) -> float:
     """Draw from the posterior of what an attempt scores."""
-    return random.betavariate(PRIOR + max(0.0, seen.total), PRIOR + max(0.0, seen.count - seen.total))
+    return random.betavariate(PRIOR + total, PRIOR + count - total)
