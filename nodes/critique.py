@@ -1,13 +1,15 @@
 """Read what is known against a candidate: a verifier's feedback or the model's critique."""
 
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import lru_cache
 
 from ..state.run import Candidate
 from .view import View
 
 
-class Feedback(NamedTuple):
+@dataclass(frozen=True)
+class Feedback:
     """What is known against a candidate."""
 
     score: float
@@ -17,20 +19,21 @@ class Feedback(NamedTuple):
 
 def feedback_on(view: View, candidate: Candidate) -> Feedback | None:
     """Return the verifier's feedback, else the model's critique; None where neither was made."""
-    if candidate.verdict is not None:
-        return Feedback(candidate.verdict.score, candidate.verdict.feedback)
-    critique = view.critiques.get(candidate.id)
-    return None if critique is None else Feedback((rating(critique.reply) or 0) / 10, critique.reply)
+    score, verdict = score_of(view, candidate), candidate.verdict
+    if score is None:
+        return None
+    return Feedback(score, view.critiques[candidate.id].reply if verdict is None else verdict.feedback)
 
 
 def score_of(view: View, candidate: Candidate) -> float | None:
-    """Return the verifier's score, else the critique's; None where neither was made."""
+    """Return the score alone."""
     if candidate.verdict is not None:
         return candidate.verdict.score
-    feedback = feedback_on(view, candidate)
-    return None if feedback is None else feedback.score
+    critique = view.critiques.get(candidate.id)
+    return None if critique is None else (rating(critique.reply) or 0) / 10
 
 
+@lru_cache(maxsize=1024)
 def rating(text: str) -> float | None:
     """Read the last 'Score: N' or 'Difficulty: N' off a reply, held within 0 and 10; None where there is none."""
     found = re.findall(r"(?:score|difficulty)\W{0,4}(\d{1,3}(?:\.\d+)?)", text, re.IGNORECASE)
