@@ -150,9 +150,12 @@ class View:
 
     @cached_property
     def critiques(self) -> dict[str, Call]:
-        """Candidate -> its critique, made in whichever branch, unless it is still to be tried again."""
+        """Candidate -> its critique, made in whichever branch, unless it is still to be tried again.
+
+        One that never came is an empty one: to ask for it once more would be the same call.
+        """
         waiting = {call.candidate_id for call in self.retries}
-        made = [call for call in self.calls if call.kind == "critique" and call.settled]
+        made = [call for call in self.calls if call.kind == "critique" and call.state != "reserved"]
         return {call.parents[0]: call for call in made if call.candidate_id not in waiting}
 
     def may_pass(self, call: Call) -> bool:
