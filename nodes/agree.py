@@ -16,8 +16,12 @@ def agreed(candidates: Sequence[Candidate]) -> list[Candidate]:
 
     A function of what the state holds alone: the same after a resume, and in whatever order the candidates came.
     """
-    forms = [Form(item.answer, frozenset(item.aliases)) for item in candidates if item.answer is not None]
-    names = joined(forms) | behaving(candidates)
+    names = behaving(candidates)
+    if any(item.aliases for item in candidates):
+        forms = [Form(item.answer, frozenset(item.aliases)) for item in candidates if item.answer is not None]
+        names = joined(forms) | names
+    if not names:
+        return list(candidates)
     return [
         item.model_copy(update={"answer": names[item.answer]}) if item.answer in names else item for item in candidates
     ]
@@ -27,7 +31,7 @@ def behaving(candidates: Sequence[Candidate]) -> dict[str, str]:
     """Return, for programs that did the same as others, the least of their answers."""
     alike: dict[str, set[str]] = defaultdict(set)
     for item in candidates:
-        if item.answer is not None and item.verdict is not None and item.verdict.behaviour:
+        if item.verdict is not None and item.verdict.behaviour and item.answer is not None:
             alike[item.verdict.behaviour].add(item.answer)
     pairs = [(min(answers), other) for _, answers in sorted(alike.items()) for other in sorted(answers)]
     return merged({answer for answers in alike.values() for answer in answers}, pairs)

@@ -2,8 +2,8 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
-from ..state.budget import Call
 from ..state.run import Candidate
 from .view import View
 
@@ -19,26 +19,21 @@ class Feedback:
 
 def feedback_on(view: View, candidate: Candidate) -> Feedback | None:
     """Return the verifier's feedback, else the model's critique; None where neither was made."""
+    score, verdict = score_of(view, candidate), candidate.verdict
+    if score is None:
+        return None
+    return Feedback(score, view.critiques[candidate.id].reply if verdict is None else verdict.feedback)
+
+
+def score_of(view: View, candidate: Candidate) -> float | None:
+    """Return the score alone."""
     if candidate.verdict is not None:
-        return Feedback(candidate.verdict.score, candidate.verdict.feedback)
-    critique = critique_of(view, candidate)
-    return None if critique is None else Feedback((rating(critique.reply) or 0) / 10, critique.reply)
+        return candidate.verdict.score
+    critique = view.critiques.get(candidate.id)
+    return None if critique is None else (rating(critique.reply) or 0) / 10
 
 
-def critique_of(view: View, candidate: Candidate) -> Call | None:
-    """Return the critique of a candidate, made in whichever branch, unless it is still to be tried again."""
-    waiting = {call.candidate_id for call in view.retries}
-    made = [
-        call
-        for call in view.calls
-        if call.kind == "critique"
-        and call.parents == (candidate.id,)
-        and call.settled
-        and call.candidate_id not in waiting
-    ]
-    return made[-1] if made else None
-
-
+@lru_cache(maxsize=1024)
 def rating(text: str) -> float | None:
     """Read the last 'Score: N' or 'Difficulty: N' off a reply, held within 0 and 10; None where there is none."""
     found = re.findall(r"(?:score|difficulty)\W{0,4}(\d{1,3}(?:\.\d+)?)", text, re.IGNORECASE)
@@ -47,9 +42,9 @@ def rating(text: str) -> float | None:
 
 def find(view: View, candidate_id: str) -> Candidate:
     """Return a candidate of the run by its id."""
-    return next(candidate for candidate in view.candidates if candidate.id == candidate_id)
+    return next(candidate for candidate in view.state.get("candidates") or () if candidate.id == candidate_id)
 
 
 def usable(candidate: Candidate) -> bool:
     """Say whether there is something to work on."""
-    return bool(candidate.written) and not candidate.error
+    return bool(candidate.text or candidate.tool_calls) and not candidate.error

@@ -55,7 +55,7 @@ class Dispatch:
         if isinstance(step, Done) and not again:
             return self.end(view, step)
         wanted = again or (step.calls if isinstance(step, Wave) else [])
-        if repeated := {call.id for call in wanted} & {call.id for call in view.calls}:
+        if repeated := {call.id for call in wanted}.intersection(call.id for call in view.calls):
             raise RuntimeError(f"branch {self.branch!r} plans calls that it has made already: {sorted(repeated)}")
         calls = reserve(view, wanted)
         if not calls:

@@ -2,13 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from ..state.run import Candidate
 from .ports import Reply
 from .view import View
+
+T = TypeVar("T")
 
 GRACE_SECONDS = 1.0
 """The least that calls still in the air get once the vote cannot change; else as long as the slowest one took."""
@@ -27,13 +31,13 @@ class Flight:
     landed: list[Candidate] = field(default_factory=list)
     flying: set["asyncio.Future[Reply]"] = field(default_factory=set)
     dropped: set["asyncio.Future[Reply]"] = field(default_factory=set)
-    waiting: int = 0
+    waiting: set[str] = field(default_factory=set)
     """Calls of the wave that wait for their turn."""
 
     def land(self, candidate: Candidate) -> None:
         """Take a candidate in; where it settles the vote, the calls still flying get their last grace."""
         self.landed.append(candidate)
-        if self.flying and self.enough(self.view.having(self.landed), len(self.flying) + self.waiting):
+        if self.flying and self.enough(self.view.having(self.landed), len(self.flying) + len(self.waiting)):
             grace = max(GRACE_SECONDS, time.monotonic() - self.took_off)
             for task in self.flying:
                 asyncio.get_running_loop().call_later(grace, self.drop, task)
@@ -47,6 +51,16 @@ class Flight:
 
 flights: WeakValueDictionary[tuple[str, str], Flight] = WeakValueDictionary()
 """(run, wave) -> its flight, as long as one of its tasks holds it."""
+
+
+@contextmanager
+def among(group: set[T], one: T) -> Iterator[None]:
+    """Belong to a group meanwhile."""
+    group.add(one)
+    try:
+        yield
+    finally:
+        group.discard(one)
 
 
 def board(view: View, call_id: str, enough: Enough) -> Flight:

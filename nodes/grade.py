@@ -16,8 +16,9 @@ from .view import View
 
 def grades(view: View) -> list[Call]:
     """Return the calls that this branch's candidates await, each under the id of its candidate."""
-    made = {call.id for call in view.own}
-    waiting = [item for item in view.candidates if item.id.startswith(view.place) and awaits(item)]
+    place = view.place
+    waiting = [item for item in view.candidates if awaits(item) and item.id.startswith(place)]
+    made = {call.id for call in view.own} if waiting else set()
     calls = [
         view.call("grade", 0, parents=(item.id,), temperature=0.0).model_copy(update={"id": f"{item.id}-grade"})
         for item in waiting

@@ -3,8 +3,7 @@
 import asyncio
 import time
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -13,7 +12,7 @@ from typing_extensions import TypedDict
 
 from ..state.budget import Call, CallState
 from ..state.run import RunState
-from .flight import Enough, Flight, board
+from .flight import Enough, Flight, among, board
 from .ports import Journal, JournalKeeper, Reply
 from .view import View
 
@@ -35,29 +34,13 @@ class Task:
     flight: Flight | None = None
     """The wave it flies in, where a settled vote lets stragglers go."""
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
+    def waiting(self) -> AbstractContextManager[None]:
         """Wait for a turn meanwhile: this vote may still change the outcome of the wave."""
-        if self.flight is None:
-            yield
-            return
-        self.flight.waiting += 1
-        try:
-            yield
-        finally:
-            self.flight.waiting -= 1
+        return nullcontext() if self.flight is None else among(self.flight.waiting, self.call.id)
 
-    @contextmanager
-    def flying(self, generating: "asyncio.Future[Reply]") -> Iterator[None]:
+    def flying(self, generating: "asyncio.Future[Reply]") -> AbstractContextManager[None]:
         """Be in the air meanwhile."""
-        if self.flight is None:
-            yield
-            return
-        self.flight.flying.add(generating)
-        try:
-            yield
-        finally:
-            self.flight.flying.discard(generating)
+        return nullcontext() if self.flight is None else among(self.flight.flying, generating)
 
     def dropped(self, generating: "asyncio.Future[Reply]") -> bool:
         """Say whether the call was let go because the vote cannot change."""

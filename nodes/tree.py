@@ -1,12 +1,13 @@
 """What a search has found so far: attempts, each with its score and the attempt it came from."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(NamedTuple):
     """One attempt, whole or in part."""
 
     id: str
@@ -30,16 +31,12 @@ class Move:
     """Which of several models is asked; empty: whose turn it is."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Tally:
     """The scores of several attempts, added up."""
 
     total: float = 0.0
     count: int = 0
-
-    def plus(self, total: float, count: int) -> "Tally":
-        """Add more of them."""
-        return Tally(self.total + total, self.count + count)
 
 
 @dataclass(frozen=True)
@@ -61,8 +58,9 @@ class Tree:
     @cached_property
     def made(self) -> dict[str, Tally]:
         """Id of a node, or empty for the start -> all attempts that came from it, near and far."""
-        found: dict[str, Tally] = {}
+        found: defaultdict[str, Tally] = defaultdict(Tally)
         for node in reversed(self.nodes):
-            own = found.get(node.id, Tally())
-            found[node.parent] = found.get(node.parent, Tally()).plus(own.total + node.score, own.count + 1)
+            own, origin = found[node.id], found[node.parent]
+            origin.total += own.total + node.score
+            origin.count += own.count + 1
         return found

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import takewhile
 from math import fsum
 from typing import Self
 
 from ..state.budget import Call, CallKind, Ledger, cost, cost_usd
-from ..state.merge import merge, read
+from ..state.merge import merge, place_of, read
 from ..state.pricing import Price
 from ..state.run import Candidate, Leg, Problem, RunState
 from ..state.settings import Settings
@@ -67,10 +68,10 @@ class View:
         ended, wave = self.state.get("calls") or [], self.state.get("wave") or []
         return merge(ended, wave) if wave else ended
 
-    @property
+    @cached_property
     def ledger(self) -> Ledger:
         """The budget beside all calls of the run."""
-        return Ledger(budget=self.settings.budget, calls=tuple(self.calls))
+        return Ledger(self.settings.budget, self.calls)
 
     @property
     def share(self) -> Ledger:
@@ -78,7 +79,7 @@ class View:
         together, budget = len(self.leg.allowances), self.settings.budget
         if together <= 1 or self.branch not in self.leg.allowances:
             return self.ledger
-        before = [call for call in self.calls if call not in self.own]
+        before = [call for call in self.calls if not call.id.startswith(self.place)]
         parts: dict[str, object] = {}
         if budget.max_tokens is not None:
             used = sum(map(cost, before))
@@ -86,7 +87,7 @@ class View:
         if budget.max_usd is not None:
             paid = fsum(cost_usd(call) or 0 for call in before)
             parts["max_usd"] = paid + max(0.0, budget.max_usd - paid) / together
-        return Ledger(budget=budget.model_copy(update=parts), calls=tuple(self.calls))
+        return Ledger(budget.model_copy(update=parts), self.calls)
 
     @property
     def allowed(self) -> int:
@@ -144,8 +145,18 @@ class View:
     def retries(self) -> list[Call]:
         """Return the next attempts of calls that were lost, or failed for a passing reason that may pass in time."""
         known = {call.id for call in self.own}
-        again = [call.again() for call in self.own if self.may_pass(call)]
+        again = [call.again() for call in self.own if call.state != "done" and self.may_pass(call)]
         return [call for call in again if call.id not in known]
+
+    @cached_property
+    def critiques(self) -> dict[str, Call]:
+        """Candidate -> its critique, made in whichever branch, unless it is still to be tried again.
+
+        One that never came is an empty one: to ask for it once more would be the same call.
+        """
+        waiting = {call.candidate_id for call in self.retries}
+        made = [call for call in self.calls if call.kind == "critique" and call.state != "reserved"]
+        return {call.parents[0]: call for call in made if call.candidate_id not in waiting}
 
     def may_pass(self, call: Call) -> bool:
         """Say whether a call was lost, or failed for a reason that trying again, within the seconds left, may mend."""
@@ -157,4 +168,6 @@ class View:
 
     def failures(self, call: Call) -> int:
         """Count the attempts at a call that have failed or timed out; those that a crash cut off did not."""
-        return sum(bool(other.error) for other in self.calls if other.candidate_id == call.candidate_id)
+        known = self.calls[place_of(call.candidate_id, self.calls) :]
+        attempts = takewhile(lambda other: other.candidate_id == call.candidate_id, known)
+        return sum(bool(other.error) for other in attempts)

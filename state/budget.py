@@ -6,10 +6,12 @@ cannot count twice.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from math import fsum
 from typing import Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, PositiveInt
 
 CallState = Literal["reserved", "unmade", "lost", "dropped", "failed", "done"]
 """`unmade`: time ran out before it began; `lost`: nobody knows how it ended; `dropped`: its vote was not awaited."""
@@ -153,18 +155,32 @@ class Spent(BaseModel):
         )
 
 
-class Ledger(BaseModel):
-    """A budget beside the calls made under it."""
+@dataclass(frozen=True)
+class Ledger:
+    """A budget beside the calls made under it; what they come to is added up once."""
 
-    model_config = ConfigDict(frozen=True)
+    budget: Budget
+    calls: Sequence[Call]
 
-    budget: Budget = Field(default_factory=Budget)
-    calls: tuple[Call, ...] = ()
+    @cached_property
+    def made(self) -> int:
+        """Calls that were begun."""
+        return sum(call.state != "unmade" for call in self.calls)
+
+    @cached_property
+    def tokens(self) -> int:
+        """Tokens they count for."""
+        return sum(map(cost, self.calls))
+
+    @cached_property
+    def seconds(self) -> float:
+        """Active seconds so far."""
+        return busy_seconds(self.calls)
 
     def seconds_left(self) -> float | None:
         """Active seconds left, or None where they are not limited."""
         limit = self.budget.max_seconds
-        return None if limit is None else limit - busy_seconds(self.calls)
+        return None if limit is None else limit - self.seconds
 
     def admit(self, wanted: Iterable[Call]) -> list[Call]:
         """Return the longest head of `wanted` that fits, each call at its worst case; the rest is not looked at."""
@@ -177,16 +193,15 @@ class Ledger(BaseModel):
 
     def exceeded_by(self, more: Sequence[Call]) -> Limit | None:
         """Name the limit that further calls, each at its worst case, could break; None where all fit."""
-        budget, calls = self.budget, [call for call in (*self.calls, *more) if call.state != "unmade"]
-        left = self.seconds_left()
+        budget, left = self.budget, self.seconds_left()
         if left is not None and left <= 0:
             return "max_seconds"
-        if budget.max_calls is not None and len(calls) > budget.max_calls:
+        if budget.max_calls is not None and self.made + len(more) > budget.max_calls:
             return "max_calls"
-        if budget.max_tokens is not None and sum(map(cost, calls)) > budget.max_tokens:
+        if budget.max_tokens is not None and self.tokens + sum(map(cost, more)) > budget.max_tokens:
             return "max_tokens"
         # A price that is not known cannot be held to a limit; `begin` refuses such a run.
-        if budget.max_usd is not None and fsum(cost_usd(call) or 0 for call in calls) > budget.max_usd:
+        if budget.max_usd is not None and fsum(cost_usd(call) or 0 for call in (*self.calls, *more)) > budget.max_usd:
             return "max_usd"
         return None
 

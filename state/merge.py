@@ -1,6 +1,8 @@
 """Unite records of a run that come from several places at once, or once more."""
 
-from collections.abc import Callable, Iterable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel
@@ -20,16 +22,24 @@ B = TypeVar("B", bound=BaseModel)
 
 
 def merge(left: Iterable[K], right: Iterable[K]) -> list[K]:
-    """Unite two lists of records by id, sorted by id: idempotent and independent of order.
+    """Take records into a list that is sorted by id, as this returns it: idempotent and independent of order.
 
-    Nested graphs, retries, forks and resumes return records that the parent has already.
+    Nested graphs, retries, forks and resumes return records that the parent has already. What a step brings is found
+    its place in a list that has grown long, so that the list costs no step more than a copy.
     """
-    merged: dict[str, K] = {}
-    for item in (*left, *right):
-        known = merged.get(item.id)
-        if known is None or known.rank < item.rank:
-            merged[item.id] = item
-    return [merged[key] for key in sorted(merged)]
+    merged = list(left)
+    for item in right:
+        at = place_of(item.id, merged)
+        if at == len(merged) or merged[at].id != item.id:
+            merged.insert(at, item)
+        elif merged[at].rank < item.rank:
+            merged[at] = item
+    return merged
+
+
+def place_of(key: str, records: Sequence[Keyed]) -> int:
+    """Return where a record of that id stands, or would stand, among records sorted by id."""
+    return bisect_left(records, key, key=attrgetter("id"))
 
 
 def read(kind: type[B], items: Iterable[Any]) -> list[B]:
@@ -41,8 +51,8 @@ def merging(kind: type[BaseModel]) -> Callable[[Any, Any], Any]:
     """Return the reducer of a channel that holds such records."""
 
     def merged(left: Any, right: Any) -> Any:
-        records: list[Any] = read(kind, (*left, *right))
-        return merge(records, [])
+        known: list[Any] = read(kind, left)
+        return merge(known, read(kind, right))
 
     return merged
 

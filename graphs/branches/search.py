@@ -5,8 +5,9 @@ where it works on whole solutions; `beam` begins anew and adds step by step. Equ
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
-from ...nodes.critique import Feedback, feedback_on, usable
+from ...nodes.critique import score_of, usable
 from ...nodes.dispatch import Done, Wave
 from ...nodes.prompts import STEPWISE, STRATEGIES
 from ...nodes.searches import SEARCHES
@@ -23,27 +24,28 @@ COMPLETE = 0.9
 def plan(view: View) -> Wave | Done:
     """Ask for initial candidates, for their checks, or for what the algorithm wants next."""
     stepwise = view.settings.search == "beam"
-    candidates = [item for item in view.candidates if usable(item) and (part(item) or not stepwise)]
-    nodes = distinct(candidates)
+    candidates = [item for item in view.candidates if (not stepwise or part(item)) and usable(item)]
+    firsts = equals(candidates)
+    nodes = [item for item, first in zip(candidates, firsts, strict=True) if item is first]
     if not view.own and not stepwise and len(nodes) < INITIAL:
         names = tuple(STRATEGIES)
         return Wave([view.call("sample", 0, index, strategy=names[index]) for index in range(INITIAL - len(nodes))])
-    rounds = len({turn(call) for call in view.own if turn(call) % 2 == 0} - {0})
-    known = {node.id: feedback for node in nodes if (feedback := feedback_on(view, node))}
-    unchecked = [node for node in nodes if node.id not in known]
+    rounds = max((turn(call.id) for call in view.own), default=0) // 2
+    scores = {node.id: score for node in nodes if (score := score_of(view, node)) is not None}
+    unchecked = [node for node in nodes if node.id not in scores]
     if unchecked:
         # Numbered through the visit: where the budget admits only some, the others come in a later wave.
         made = len({call.candidate_id for call in view.own if call.kind == "critique"})
         places = enumerate(unchecked, made)
         return Wave([view.call("critique", 1 + 2 * rounds, at, parents=(node.id,)) for at, node in places], rounds)
-    if any(complete(node, known[node.id]) for node in nodes):
+    if any(complete(node, scores[node.id]) for node in nodes):
         return Done("complete", rounds)
     if rounds >= view.settings.max_iterations:
         return Done("iterations made", rounds)
     patience = view.settings.patience
-    if rounds >= patience and not gained(view, nodes, known, 2 * (rounds - patience)):
+    if rounds >= patience and not gained(view, scores, 2 * (rounds - patience)):
         return Done("patience", rounds)
-    tree = Tree(tree_of(candidates, {node.id: known[node.id].score for node in nodes}), view.models)
+    tree = Tree(tree_of(candidates, firsts, scores), view.models)
     wanted = SEARCHES[view.settings.search](tree, view.settings)
     first = 0 if stepwise and not view.own else 2 + 2 * rounds
     calls = [work(view, first, index, move) for index, move in enumerate(wanted)]
@@ -62,9 +64,10 @@ def work(view: View, at: int, index: int, move: Move) -> Call:
     return view.call(kind, at, index, parents=parents, model=move.model)
 
 
-def turn(call: Call) -> int:
-    """Return the turn in which a call was made: even ones make attempts, odd ones check them."""
-    return int(call.id.split("-")[2])
+@lru_cache(maxsize=4096)
+def turn(place: str) -> int:
+    """Return the turn of a call, by its id or its candidate's: even ones make attempts, odd ones check them."""
+    return int(place.split("-")[2])
 
 
 def part(candidate: Candidate) -> bool:
@@ -72,40 +75,32 @@ def part(candidate: Candidate) -> bool:
     return candidate.strategy == STEPWISE
 
 
-def complete(node: Candidate, feedback: Feedback) -> bool:
+def complete(node: Candidate, score: float) -> bool:
     """Say whether a candidate needs no more work."""
     if node.verdict is not None and node.verdict.passed is not None:
         return node.verdict.passed
-    return feedback.score >= COMPLETE and (node.answer is not None or not part(node))
+    return score >= COMPLETE and (node.answer is not None or not part(node))
 
 
-def gained(view: View, nodes: Sequence[Candidate], known: dict[str, Feedback], before: int) -> bool:
+def gained(view: View, scores: dict[str, float], before: int) -> bool:
     """Say whether a better score came after a turn."""
-    late = {call.candidate_id for call in view.own if turn(call) > before}
-    best = max((known[node.id].score for node in nodes if node.id not in late), default=-1.0)
-    return any(known[node.id].score > best for node in nodes if node.id in late)
+    place = view.place
+    late = {key for key in scores if key.startswith(place) and turn(key) > before}
+    best = max((score for key, score in scores.items() if key not in late), default=-1.0)
+    return any(scores[key] > best for key in late)
 
 
-def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Return one candidate per answer, or per text where there is none: equal ones are one node of the search."""
-    nodes: dict[tuple[str, str], Candidate] = {}
-    for candidate in candidates:
-        nodes.setdefault(identity(candidate), candidate)
-    return list(nodes.values())
+def equals(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return for each candidate the first one with its answer, or its text where there is none: they are one node."""
+    seen: dict[str | tuple[str], Candidate] = {}
+    return [seen.setdefault((item.written,) if item.answer is None else item.answer, item) for item in candidates]
 
 
-def identity(candidate: Candidate) -> tuple[str, str]:
-    """Return what equal candidates have in common."""
-    return ("text", candidate.written) if candidate.answer is None else ("answer", candidate.answer)
-
-
-def tree_of(candidates: Sequence[Candidate], scores: dict[str, float]) -> list[Node]:
+def tree_of(candidates: Sequence[Candidate], firsts: Sequence[Candidate], scores: dict[str, float]) -> list[Node]:
     """Make nodes of candidates; one that repeats an earlier one tells about the place it came from, and is closed."""
-    firsts: dict[tuple[str, str], str] = {}
     nodes: list[Node] = []
-    for item in candidates:
-        first = firsts.setdefault(identity(item), item.id)
-        parent = item.parents[0] if item.parents and item.parents[0] in scores else ""
-        finished = part(item) and item.answer is not None
-        nodes.append(Node(item.id, scores[first], parent, finished or first != item.id, item.model))
+    for item, first in zip(candidates, firsts, strict=True):
+        parent = item.parents[0] if item.parents else ""
+        closed = item is not first or (part(item) and item.answer is not None)
+        nodes.append(Node(item.id, scores[first.id], parent if parent in scores else "", closed, item.model))
     return nodes

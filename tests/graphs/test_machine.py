@@ -1,15 +1,17 @@
 """A run from START to END: policies, escalation, the cap, failures, with a scripted model."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from langchain_core.messages import BaseMessage
 
 from ponder.graphs import create_ponder
 from ponder.graphs.branches import BRANCHES
-from ponder.nodes.ports import CallFailed, Reply
+from ponder.nodes.ports import CallFailed, Reply, Request
 from ponder.state import Answer, Budget, ModelUnreachable, Problem, UsageError, Verdict
 from tests.fakes import ScriptedModel, always, cycle, kind_of, passing
 
@@ -200,6 +202,21 @@ async def test_refine_ends_when_the_critique_finds_nothing() -> None:
     model = ScriptedModel(lambda prompt, _: "Score: 10" if kind_of(prompt) == "critique" else "Answer: 2")
     answer = await run(model, policy="refine")
     assert (model.calls, answer.route[0].stopped) == (2, "critique found nothing")
+
+
+@pytest.mark.parametrize(("policy", "visited"), [("refine", (3, "rounds made")), ("search", (10, "iterations made"))])
+async def test_a_critique_that_never_comes_is_done_without(policy: str, visited: tuple[int, str]) -> None:
+    class Hanging(ScriptedModel):
+        async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
+            reply = await super().generate(messages, request)
+            if request.kind == "critique":
+                await asyncio.sleep(60)
+            return reply
+
+    model = Hanging(lambda _, number: f"Answer: {number}")
+    limits = {"call_timeout": 0.1, "retries": 0, "max_rounds": 1, "max_iterations": 1}
+    answer = await run(model, policy=policy, **limits)
+    assert (answer.route[0].calls, answer.route[0].stopped) == visited
 
 
 async def test_a_verified_refinement_feeds_the_verdict_back_and_asks_for_no_critique() -> None:

@@ -1,5 +1,7 @@
 """Records are merged by id."""
 
+from functools import partial
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +16,7 @@ candidates = st.builds(
     error=st.sampled_from(["", "failed"]),
     verdict=st.none() | st.just(Verdict(score=1)),
 )
-lists = st.lists(candidates, max_size=5)
+lists = st.lists(candidates, max_size=5).map(partial(merge, []))
 
 
 def ranks(items: list[Candidate]) -> list[tuple[str, object]]:
