@@ -236,7 +236,8 @@ async def test_a_reply_inside_a_graph_goes_on_in_its_checkpoints_without_a_finis
         broken, made = False, model.calls
         said = (await compiled.ainvoke(None, on("t")))["messages"][-1]
     spent = said.response_metadata["ponder"]["spent"]
-    assert (spent["calls"], spent["lost"], model.calls - made) == (8, 0, 3)
+    assert (spent["calls"], spent["lost"]) == (8, 0)
+    assert model.calls - made <= 2
 
 
 class Both(TypedDict):
