@@ -21,8 +21,8 @@ def option(name: str) -> str:
 
 def as_options(told: str) -> str:
     """Return an error that begins with a setting and its value with the setting's option."""
-    named = re.match(r"(?:budget\.)?([a-z_]+)=", told)
-    return option(named[1]) + told[named.end() - 1 :] if named else told
+    named = re.match(r"(?:budget\.)?([a-z_]+)(?:=True|(?==))", told)
+    return option(named[1]) + told[named.end() :] if named else told
 
 
 def limits(**given: float | None) -> dict[str, float | None]:
