@@ -205,6 +205,8 @@ def as_model(model: ModelLike | None, base_url: str | None = None, pool: str = "
 
         name = str(getattr(model, "model_name", "") or type(model).__name__)
         return ADAPTERS.get((model,), lambda: LangChainModel(model, name))
+    if not (hasattr(model, "name") and hasattr(model, "generate")):
+        raise UsageError(f"model {str(model)[:80]!r} is no model: give {MODEL_FORMS}, or a LangChain chat model")
     return model
 
 

@@ -14,7 +14,7 @@ from langgraph.types import Command
 
 from ..nodes.events import Event, read
 from ..nodes.loop import is_background, submit
-from ..nodes.route import check_text
+from ..nodes.route import check_text, read_problem
 from ..state.budget import Budget
 from ..state.errors import ChoiceNeeded, UsageError
 from ..state.question import Question
@@ -66,7 +66,7 @@ async def asolve(
 
     """
     thread = thread_id or new_thread()
-    problem = Problem(text=problem) if isinstance(problem, str) else problem
+    problem = read_problem(problem)
     check_text(problem)
     chosen = {"policy": policy, "effort": effort, "assessor": assessor, "budget": budget, "seed": seed, **settings}
     setup = prepare(model, verifier=verifier, base_url=base_url, **chosen)

@@ -135,7 +135,8 @@ def check_budget(view: View, callers: Sequence[Caller]) -> None:
 
 def problem_of(state: RunState) -> Problem:
     """Return the problem just given: in `problem`, or as the last message of a chat."""
-    given = read_problem(state.get("problem"))
+    said = state.get("problem")
+    given = None if said is None else read_problem(said)
     messages = state.get("messages") or []
     if messages and isinstance(messages[-1], ToolMessage):  # which is how a supervisor hands a chat over
         asked = next((item for item in reversed(messages) if isinstance(item, HumanMessage)), None)
@@ -151,9 +152,14 @@ def problem_of(state: RunState) -> Problem:
     return given
 
 
-def read_problem(given: object) -> Problem | None:
-    """Return a problem that is given as text, as an object, or as the JSON of one."""
-    if given is None or isinstance(given, Problem):
+def read_problem(given: object) -> Problem:
+    """Return a problem that is given as text, as an object, or as the JSON of one.
+
+    Raises:
+        UsageError: it is none of these.
+
+    """
+    if isinstance(given, Problem):
         return given
     try:
         return Problem.model_validate({"text": given} if isinstance(given, str) else given)

@@ -1,13 +1,15 @@
 """`ponder serve`."""
 
 import gc
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ...state.budget import Budget
 from ...state.errors import UsageError
+from ...state.run import Problem
 from ...state.settings import Settings
+from .limits import limits
 from .solve import Models
 
 COLLECTED = (10_000, 10, 10)
@@ -53,16 +55,18 @@ def serve(
         raise UsageError(f"host {host!r} is open to others: give --api-key, or set {KEY_VARIABLE}")
     for spec in allow_verifier or ():
         as_verifier(spec)
-    prepare(model or None, base_url=base_url).load()
-    limits = {"max_calls": max_calls, "max_tokens": max_tokens, "max_usd": max_usd, "max_seconds": max_seconds}
-    of_key: dict[str, Any] = {"max_calls": key_calls, "max_tokens": key_tokens, "max_usd": key_usd}
+    each = limits(max_calls=max_calls, max_tokens=max_tokens, max_usd=max_usd, max_seconds=max_seconds)
+    limits(key_calls=key_calls, key_tokens=key_tokens, key_usd=key_usd)
+    whole = {"max_calls": key_calls, "max_tokens": key_tokens, "max_usd": key_usd}
+    for budget in (each, whole):
+        prepare(model or None, base_url=base_url, budget=budget).ready(Problem(text="Any"))
     operator = Operator(
         model=model or None,
         base_url=base_url,
         store=store,
         keys=keys,
-        per_key=Budget.model_validate(of_key),
-        per_request=Settings(budget=Budget.model_validate(limits)),
+        per_key=Budget.model_validate(whole),
+        per_request=Settings(budget=Budget.model_validate(each)),
         verifiers=tuple(allow_verifier or ()),
         most_bytes=max_body,
         most_requests=max_requests,

@@ -16,7 +16,8 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from ...state.budget import Budget, Spent
-from ...state.errors import BudgetTooSmall
+from ...state.errors import BudgetTooSmall, UsageError
+from ...state.settings import parse_settings
 from ..app import ModelLike
 from .chat import PonderChatModel
 
@@ -52,10 +53,17 @@ class DeliberateMiddleware(AgentMiddleware[DeliberateState, Any, Any]):
         model: ModelLike | None = None,
         **options: Any,
     ) -> None:
-        """Check the options, before the agent runs."""
+        """Check the options, before the agent runs.
+
+        Raises:
+            UsageError: one cannot be used.
+
+        """
         super().__init__()
+        if not callable(when) and when not in {"always", "unsure"}:
+            raise UsageError(f"when={when!r} is unknown: give 'always', 'unsure' or a function of the request")
         self.when = when
-        self.budget = Budget.model_validate(budget or {})
+        self.budget = parse_settings(budget=budget or {}).budget
         self.model = model
         self.options = {**(UNSURE if when == "unsure" else {}), **options}
         self.made = PonderChatModel(model=model, **self.options)
