@@ -7,6 +7,12 @@ from ..state.budget import Call
 from ..state.run import Candidate
 from .view import View
 
+RATING = re.compile(
+    r"(?:score|difficulty)(?:\s*\((?:\d+\s*(?:\W|to)\s*\d+|(?:out )?of \d+|/\s*\d+)\))?+[^\w.]{0,4}"
+    r"(\d{1,3}(?:\.\d+)?|\.\d+)",
+    re.IGNORECASE,
+)
+
 
 @dataclass(frozen=True)
 class Feedback:
@@ -41,7 +47,7 @@ def critique_of(view: View, candidate: Candidate) -> Call | None:
 
 def rating(text: str) -> float | None:
     """Read the last 'Score: N' or 'Difficulty: N' off a reply, held within 0 and 10; None where there is none."""
-    found = re.findall(r"(?:score|difficulty)\W{0,4}(\d{1,3}(?:\.\d+)?)", text, re.IGNORECASE)
+    found = RATING.findall(text)
     return min(10.0, float(found[-1])) if found else None
 
 
