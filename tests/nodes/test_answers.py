@@ -49,6 +49,7 @@ from ponder.state.run import AnswerType
         ("a poem\nof two lines", "text", "poem of two lines"),
         ('```json\n{"b": 1, "a": 2}\n```', "json", '{"a": 2, "b": 1}'),
         ("{broken", "json", None),
+        ('"hello"', "json", '"hello"'),
         ('It is {"a": [1, 2.0]} then.', "json", '{"a": [1, 2]}'),
         ("```python\ndef f(:\n```", "code", None),
         ("```python\nprint(1)\n```", "code", "print(1)"),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ponder.nodes import verify as verifying
+from ponder.nodes.form import answer_in
 from ponder.nodes.ports import Verifier
 from ponder.nodes.verifiers.all_of import AllOf
 from ponder.nodes.verifiers.any_of import AnyOf
@@ -20,6 +21,7 @@ from ponder.nodes.verifiers.math import Math
 from ponder.nodes.verifiers.regex import Regex
 from ponder.nodes.verify import Settled, judged, verify
 from ponder.state import UsageError
+from ponder.state.form import Form
 from ponder.state.run import Candidate, Problem, Verdict
 
 PROBLEM = Problem(text="?")
@@ -115,6 +117,12 @@ SCHEMA: Any = {"type": "object", "properties": {"age": {"type": "integer"}, "nam
 async def test_json_is_held_against_a_schema(text: str, says: str) -> None:
     found = await verdict(JsonSchema(SCHEMA), text)
     assert (found.passed, says in found.feedback) == (not says, True)
+
+
+async def test_json_may_be_a_string_alone() -> None:
+    assert (await verdict(JsonSchema({"type": "string"}), '"hello"')).passed
+    answer, wrong = answer_in('"hello"', [], Problem(text="?", form=Form(output_schema={"type": "string"})))
+    assert (answer and answer.raw, wrong) == ('"hello"', "")
 
 
 @pytest.mark.parametrize("schema", [3, {"type": "oject"}])
