@@ -29,15 +29,16 @@ MARKER = re.compile(
     r"|[ \t]*[:=][*_]*)[ \t]*(?:\([^()\n]{0,40}\):)?",
     re.IGNORECASE,
 )
-EMPTY = " \t\r\n.*\"'“”_:"
+EMPTY = " \t\r\n.*\"'“”‘’_:"
 """What stands behind a mark and is no answer."""
 BULLET = re.compile(r"[-*•]\s+")
-PLACEHOLDER = re.compile(r"\W*<[\w ]+>\W*")
+QUOTED_MARK = re.compile(r"[\"'”’]\s")
+PLACEHOLDER = re.compile(r"\W*(?:<[\w ]+>|answer)\W*", re.IGNORECASE)
 """What a model repeats of the prompt's form."""
 LEFT_OPEN = re.compile(r"\b(?:answer|is)\W{0,9}<[\w ]{1,40}>\W*$", re.IGNORECASE)
 QUOTE = r"[\"“'‘*]+([^\"“”'‘’*\n]{1,80})[\"”'’*]+[.!]?"
 QUOTED = re.compile(QUOTE)
-ENDS_QUOTED = re.compile(rf"[^\n.!?]*\bis:?\s+{QUOTE}\s*")
+SAYS_QUOTED = re.compile(rf"[^\n]*\bis:?\s+{QUOTE}(?:,[^\n.!?]*[.!]?)?\s*")
 FENCE = re.compile(r"```([\w+-]*)[^\S\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
 DEFINES = re.compile(r"^\s*(?:async def|def|class|function|fn|func)\b", re.MULTILINE)
 THOUGHT = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL)
@@ -81,11 +82,13 @@ def extract(text: str, answer_type: AnswerType | None = None, *, question: str =
     marked = None if kind in WHOLE else find_marked(said)
     if marked == "":
         return None
-    guessed = kind == "number" and answer_type is None and marked is not None
     found: list[tuple[str, AnswerType | None]]
-    found = [(raw, kind) for raw in candidates("" if guessed else said, marked, kind, question)]
-    if guessed:
-        found += [(raw, None) for raw in candidates("", marked, None, "")]
+    if answer_type is not None or kind != "number" or marked is None:
+        found = [(raw, kind) for raw in candidates(said, marked, kind, question)]
+    else:
+        found = [(raw, kind) for raw in find_number("", marked)]
+        elsewhere = [] if stated(said, marked) or numbers(marked) else numbers(said)[-1:]
+        found += [*((raw, kind) for raw in elsewhere), *((raw, None) for raw in find_text("", marked, None))]
     with allowance():
         for raw, read_as in found:
             form = form_of(raw, read_as, question=question if read_as == "choice" else "")
@@ -93,6 +96,12 @@ def extract(text: str, answer_type: AnswerType | None = None, *, question: str =
                 aliases = form.aliases | (percentage(form.key) if percent and "%" in raw else set())
                 return Extracted(shown(raw, read_as), form.key, read_as or "text", tuple(sorted(aliases)))
     return None
+
+
+def stated(text: str, marked: str) -> bool:
+    """Say whether a sign marks an answer, not words alone: 'the answer is not given' gives none."""
+    before = text[: text.rfind(marked)].rstrip(" \t\n*_$")
+    return before[-1:] in {":", "=", "#", "{"} or f"{marked}</answer>" in text
 
 
 def percentage(key: str) -> set[str]:
@@ -132,26 +141,26 @@ def candidates(text: str, marked: str | None, answer_type: AnswerType | None, qu
 def find_marked(text: str) -> str | None:
     r"""Find what stands in the last \boxed{} or behind the last 'Answer:', '####' or 'the answer is'.
 
-    None: nothing is marked. Empty: the mark is there, and the text breaks off in it.
+    None: nothing is marked. Empty: the text breaks off in the one mark that is there, or behind it.
     """
     boxed = find_boxed(text)
     if boxed is not None:
         return boxed
+    nothing = None
     for found in reversed(list(MARKER.finditer(text))):
         rest = text[found.end() :]
         if found[0].lower() == "<answer>":
-            if inner := rest.partition("</answer>")[0].strip():
+            if (inner := rest.partition("</answer>")[0].strip()).strip(EMPTY):
                 return inner
             continue
         lines = [line.strip() for line in rest.split("\n", 4)[:4] if line.strip(EMPTY)]
-        if not lines and not rest.strip(EMPTY):
-            return ""
-        if not lines or PLACEHOLDER.fullmatch(lines[0]):
+        nothing = "" if not rest.strip(EMPTY) else nothing
+        if not lines or PLACEHOLDER.fullmatch(lines[0]) or QUOTED_MARK.match(rest):
             continue
         if lines[0].startswith(("```", "\\[", "$$")):
             return rest.strip() if lines[0][0] == "`" else "\n".join(lines)
         return lines[0] if rest.partition("\n")[0].strip(EMPTY) else BULLET.sub("", lines[0])
-    return None
+    return nothing
 
 
 def find_boxed(text: str) -> str | None:
@@ -279,5 +288,5 @@ def find_text(text: str, marked: str | None, answer_type: AnswerType | None) -> 
         return [*([quoted[1]] if quoted else []), sentence(marked), marked]
     if LEFT_OPEN.search(text):
         return []
-    quoted = ENDS_QUOTED.fullmatch(text) if answer_type is None else None
+    quoted = SAYS_QUOTED.fullmatch(text) if answer_type is None else None
     return [quoted[1] if quoted else text.strip()]
