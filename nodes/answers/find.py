@@ -25,7 +25,7 @@ MARKER = re.compile(
     r"|<answer>"
     r"|(?:^|\n)[#*_ ]{0,9}(?:final\s+)?(?:answer|result)[*_]*[ \t]*\n"
     r"|\b(?:answer|ans)(?:\s*\([^()\n]{0,40}\))?[*_]*"
-    r"(?:(?:\s+(?:to|for)\s[^\n.:?\"“]{1,80}?)?\s+(?:is|are|(?:would|should|must)\s+be)\b[*_]*\s*:?[*_]*"
+    r"(?:(?:\s+(?:to|for)\s[^\n.:?\"“]{1,80}?)?\s+(?:is|are|(?:would|should|must)\s+be)\b[*_]*(?:\s*:[*_]*)?"
     r"|[ \t]*[:=][*_]*)[ \t]*(?:\([^()\n]{0,40}\):)?",
     re.IGNORECASE,
 )
@@ -37,8 +37,8 @@ PLACEHOLDER = re.compile(r"\W*(?:<[\w ]+>|answer)\W*", re.IGNORECASE)
 """What a model repeats of the prompt's form."""
 LEFT_OPEN = re.compile(r"\b(?:answer|is)\W{0,9}<[\w ]{1,40}>\W*$", re.IGNORECASE)
 QUOTE = r"[\"“'‘*]+([^\"“”'‘’*\n]{1,80})[\"”'’*]+[.!]?"
-QUOTED = re.compile(QUOTE)
-SAYS_QUOTED = re.compile(rf"[^\n]*\bis:?\s+{QUOTE}(?:,[^\n.!?]*[.!]?)?\s*")
+QUOTED = re.compile(rf"[^\n]*\bis:?\s+{QUOTE}\s*")
+QUOTED_FIRST = re.compile(rf"[^\n]*\bis:?\s+{QUOTE}(?:,[^\n.!?]*[.!]?)?\s*")
 FENCE = re.compile(r"```([\w+-]*)[^\S\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
 DEFINES = re.compile(r"^\s*(?:async def|def|class|function|fn|func)\b", re.MULTILINE)
 THOUGHT = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL)
@@ -87,7 +87,7 @@ def extract(text: str, answer_type: AnswerType | None = None, *, question: str =
         found = [(raw, kind) for raw in candidates(said, marked, kind, question)]
     else:
         found = [(raw, kind) for raw in find_number("", marked)]
-        elsewhere = [] if stated(said, marked) or numbers(marked) else numbers(said)[-1:]
+        elsewhere = [] if stated(said, marked) or numbers(sentence(marked)) else numbers(said)[-1:]
         found += [*((raw, kind) for raw in elsewhere), *((raw, None) for raw in find_text("", marked, None))]
     with allowance():
         for raw, read_as in found:
@@ -284,9 +284,9 @@ def find_maths(text: str) -> list[str]:
 def find_text(text: str, marked: str | None, answer_type: AnswerType | None) -> list[str]:
     """Return the marked answer, else what a lone sentence says that something is in quotes, else the whole text."""
     if marked is not None:
-        quoted = QUOTED.fullmatch(marked)
+        quoted = QUOTED.fullmatch("is " + marked)
         return [*([quoted[1]] if quoted else []), sentence(marked), marked]
     if LEFT_OPEN.search(text):
         return []
-    quoted = SAYS_QUOTED.fullmatch(text) if answer_type is None else None
+    quoted = QUOTED_FIRST.fullmatch(text) if answer_type is None else None
     return [quoted[1] if quoted else text.strip()]

@@ -78,6 +78,8 @@ from ponder.state.run import AnswerType
         ("I see. The answer is", None, None),
         ("Answer is (see below):\n\n42", None, "42"),
         ("Answer: Mt. Everest", None, "mt everest"),
+        ('The answer to the last letter of "chair" is "K".', None, "k"),
+        ("The answer is **blue**", "text", "blue"),
         ('Answer: "Romeo" and "Juliet"', "text", "romeo and juliet"),
         ("My colour is *blue*, and I hope you come.", "text", "my colour is blue and i hope you come"),
         ('So {"a": 5}. See [2].', "json", '{"a": 5}'),
