@@ -223,31 +223,7 @@ def numbers(text: str) -> list[str]:
 
 
 PLAIN_UNITS = {"%", "percent", *ROUND}
-AMBIGUOUS = {
-    "in",
-    "A",
-    "s",
-    "m",
-    "h",
-    "a",
-    "d",
-    "g",
-    "K",
-    "N",
-    "V",
-    "W",
-    "J",
-    "L",
-    "B",
-    "l",
-    "min",
-    "cal",
-    "bar",
-    "mi",
-    "mole",
-    "bit",
-    *CURRENCIES,
-}
+AMBIGUOUS = {*"in A s m h a d g K N V W J L B l min cal bar mi mole bit".split(), *CURRENCIES}
 """Units that in running text are often words or names."""
 
 
