@@ -337,7 +337,7 @@ async def test_a_reward_model_that_refuses_or_is_away_is_a_failed_verdict() -> N
     assert "HTTP 401" in answer.candidates[0].verdict.feedback
     away = await run(ScriptedModel(lambda *_: "Answer: 7"), policy="direct", retries=0, verifier=f"reward:{url}/score")
     assert away.candidates[0].verdict is not None
-    assert "ConnectError" in away.candidates[0].verdict.feedback
+    assert "ClientConnectorError" in away.candidates[0].verdict.feedback
 
 
 async def test_a_reward_model_without_a_price_is_refused_where_dollars_are_limited(
