@@ -94,8 +94,8 @@ class DeliberateMiddleware(AgentMiddleware[DeliberateState, Any, Any]):
 
     def deliberated(self, request: ModelRequest[Any]) -> ModelRequest[Any] | None:
         """Return the request with a model that deliberates; None where the model itself is to answer."""
-        left = left_of(self.budget, spent_in(request))
-        if left is None or (callable(self.when) and not self.when(request)):
+        left = self.budget.left(spent_in(request))
+        if min(left.values(), default=1) <= 0 or (callable(self.when) and not self.when(request)):
             return None
         settings = {**request.model_settings, "budget": left}
         return request.override(model=self.deliberating(request.model), model_settings=settings)
@@ -111,7 +111,7 @@ class DeliberateMiddleware(AgentMiddleware[DeliberateState, Any, Any]):
         # A middleware further in may have answered by another model.
         replies = [message for message in response.result if isinstance(message, AIMessage)]
         told = [reply.response_metadata.get("ponder", {}).get("spent", {}) for reply in replies]
-        used = used_by(Spent.model_validate(told[0] if told else {}))
+        used = Spent.model_validate(told[0] if told else {}).used
         before = spent_in(request)
         total = {limit: before.get(limit, 0) + amount for limit, amount in used.items()}
         return ExtendedModelResponse(response, Command(update={"ponder_spent": total}))
@@ -120,20 +120,3 @@ class DeliberateMiddleware(AgentMiddleware[DeliberateState, Any, Any]):
 def spent_in(request: ModelRequest[Any]) -> dict[str, float]:
     """Return what the agent's run has used so far."""
     return cast("DeliberateState", request.state).get("ponder_spent", {})
-
-
-def used_by(spent: Spent) -> dict[str, float]:
-    """Return what a run has used of each limit."""
-    return {
-        "max_calls": spent.calls + spent.lost,
-        "max_tokens": spent.input_tokens + spent.output_tokens,
-        "max_usd": spent.usd or 0.0,
-        "max_seconds": spent.seconds,
-    }
-
-
-def left_of(budget: Budget, used: Mapping[str, float]) -> dict[str, float] | None:
-    """Return what is left of the limits; None where one is used up."""
-    limits: dict[str, float] = budget.model_dump(exclude_none=True)
-    left = {limit: amount - used.get(limit, 0) for limit, amount in limits.items()}
-    return left if all(amount > 0 for amount in left.values()) else None

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ...nodes.events import Event
 from ...nodes.route import check_policy, check_text
-from ...state.budget import Budget
+from ...nodes.view import View
+from ...state.budget import Budget, Spent
 from ...state.errors import UsageError
 from ...state.run import Answer, Problem
 from ...state.settings import Settings
@@ -19,7 +20,7 @@ from ..machine import CompiledGraph
 from ..origin import BASE_URL, MODEL, SETTINGS, VERIFIER, masked, name_of
 from ..solver import Run, new_thread
 from ..stores import Saver, held, opened
-from .keys import Bill, Keys, sum_of
+from .keys import Bill, Keys
 from .wire import Asked
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class Service:
         setup, _ = self.made(asked.verifier)
         settings = asked.settings(problem, self.operator.per_request)
         check_policy(settings.policy, BRANCHES)
-        budget = share(least(settings.budget, self.operator.per_request.budget), asked.n or 1)
+        budget = settings.budget.within(self.operator.per_request.budget).share(asked.n or 1)
         replace(setup, settings=settings.model_copy(update={"budget": budget})).check(problem)
 
     async def answer(self, asked: Asked, authorization: str, tell: Tell = lambda _: None) -> Found:
@@ -111,13 +112,14 @@ class Service:
         account = self.keys.account(authorization)
         problem, (_, graph) = asked.problem(), self.made(asked.verifier)
         settings = asked.settings(problem, self.operator.per_request)
-        wanted = least(settings.budget, self.operator.per_request.budget)
-        count = asked.n or 1
-        with account.billed(wanted) as bill:
-            own = settings.model_copy(update={"budget": share(bill.budget, count)})
+        wanted, count = settings.budget.within(self.operator.per_request.budget), asked.n or 1
+        own = settings.model_copy(update={"budget": wanted.share(count)})
+        most = max(View("", {"settings": own}).allowed, own.sample_cap)
+        with account.billed(wanted, most * count) as bill:
+            own = settings.model_copy(update={"budget": bill.budget.share(count)})
             runs = [self.run(graph, problem, own, asked.verifier, noted(bill, index, tell)) for index in range(count)]
             answers = await together(runs)
-            bill.settled = sum_of([answer.spent for answer in answers])
+            bill.settled = Spent.sum([answer.spent for answer in answers])
         return [(problem, answer) for answer in answers]
 
     async def run(
@@ -156,28 +158,6 @@ def noted(bill: Bill, run: int, tell: Tell) -> Tell:
         tell(event)
 
     return note
-
-
-def least(asked: Budget, most: Budget) -> Budget:
-    """Return the lower one of each limit."""
-    both = [asked.model_dump(exclude_none=True), most.model_dump(exclude_none=True)]
-    names = both[0].keys() | both[1].keys()
-    return Budget.model_validate({name: min(each[name] for each in both if name in each) for name in names})
-
-
-def share(budget: Budget, runs: int) -> Budget:
-    """Return each run's part of a budget; seconds pass for all of them at once.
-
-    Raises:
-        UsageError: there is not enough for so many.
-
-    """
-    limits = budget.model_dump(exclude_none=True)
-    parts = {name: limit if name == "max_seconds" else limit / runs for name, limit in limits.items()}
-    whole = {name: int(part) if name in {"max_calls", "max_tokens"} else part for name, part in parts.items()}
-    if small := [name for name, part in whole.items() if not part]:
-        raise UsageError(f"{small[0]}={limits[small[0]]} is too little for n={runs}: raise it, or lower n")
-    return Budget.model_validate(whole)
 
 
 async def told_alive(work: "asyncio.Task[Found]", progress: "asyncio.Queue[str]", every: float) -> AsyncIterator[str]:

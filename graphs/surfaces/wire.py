@@ -8,6 +8,7 @@ from langchain_core.messages.utils import convert_to_messages
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...nodes.form import check_form
+from ...state.budget import Spent
 from ...state.errors import UsageError
 from ...state.form import Form
 from ...state.run import Answer, Problem
@@ -190,14 +191,13 @@ def choice(index: int, problem: Problem, answer: Answer, model: str) -> dict[str
 
 def usage(answers: Sequence[Answer]) -> dict[str, Any]:
     """Count all calls of all runs."""
-    spent = [answer.spent for answer in answers]
-    read, written = sum(each.input_tokens for each in spent), sum(each.output_tokens for each in spent)
+    spent = Spent.sum([answer.spent for answer in answers])
     return {
-        "prompt_tokens": read,
-        "completion_tokens": written,
-        "total_tokens": read + written,
-        "prompt_tokens_details": {"cached_tokens": sum(each.cached_tokens for each in spent)},
-        "completion_tokens_details": {"reasoning_tokens": sum(each.reasoning_tokens for each in spent)},
+        "prompt_tokens": spent.input_tokens,
+        "completion_tokens": spent.output_tokens,
+        "total_tokens": spent.input_tokens + spent.output_tokens,
+        "prompt_tokens_details": {"cached_tokens": spent.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": spent.reasoning_tokens},
     }
 
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel, SecretStr
 
 from ponder.graphs import resume
 from ponder.graphs.cli.serve import serve
+from ponder.graphs.surfaces.service import Operator, Service
 from ponder.graphs.surfaces.wire import Asked
 from ponder.nodes.ports import Reply
 from ponder.state import Budget, Settings, UsageError
@@ -282,6 +283,33 @@ async def test_a_client_that_goes_away_ends_its_calls_and_they_are_counted(strea
         spent = served.service.keys.accounts[""].spent
     assert model.calls == spent["max_calls"] == 4
     assert spent["max_tokens"] > 4 * 512
+
+
+async def test_a_key_pays_for_each_attempt_of_a_request_that_is_cut_off() -> None:
+    model = ScriptedModel(lambda *_: passing("HTTP 503"), latency=0.01)
+    service = Service(Operator(model=model, keys=("one",)))
+    asking = asyncio.create_task(service.answer(asked(retries=9), "Bearer one"))
+    await until(lambda: model.calls >= 12)
+    asking.cancel()
+    await asyncio.wait({asking})
+    spent = service.keys.accounts["one"].spent
+    assert spent["max_calls"] == model.calls
+    assert spent["max_tokens"] > 512 * model.calls
+
+
+async def test_a_key_pays_the_worst_case_of_lost_calls_and_holds_no_more_than_requests_can_make() -> None:
+    model = ScriptedModel(always("2"), latency=60)
+    service = Service(Operator(model=model, keys=("one",), per_key=Budget(max_calls=1000)))
+    # All at once: a request that held all of the key's calls would turn the others away.
+    await asyncio.gather(*(service.answer(asked(call_timeout=0.2, retries=0), "Bearer one") for _ in range(3)))
+    spent = service.keys.accounts["one"].spent
+    assert spent["max_calls"] == model.calls == 12
+    assert spent["max_tokens"] > 512 * 12
+
+
+def asked(**chosen: Any) -> Asked:
+    """Ask under settings."""
+    return Asked.model_validate(ASKED | {"ponder": {"max_samples": 4, **chosen}})
 
 
 async def until(holds: Any) -> None:
