@@ -1,14 +1,15 @@
 """`ponder serve`."""
 
 import gc
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ...state.budget import Budget
 from ...state.errors import UsageError
-from ...state.settings import Settings
-from .solve import Models
+from ...state.settings import parse_settings
+from .limits import limits
+from .solve import Models, Pool
 
 COLLECTED = (10_000, 10, 10)
 """New objects after which those are looked through, and how often before the older ones are."""
@@ -19,6 +20,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; beyond this machine a key is needed.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 is a free one.")] = 8000,
     model: Models = None,
+    pool: Pool = "deal",
     base_url: Annotated[str | None, typer.Option(help="An OpenAI-compatible server, …/v1.")] = None,
     store: Annotated[str | None, typer.Option(help="SQLAlchemy URL; default: runs are not kept.")] = None,
     api_key: Annotated[
@@ -46,23 +48,21 @@ def serve(
         from ..surfaces.service import Operator
     except ImportError as error:
         raise UsageError(f"serve needs a package that is missing ({error}): install ponder[serve]") from error
-    from ..app import as_verifier, prepare
+    from ..app import prepare
 
     keys = tuple(api_key or ())
     if not keys and not is_loopback(host):
         raise UsageError(f"host {host!r} is open to others: give --api-key, or set {KEY_VARIABLE}")
-    for spec in allow_verifier or ():
-        as_verifier(spec)
-    prepare(model or None, base_url=base_url).load()
-    limits = {"max_calls": max_calls, "max_tokens": max_tokens, "max_usd": max_usd, "max_seconds": max_seconds}
-    of_key: dict[str, Any] = {"max_calls": key_calls, "max_tokens": key_tokens, "max_usd": key_usd}
+    prepare(model or None, base_url=base_url, pool=pool).load()
+    budget = limits(max_calls=max_calls, max_tokens=max_tokens, max_usd=max_usd, max_seconds=max_seconds)
+    limits(key_calls=key_calls, key_tokens=key_tokens, key_usd=key_usd)
     operator = Operator(
         model=model or None,
         base_url=base_url,
         store=store,
         keys=keys,
-        per_key=Budget.model_validate(of_key),
-        per_request=Settings(budget=Budget.model_validate(limits)),
+        per_key=Budget(max_calls=key_calls, max_tokens=key_tokens, max_usd=key_usd),
+        per_request=parse_settings(budget=budget, pool=pool),
         verifiers=tuple(allow_verifier or ()),
         most_bytes=max_body,
         most_requests=max_requests,

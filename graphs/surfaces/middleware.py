@@ -10,13 +10,13 @@ except ImportError as missing:
     raise ImportError(
         f"DeliberateMiddleware needs a package that is missing ({missing}): install ponder[agents]"
     ) from None
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from ...state.budget import Budget, Spent
-from ...state.errors import BudgetTooSmall
+from ...state.errors import BudgetTooSmall, UsageError
+from ...state.run import Problem
 from ..app import ModelLike
 from .chat import PonderChatModel
 
@@ -56,9 +56,12 @@ class DeliberateMiddleware(AgentMiddleware[DeliberateState, Any, Any]):
         super().__init__()
         self.when = when
         self.budget = Budget.model_validate(budget or {})
-        self.model = model
-        self.options = {**(UNSURE if when == "unsure" else {}), **options}
-        self.made = PonderChatModel(model=model, **self.options)
+        if when == "unsure":
+            options = {**UNSURE, **options, "settings": {**UNSURE["settings"], **options.get("settings", {})}}
+        elif when != "always" and not callable(when):
+            raise UsageError(f"when={when!r} cannot be used: give 'always', 'unsure' or a function of the request")
+        self.deliberating = PonderChatModel(model=model, **options)
+        self.deliberating.setup(Problem(text="What?"), {})
 
     def before_agent(self, state: DeliberateState, runtime: Runtime[Any]) -> dict[str, Any]:
         """Begin a run with its whole budget."""
@@ -98,13 +101,8 @@ class DeliberateMiddleware(AgentMiddleware[DeliberateState, Any, Any]):
         if min(left.values(), default=1) <= 0 or (callable(self.when) and not self.when(request)):
             return None
         settings = {**request.model_settings, "budget": left}
-        return request.override(model=self.deliberating(request.model), model_settings=settings)
-
-    def deliberating(self, model: BaseChatModel) -> BaseChatModel:
-        """Return the model that deliberates by asking the agent's own, or the one that was given."""
-        if self.model is None and self.made.model is not model:
-            self.made = PonderChatModel(model=model, **self.options)
-        return self.made
+        own = {} if self.deliberating.model is not None else {"model": request.model}
+        return request.override(model=self.deliberating.model_copy(update=own), model_settings=settings)
 
     def counted(self, request: ModelRequest[Any], response: ModelResponse[Any]) -> ExtendedModelResponse[Any]:
         """Add what a run has spent to what the agent has."""

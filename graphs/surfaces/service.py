@@ -4,19 +4,18 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from ...nodes.events import Event
-from ...nodes.route import check_policy, check_text
+from ...nodes.ports import Verifier
+from ...nodes.route import check_text
 from ...nodes.view import View
 from ...state.budget import Budget, Spent
 from ...state.errors import UsageError
 from ...state.run import Answer, Problem
 from ...state.settings import Settings
-from ..app import ModelLike, Setup, prepare
-from ..branches import BRANCHES
-from ..machine import CompiledGraph
+from ..app import ModelLike, Setup, as_verifier, prepare
 from ..origin import BASE_URL, MODEL, SETTINGS, VERIFIER, masked, name_of
 from ..solver import Run, new_thread
 from ..stores import Saver, held, opened
@@ -42,7 +41,7 @@ class Operator:
     per_key: Budget = field(default_factory=Budget)
     """What each key may spend: with a store in all, else while the server runs."""
     per_request: Settings = field(default_factory=Settings)
-    """Settings where a request has none, and the most that its budget may be."""
+    """Settings where a request has none, and the most that its budget and its `max_tokens` may be."""
     verifiers: tuple[str, ...] = ()
     """Specs that a request may name; they may run code, so none is allowed unless it stands here."""
     most_bytes: int = 4 * 2**20
@@ -60,10 +59,12 @@ class Service:
     flying: int = 0
     saver: Saver | None = None
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
-    machines: dict[str | None, tuple[Setup, CompiledGraph]] = field(default_factory=dict)
+    verifiers: dict[str, Verifier | None] = field(init=False)
+    """Spec -> the verifier that a request may name by it."""
 
     def __post_init__(self) -> None:
-        """Open the accounts."""
+        """Open the accounts, and make the verifiers."""
+        self.verifiers = {spec: as_verifier(spec) for spec in self.operator.verifiers}
         self.keys = Keys.of(self.operator.keys, self.operator.per_key)
 
     async def open(self) -> None:
@@ -77,20 +78,25 @@ class Service:
         """Close it."""
         await self.stack.aclose()
 
-    def made(self, verifier: str | None) -> tuple[Setup, CompiledGraph]:
-        """Return the machine, and what it is made of, with a verifier that the operator allows.
+    def made(self, asked: Asked) -> tuple[Problem, Setup]:
+        """Return the problem of a request, and what its runs are made with.
 
         Raises:
-            UsageError: it is not allowed.
+            UsageError: something of it cannot be used, or is not the request's to set.
 
         """
-        if verifier is not None and verifier not in self.operator.verifiers:
-            allowed = ", ".join(map(repr, self.operator.verifiers)) or "none"
+        problem, verifier = asked.problem(), asked.verifier
+        check_text(problem)
+        if verifier is not None and verifier not in self.verifiers:
+            allowed = ", ".join(map(repr, self.verifiers)) or "none"
             raise UsageError(f"verifier {verifier[:80]!r} is not allowed here; the operator allows {allowed}")
-        if verifier not in self.machines:
-            setup = prepare(self.operator.model, verifier=verifier, base_url=self.operator.base_url)
-            self.machines[verifier] = (setup, setup.graph().compile(checkpointer=self.saver, name="ponder"))
-        return self.machines[verifier]
+        checker = None if verifier is None else self.verifiers[verifier]
+        settings = asked.settings(problem, self.operator.per_request)
+        if asking := settings.may_ask:
+            raise UsageError(f"{asking} cannot be used here: nobody waits at a server to be asked")
+        return problem, prepare(
+            self.operator.model, verifier=checker, base_url=self.operator.base_url, **settings.chosen
+        )
 
     def check(self, asked: Asked) -> None:
         """Refuse what cannot be run.
@@ -99,41 +105,33 @@ class Service:
             UsageError: something of it cannot be used.
 
         """
-        problem = asked.problem()
-        check_text(problem)
-        setup, _ = self.made(asked.verifier)
-        settings = asked.settings(problem, self.operator.per_request)
-        check_policy(settings.policy, BRANCHES)
-        budget = settings.budget.within(self.operator.per_request.budget).share(asked.n or 1)
-        replace(setup, settings=settings.model_copy(update={"budget": budget})).check(problem)
+        problem, setup = self.made(asked)
+        setup.under(setup.settings.budget.share(asked.n or 1)).check(problem)
 
     async def answer(self, asked: Asked, authorization: str, tell: Tell = lambda _: None) -> Found:
         """Run what a request asks; one that is cut off is charged for what it has begun."""
-        account = self.keys.account(authorization)
-        problem, (_, graph) = asked.problem(), self.made(asked.verifier)
-        settings = asked.settings(problem, self.operator.per_request)
-        wanted, count = settings.budget.within(self.operator.per_request.budget), asked.n or 1
-        own = settings.model_copy(update={"budget": wanted.share(count)})
-        most = max(View("", {"settings": own}).allowed, own.sample_cap)
-        with account.billed(wanted, most * count) as bill:
-            own = settings.model_copy(update={"budget": bill.budget.share(count)})
-            runs = [self.run(graph, problem, own, asked.verifier, noted(bill, index, tell)) for index in range(count)]
+        account, count = self.keys.account(authorization), asked.n or 1
+        problem, setup = self.made(asked)
+        each = setup.under(setup.settings.budget.share(count)).settings
+        most = max(View("", {"settings": each}).allowed, each.sample_cap)
+        with account.billed(setup.settings.budget, most * count) as bill:
+            own = setup.under(bill.budget.share(count))
+            runs = [self.run(own, problem, asked.verifier, noted(bill, index, tell)) for index in range(count)]
             answers = await together(runs)
             bill.settled = Spent.sum([answer.spent for answer in answers])
         return [(problem, answer) for answer in answers]
 
-    async def run(
-        self, graph: CompiledGraph, problem: Problem, settings: Settings, verifier: str | None, tell: Tell
-    ) -> Answer:
+    async def run(self, setup: Setup, problem: Problem, verifier: str | None, tell: Tell) -> Answer:
         """Run one problem; with a store it can be resumed by its thread."""
         model, url = name_of(self.operator.model), self.operator.base_url
         named = {
             MODEL: model,
             BASE_URL: masked(url),
             VERIFIER: verifier,
-            SETTINGS: settings.model_dump_json(exclude_unset=True),
+            SETTINGS: setup.settings.model_dump_json(exclude_unset=True),
         }
-        run = Run(graph, new_thread(), {key: value for key, value in named.items() if value}, tell, settings)
+        origin = {key: value for key, value in named.items() if value}
+        run = Run(setup.machine(self.saver), new_thread(), origin, tell, setup.settings)
         if self.saver is None:
             return await run.go({"problem": problem})
         async with held(self.saver, run.thread_id):
