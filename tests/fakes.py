@@ -9,7 +9,11 @@ from langchain_core.messages import BaseMessage
 from ponder.nodes.ports import CallFailed, Reply, Request
 from ponder.state.budget import Usage
 
-Script = Callable[[str, int], str | Reply | Exception]
+Script = Callable[[str, int], str | Reply | BaseException]
+
+
+class Cut(BaseException):
+    """What ends a run in the middle of a call, as a signal does: the model's own errors do not."""
 
 
 def kind_of(prompt: str) -> str:
@@ -56,7 +60,7 @@ class ScriptedModel:
             said = self.script(self.prompts[number], number)
         finally:
             self.flying -= 1
-        if isinstance(said, Exception):
+        if isinstance(said, BaseException):
             raise said
         return said if isinstance(said, Reply) else Reply(said, usage=Usage(input_tokens=10, output_tokens=5))
 

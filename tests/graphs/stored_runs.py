@@ -12,7 +12,7 @@ from ponder.graphs import solve
 from ponder.state import SQLAlchemySaver
 from ponder.state.tables import digest, metadata, versions
 from ponder.state.term import Term
-from tests.fakes import ScriptedModel, always, cycle
+from tests.fakes import Cut, ScriptedModel, always, cycle
 from tests.graphs.commands import Ponder
 
 
@@ -24,11 +24,11 @@ def finish(saver: SQLAlchemySaver, thread: str, problem: str = "What is 1 + 1?")
 def interrupt(saver: SQLAlchemySaver, thread: str, after: int = 4) -> None:
     """Leave a run that broke off within its second branch."""
 
-    def script(prompt: str, number: int) -> str | Exception:
-        return RuntimeError("cut") if number == after else str(cycle("1", "2", "3")(prompt, number))
+    def script(prompt: str, number: int) -> str | BaseException:
+        return Cut("cut") if number == after else str(cycle("1", "2", "3")(prompt, number))
 
     model = ScriptedModel(script)
-    with pytest.raises(RuntimeError, match="cut"):
+    with pytest.raises(Cut):
         solve("Which?", model=model, store=saver, thread_id=thread, budget={"max_calls": 40}, window=1)
 
 

@@ -62,10 +62,11 @@ async def test_a_model_that_nobody_checks_does_not_judge_itself_unless_asked_by_
     assert "critique" in asked.kinds
 
 
-async def test_sampling_ends_where_no_answer_has_a_third_of_the_votes_unless_thorough() -> None:
-    scattered = ScriptedModel(lambda _, number: f"Answer: {number}")
-    answer = await run(scattered)
-    assert (scattered.kinds.count("sample"), answer.route[1].stopped) == (7, "no quorum")
+async def test_sampling_ends_where_no_answer_has_more_than_two_in_seven_votes_unless_thorough() -> None:
+    for first, drawn in (("", 7), ("1231241", 13)):
+        scattered = ScriptedModel(lambda _, number, first=first: f"Answer: {[*first, *range(10, 60)][number]}")
+        answer = await run(scattered)
+        assert (scattered.kinds.count("sample"), answer.route[1].stopped) == (drawn, "no quorum")
     scattered = ScriptedModel(lambda _, number: f"Answer: {number}")
     await run(scattered, effort="thorough")
     assert scattered.kinds.count("sample") == 40

@@ -15,7 +15,7 @@ from ponder.graphs import aresume, asolve, resume, solve
 from ponder.nodes.models.openai import openai_model
 from ponder.state import Budget, ModelUnreachable, SQLAlchemySaver, ThreadNotFound, UsageError, tables
 from tests.fake_server import FakeServer, Said
-from tests.fakes import ScriptedModel, always, cycle
+from tests.fakes import Cut, ScriptedModel, always, cycle
 
 PROGRAM = """
 from ponder.graphs import solve
@@ -182,13 +182,13 @@ def test_a_run_that_its_budget_ended_goes_on_with_a_larger_one(
 def test_an_interrupted_run_goes_on_with_a_larger_budget_also_when_it_is_killed_again(store: str) -> None:
     broken = True
 
-    def script(_: str, number: int) -> str | Exception:
-        return RuntimeError("cut") if broken and number in {2, 7} else f"Answer: {number}"
+    def script(_: str, number: int) -> str | BaseException:
+        return Cut("cut") if broken and number in {2, 7} else f"Answer: {number}"
 
     model = ScriptedModel(script)
-    with pytest.raises(RuntimeError, match="cut"):
+    with pytest.raises(Cut):
         solve("1 + 1?", model=model, store=store, thread_id="t", policy="fixed", budget={"max_calls": 5})
-    with pytest.raises(RuntimeError, match="cut"):
+    with pytest.raises(Cut):
         resume("t", store=store, model=model, budget={"max_calls": 9})
     broken = False
     answer = resume("t", store=store, model=model)
@@ -208,8 +208,8 @@ def test_a_model_object_must_be_given_again(store: str) -> None:
 
 
 def test_a_new_problem_does_not_overwrite_an_unfinished_run(store: str) -> None:
-    model = ScriptedModel(lambda *_: RuntimeError("cut"))
-    with pytest.raises(RuntimeError, match="cut"):
+    model = ScriptedModel(lambda *_: Cut("cut"))
+    with pytest.raises(Cut):
         solve("1 + 1?", model=model, store=store, thread_id="t")
     with pytest.raises(UsageError, match="'t' holds an unfinished run: resume it, or choose another thread"):
         solve("2 + 2?", model=model, store=store, thread_id="t")

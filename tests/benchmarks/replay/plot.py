@@ -9,6 +9,7 @@ from typing import Any
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter
 
 mpl.use("Agg")
@@ -83,7 +84,8 @@ def overview(told: dict[str, Any]) -> Any:
     )
     for row, place in zip(ours, ((-7, 7, "right"), (7, 4, "left"), (-7, 7, "right")), strict=False):
         at = (row["mean_calls"], 100 * row["accuracy"])
-        axes.annotate(row["policy"], at, xytext=place[:2], textcoords="offset points", ha=place[2], color=OURS)
+        name = axes.annotate(row["policy"], at, xytext=place[:2], textcoords="offset points", ha=place[2], color=OURS)
+        name.set_path_effects([withStroke(linewidth=3, foreground="white")])
     if told["best_fixed"] in rows:
         best = 100 * rows[told["best_fixed"]]["accuracy"]
         axes.axhline(best, color=SOFT, lw=0.8, ls=(0, (4, 3)), zorder=0)
