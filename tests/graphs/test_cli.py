@@ -88,6 +88,8 @@ def test_json_is_one_object_with_the_fields_of_an_answer(ponder: Ponder, server:
             "usd",
             "seconds",
             "lost",
+            "lost_tokens",
+            "lost_usd",
             "estimated",
         )
     ]

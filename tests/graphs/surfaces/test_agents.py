@@ -18,7 +18,7 @@ from langchain_core.tools import tool
 from pydantic import BaseModel, Field
 
 from ponder.graphs import DeliberateMiddleware, PonderChatModel, as_tool, create_ponder
-from ponder.state import Answer, SQLAlchemySaver
+from ponder.state import Answer, SQLAlchemySaver, UsageError
 from tests.fake_server import FakeServer, Said
 from tests.fakes import ScriptedModel, always
 from tests.graphs.surfaces import killed
@@ -108,12 +108,19 @@ def test_where_unsure_it_asks_twice_and_goes_on_only_where_the_two_differ() -> N
     sure, unsure = Clerk(script=lambda _: ("track", 7)), Clerk(script=wavering)
     calls = []
     for clerk in (sure, unsure):
-        agent: Any = create_agent(clerk, [track, cancel], middleware=[DeliberateMiddleware("unsure")])
+        deliberate = DeliberateMiddleware("unsure", settings={"temperature": 0.5})
+        agent: Any = create_agent(clerk, [track, cancel], middleware=[deliberate])
         chat = agent.invoke(CHAT)["messages"]
         assert chat[1].tool_calls[0]["name"] == "track"
         calls.append(chat[1].response_metadata["ponder"]["spent"]["calls"])
     assert calls[0] == 2
     assert calls[1] > 2
+
+
+@pytest.mark.parametrize(("options", "told"), [({"when": "sometimes"}, "'unsure'"), ({"effort": "huge"}, "'huge'")])
+def test_an_option_that_cannot_be_used_is_told_before_the_agent_runs(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        DeliberateMiddleware(**options)
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,11 @@ def test_its_models_are_the_efforts_and_the_policies(client: openai.OpenAI) -> N
         ({"ponder": {"verifier": "py:os:system"}}, "verifier 'py:os:system' is not allowed here"),
         ({"ponder": {"verifier": "regex:(a+)+$"}}, "is not allowed here"),
         ({"ponder": {"budget": {"max_tokens": 1}}}, "is too small for one call"),
+        ({"ponder": {"on_tie": "ask"}}, "on_tie='ask' cannot be used here"),
+        ({"ponder": {"ask_below": 0.5}}, "ask_below=0.5 cannot be used here"),
+        ({"ponder": {"concurrency": 9}}, "'concurrency' is not a request's to set"),
+        ({"ponder": {"write_tests": 1}}, "'write_tests' is not a request's to set"),
+        ({"ponder": {"assessor": "learned:prices.toml"}}, "'learned:prices.toml' is not a request's to set"),
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])
@@ -251,12 +256,12 @@ async def test_what_a_key_has_spent_outlives_the_server_calls_under_way_included
 
 def test_requests_at_once_keep_the_budget_of_their_key_and_of_the_operator() -> None:
     model = ScriptedModel(script, latency=0.05)
-    most = Settings(budget=Budget(max_calls=2))
+    most = Settings(budget=Budget(max_calls=2), max_tokens=9)
     with serving(model, keys=("one",), per_key=Budget(max_calls=5), per_request=most) as served:
         found: list[int] = []
 
         def ask() -> None:
-            asked = ASKED | {"ponder": {"policy": "fixed", "budget": {"max_calls": 9}}}
+            asked = ASKED | {"max_tokens": 99, "ponder": {"policy": "fixed", "budget": {"max_calls": 9}}}
             headers = {"authorization": "Bearer one"}
             found.append(httpx.post(f"{served.url}/v1/chat/completions", json=asked, headers=headers).status_code)
 
@@ -267,6 +272,7 @@ def test_requests_at_once_keep_the_budget_of_their_key_and_of_the_operator() -> 
             thread.join()
     assert model.calls == served.service.keys.accounts["one"].spent["max_calls"] <= 5
     assert sorted(set(found)) == [200, 429]
+    assert {request.max_tokens for request in model.requests} == {9}
 
 
 @pytest.mark.parametrize("stream", [False, True])
