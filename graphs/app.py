@@ -18,7 +18,7 @@ from ..nodes.call import Caller
 from ..nodes.deadline import sending
 from ..nodes.models.embedding import LocalEmbedder
 from ..nodes.ports import ChatModel, ModelPool, Reply, Request, Verifier
-from ..nodes.route import check_budget, check_policy, check_pool
+from ..nodes.route import check_budget, check_policy, check_pool, check_price
 from ..nodes.verifiers.forms import Spec
 from ..nodes.verifiers.function import Check, Function
 from ..nodes.verifiers.spec import parse_foreign, parse_once, parse_verifier
@@ -136,6 +136,11 @@ class Setup:
             if isinstance(member, NamedModel):
                 load_model(member.name, member.base_url)
 
+    def priced(self, state: RunState) -> None:
+        """Refuse to go on with a run in US dollars where a price is not known any more."""
+        view = self.checks.view("", state)
+        check_price(view, self.checks.callers(view.problem))
+
     def check(self, problem: Problem) -> None:
         """Refuse a verifier's spec that is wrong and a budget that no call fits, before anything is stored."""
         checks = self.checks
@@ -154,9 +159,11 @@ def prepare(
 
 
 def calibrated(settings: Settings) -> Settings:
-    """Read the file that `learned:FILE` names; what it says goes with the run."""
+    """Read the file that `learned:FILE` names; what it says goes with the run, which does not read it again."""
     kind, _, path = settings.assessor.partition(":")
-    return settings.model_copy(update={"calibration": load_calibration(path)}) if kind == "learned" else settings
+    if kind != "learned" or settings.calibration is not None:
+        return settings
+    return settings.model_copy(update={"calibration": load_calibration(path)})
 
 
 def create_ponder(
@@ -202,6 +209,8 @@ def as_model(model: ModelLike | None, base_url: str | None = None, pool: str = "
 
         name = str(getattr(model, "model_name", "") or type(model).__name__)
         return ADAPTERS.get((model,), lambda: LangChainModel(model, name))
+    if not (hasattr(model, "name") and hasattr(model, "generate")):
+        raise UsageError(f"model {str(model)[:80]!r} is no model: give {MODEL_FORMS}, or a LangChain chat model")
     return model
 
 

@@ -1,8 +1,11 @@
 """What a run began with, in the metadata of its checkpoints: its thread alone is enough to resume it."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
+
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 
 from ..state.errors import UsageError
 
@@ -14,6 +17,30 @@ MODEL, BASE_URL, VERIFIER, SETTINGS = "ponder_model", "ponder_base_url", "ponder
 """Keys of the metadata; the first checkpoint has them, so that a run can be killed at once."""
 OBJECT = "object"
 """Stands there for a model or verifier that was given as an object and cannot be stored."""
+
+
+def origin_of(model: object, base_url: str | None, verifier: object, settings: str) -> dict[str, str]:
+    """Return the metadata of a run: what the environment says is written down as well, since it may say else later."""
+    named = {
+        MODEL: name_of(model) or os.environ.get("PONDER_MODEL") or "local",
+        BASE_URL: masked(base_url or os.environ.get("OPENAI_BASE_URL")),
+        VERIFIER: name_of(verifier),
+        SETTINGS: settings,
+    }
+    return {key: value for key, value in named.items() if value}
+
+
+async def recorded(saver: BaseCheckpointSaver[Any], stored: CheckpointTuple) -> dict[str, Any]:
+    """Return the metadata of a run: who changes its state by hand writes a checkpoint without."""
+    kept = {MODEL, BASE_URL, VERIFIER, SETTINGS}
+    about = stored.metadata
+    if MODEL not in about:
+        place = {name: stored.config["configurable"][name] for name in ("thread_id", "checkpoint_ns")}
+        async for earlier in saver.alist({"configurable": place}):
+            if MODEL in earlier.metadata:
+                about = earlier.metadata
+                break
+    return {key: value for key, value in about.items() if key in kept}
 
 
 def name_of(given: object) -> str | None:
@@ -33,8 +60,11 @@ def masked(url: str | None) -> str | None:
 
 
 def unmasked(url: str | None) -> str | None:
-    """Return a stored URL, unless it had a password."""
+    """Return a stored URL, unless it had a password that the environment does not have either."""
+    now = os.environ.get("OPENAI_BASE_URL")
     if url and MASK in url:
+        if masked(now) == url:
+            return now
         raise UsageError(f"the run asked {url}: its user and password are not stored, give the base URL again")
     return url
 

@@ -13,7 +13,7 @@ from langchain_core.messages import BaseMessage
 from ..nodes.call import Caller
 from ..nodes.players import Appetite, Opening, Optimist, Pessimist, Player, Voice, branch_of, stand_ins
 from ..nodes.ports import Reply, Request
-from ..nodes.route import ASSESSED
+from ..nodes.route import ASSESSED, read_problem
 from ..nodes.selectors import most_compared
 from ..nodes.telemetry import unwatched
 from ..nodes.verify import Checks, kind_of
@@ -72,7 +72,7 @@ def preview(
         UsageError: a value cannot be used, or no call fits the budget, as in `solve`.
 
     """
-    given = Problem(text=problem) if isinstance(problem, str) else problem
+    given = read_problem(problem)
     chosen = {"policy": policy, "effort": effort, "assessor": assessor, "budget": budget, "seed": seed, **settings}
     setup = prepare(model, verifier=verifier, base_url=base_url, **chosen)
     setup.check(given)

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
@@ -12,16 +13,16 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
 from ..nodes.events import Event, read
-from ..nodes.loop import submit
-from ..nodes.route import check_text
+from ..nodes.loop import is_background, submit
+from ..nodes.route import check_text, read_problem
 from ..state.budget import Budget
 from ..state.errors import ChoiceNeeded, UsageError
 from ..state.question import Question
 from ..state.run import Answer, Problem, RunInput
 from ..state.settings import Settings
-from .app import ModelLike, VerifierLike, create_ponder, prepare
+from .app import ModelLike, VerifierLike, prepare
 from .machine import CompiledGraph
-from .origin import BASE_URL, MODEL, SETTINGS, VERIFIER, masked, name_of, recalled, unmasked
+from .origin import BASE_URL, MODEL, SETTINGS, VERIFIER, origin_of, recalled, recorded, unmasked
 from .raised import larger, onward
 from .stores import StoreLike, absent, configured, held, opened
 
@@ -65,7 +66,7 @@ async def asolve(
 
     """
     thread = thread_id or new_thread()
-    problem = Problem(text=problem) if isinstance(problem, str) else problem
+    problem = read_problem(problem)
     check_text(problem)
     chosen = {"policy": policy, "effort": effort, "assessor": assessor, "budget": budget, "seed": seed, **settings}
     setup = prepare(model, verifier=verifier, base_url=base_url, **chosen)
@@ -73,8 +74,7 @@ async def asolve(
     if store == ":memory:" and (setting := setup.settings.may_ask):
         raise UsageError(f"{setting} needs a store that is there when the choice is made: ':memory:' is not")
     settled = setup.settings.model_dump_json(exclude_unset=True)
-    named = {MODEL: name_of(model), BASE_URL: masked(base_url), VERIFIER: name_of(verifier), SETTINGS: settled}
-    origin = {key: value for key, value in named.items() if value}
+    origin = origin_of(model, base_url, verifier, settled)
     async with opened(store) as saver:
         run = Run(setup.machine(saver), thread, origin, on_event, setup.settings)
         async with held(saver, thread):
@@ -99,9 +99,10 @@ async def aresume(
 ) -> Answer:
     """Go on with a stopped run; a finished one returns its answer without a call.
 
-    Model and verifier are those of the run, unless they were objects, which must be given again; so must a base URL
-    with a password, which is not stored. A budget raises the limits that it names: a run that its budget has ended, or
-    ends now, goes on. A run that waits for a choice between answers goes on with the number of one of its finalists.
+    Model and verifier are those of the run, unless they were objects, which must be given again, as must those of a run
+    that a graph of yours began; so must a base URL with a password, which is not stored. A budget raises the limits
+    that it names: a run that its budget has ended, or ends now, goes on. A run that waits for a choice between answers
+    goes on with the number of one of its finalists.
 
     Raises:
         ThreadNotFound: nothing is stored under that thread.
@@ -115,21 +116,23 @@ async def aresume(
         stored = await saver.aget_tuple(configured(thread_id))
         if stored is None:
             raise await absent(saver, thread_id)
-        kept = {MODEL, BASE_URL, VERIFIER, SETTINGS}
-        origin: dict[str, Any] = {key: value for key, value in stored.metadata.items() if key in kept}
-        graph = create_ponder(
+        origin = await recorded(saver, stored)
+        if model is None and MODEL not in origin:
+            raise UsageError(f"thread {thread_id!r} was begun by a graph of yours: give its model, and its verifier")
+        setup = prepare(
             recalled(model, origin, MODEL, "model"),
-            checkpointer=saver,
             verifier=recalled(verifier, origin, VERIFIER, "verifier"),
             base_url=base_url or unmasked(origin.get(BASE_URL)),
             **json.loads(origin.get(SETTINGS, "{}")),
         )
-        run = Run(graph, thread_id, origin, on_event)
+        run = Run(setup.machine(saver), thread_id, origin, on_event, setup.settings)
         async with held(saver, thread_id):
             state = await run.state()
             if is_foreign(state):
                 raise UsageError(f"thread {thread_id!r} was not written by ponder: choose another one")
             check_choice(thread_id, asked_in(state), choice)
+            if "settings" in state.values:
+                setup.priced(state.values)
             if budget is not None and "settings" in state.values:
                 larger(state.values["settings"].budget, budget)  # refuses what is no raise, before anything is paid
             if not unfinished(state):
@@ -159,6 +162,9 @@ def check_choice(thread_id: str, question: Question | None, choice: int | None) 
 
 def wait(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on the background loop; Ctrl-C cancels it and waits until it has saved."""
+    if is_background():
+        coroutine.close()
+        raise UsageError("solve(), resume() and preview() cannot wait here, where events are told: await asolve(…)")
     finished = asyncio.Event()
 
     async def run() -> T:
@@ -235,14 +241,15 @@ class Run:
         modes = ["custom", "updates"] if heard else ["updates"]
         options = {"stream_mode": modes, "subgraphs": heard, **durability}
         stream = self.graph.astream(given, self.config, context=self.settings, **options)
-        async for part in cast("AsyncIterator[tuple[Any, ...]]", stream):
-            namespace, mode, data = part if heard else ((), *part)
-            if mode == "custom" and self.on_event:
-                self.on_event(read(data))
-            elif "__interrupt__" in data:
-                asked = Question.model_validate(data["__interrupt__"][0].value)
-            elif mode == "updates" and not namespace:
-                answer = (data.get("select") or {}).get("answer", answer)
+        async with aclosing(cast("AsyncGenerator[tuple[Any, ...], None]", stream)) as parts:
+            async for part in parts:
+                namespace, mode, data = part if heard else ((), *part)
+                if mode == "custom" and self.on_event:
+                    self.on_event(read(data))
+                elif "__interrupt__" in data:
+                    asked = Question.model_validate(data["__interrupt__"][0].value)
+                elif mode == "updates" and not namespace:
+                    answer = (data.get("select") or {}).get("answer", answer)
         if asked is not None:
             raise ChoiceNeeded(self.thread_id, asked)
         if answer is None:

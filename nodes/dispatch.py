@@ -65,14 +65,16 @@ class Dispatch:
         return Command(update=RunUpdate(wave=calls), goto=goto)
 
     def end(self, view: View, done: Done) -> Command[str]:
-        """Report the visit and leave the branch."""
+        """Report the visit and leave the branch; where calls are missing for lack of time, that is why it ends."""
+        missing = any(call.state in {"unmade", "lost"} for call in view.own)
+        stopped = "max_seconds" if missing and view.ledger.exceeded_by([]) == "max_seconds" else done.stopped
         visit = Visit(
             id=f"{view.leg.step}-{self.branch}",
             branch=self.branch,
             calls=len(view.own),
             candidates=sum(candidate.id.startswith(view.place) for candidate in view.candidates),
             iterations=done.iterations,
-            stopped=done.stopped,
+            stopped=stopped,
         )
-        emit(Finished(branch=self.branch, reason=done.stopped))
+        emit(Finished(branch=self.branch, reason=stopped))
         return Command(update=BranchOutput(visits=[visit]), goto=END)

@@ -49,6 +49,11 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=forget)
 
 
+def is_background() -> bool:
+    """Say whether this is the thread of the background loop, which must not wait for itself."""
+    return asyncio._get_running_loop() is background_loop()  # noqa: SLF001
+
+
 def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
     """Run a coroutine on the background loop, in the caller's context."""
     done: Future[T] = Future()

@@ -110,16 +110,22 @@ def check_pool(settings: Settings) -> None:
         raise UsageError(f"pool 'cascade' needs policy 'adaptive', not {settings.policy!r}: that sends a problem up")
 
 
-def check_budget(view: View, callers: Sequence[Caller]) -> None:
-    """Refuse a budget that cannot be kept, or that no single call fits."""
-    budget, call = view.settings.budget, at_worst(view, view.call("sample", 0))
-    if budget.max_usd is not None and call.worst_usd is None:
+def check_price(view: View, callers: Sequence[Caller]) -> None:
+    """Refuse a budget in US dollars that cannot be kept."""
+    budget = view.settings.budget
+    if budget.max_usd is not None and view.price is None:
         name = next(name for caller in callers for name in caller.unpriced)
         example = json.dumps({name: {"input": 0.25, "output": 2.0}})
         raise UsageError(
             f"max_usd={budget.max_usd:g} cannot be kept: model {name!r} has no price: set PONDER_PRICES={example!r} "
             f"with yours, in US dollars per million tokens, or write them to {default_table()}"
         )
+
+
+def check_budget(view: View, callers: Sequence[Caller]) -> None:
+    """Refuse a budget that cannot be kept, or that no single call fits."""
+    check_price(view, callers)
+    budget, call = view.settings.budget, at_worst(view, view.call("sample", 0))
     limit = view.ledger.exceeded_by([call])
     if limit:
         costs = f"{call.worst_tokens} tokens" + ("" if call.worst_usd is None else f" or {call.worst_usd:.4f} USD")
@@ -128,7 +134,8 @@ def check_budget(view: View, callers: Sequence[Caller]) -> None:
 
 def problem_of(state: RunState) -> Problem:
     """Return the problem just given: in `problem`, or as the last message of a chat."""
-    given = read_problem(state.get("problem"))
+    said = state.get("problem")
+    given = None if said is None else read_problem(said)
     messages = state.get("messages") or []
     if messages and isinstance(messages[-1], ToolMessage):  # which is how a supervisor hands a chat over
         asked = next((item for item in reversed(messages) if isinstance(item, HumanMessage)), None)
@@ -144,9 +151,14 @@ def problem_of(state: RunState) -> Problem:
     return given
 
 
-def read_problem(given: object) -> Problem | None:
-    """Return a problem that is given as text, as an object, or as the JSON of one."""
-    if given is None or isinstance(given, Problem):
+def read_problem(given: object) -> Problem:
+    """Return a problem that is given as text, as an object, or as the JSON of one.
+
+    Raises:
+        UsageError: it is none of these.
+
+    """
+    if isinstance(given, Problem):
         return given
     try:
         return Problem.model_validate({"text": given} if isinstance(given, str) else given)

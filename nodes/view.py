@@ -159,15 +159,15 @@ class View:
         return {call.parents[0]: call for call in made if call.candidate_id not in waiting}
 
     def may_pass(self, call: Call) -> bool:
-        """Say whether a call was lost, or failed for a reason that trying again, within the seconds left, may mend."""
-        passing = call.state == "lost" or (call.state == "failed" and call.retry_after is not None)
+        """Say whether a call was not made or lost, or failed for a reason that trying again, in time, may mend."""
+        passing = call.state in {"unmade", "lost"} or (call.state == "failed" and call.retry_after is not None)
         if not passing or self.failures(call) > self.settings.retries:
             return False
         left = self.ledger.seconds_left()
         return left is None or (call.retry_after or 0) < left
 
     def failures(self, call: Call) -> int:
-        """Count the attempts at a call that have failed or timed out; those that a crash cut off did not."""
+        """Count the attempts at a call that have failed or timed out; those not made or cut off by a crash did not."""
         known = self.calls[place_of(call.candidate_id, self.calls) :]
         attempts = takewhile(lambda other: other.candidate_id == call.candidate_id, known)
-        return sum(bool(other.error) for other in attempts)
+        return sum(bool(other.error) and other.state != "unmade" for other in attempts)

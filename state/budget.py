@@ -253,9 +253,11 @@ class Ledger:
             return "max_calls"
         if budget.max_tokens is not None and self.tokens + sum(map(cost, more)) > budget.max_tokens:
             return "max_tokens"
-        # A price that is not known cannot be held to a limit; `begin` refuses such a run.
-        if budget.max_usd is not None and fsum(cost_usd(call) or 0 for call in (*self.calls, *more)) > budget.max_usd:
-            return "max_usd"
+        if budget.max_usd is not None:
+            usd = [cost_usd(call) for call in (*self.calls, *more)]
+            # What is not known cannot be held to a limit; a run that begins or is resumed without a price is refused.
+            if None in usd or fsum(filter(None, usd)) > budget.max_usd:
+                return "max_usd"
         return None
 
 

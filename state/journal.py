@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, Delete, Update, bindparam, delete, select, union_all, update
 
 from .codec import Codec
+from .errors import StoreError
 from .rows import Typed
 from .run import Asked
 from .statements import Rows, change, fetch, insert
@@ -24,6 +25,8 @@ from .writer import Writer
 if TYPE_CHECKING:
     from .statements import Query
 
+PATIENCE_SECONDS = 30.0
+"""For a checkpoint that is being written."""
 PAUSE_SECONDS = 0.01
 """Before looking again whether the checkpoints that lead to a call are stored."""
 NAMED = (journal.c.thread == bindparam("thread"), journal.c.key == bindparam("key"))
@@ -69,8 +72,14 @@ class CallJournal:
                 insert(connection, [Rows(journal, [row])])
             return stored
 
+        began = time.monotonic()
         # A database does not signal.
-        while (found := await self.writer.submit(work, self.thread_id)) is False:  # noqa: ASYNC110
+        while (found := await self.writer.submit(work, self.thread_id)) is False:
+            if time.monotonic() - began > PATIENCE_SECONDS:
+                raise StoreError(
+                    f"a checkpoint of thread {self.thread_id!r} is not stored after {PATIENCE_SECONDS:g} s: "
+                    "its writing failed, or the thread was deleted meanwhile"
+                )
             await asyncio.sleep(PAUSE_SECONDS)
         if isinstance(found, bool):
             return Begun(first=True)

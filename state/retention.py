@@ -11,6 +11,7 @@ from sqlalchemy import Column, ColumnElement, Connection, and_, delete, literal,
 
 from . import queries
 from .codec import Codec, stored_apart
+from .errors import unknown
 from .history import back_to_values
 from .holders import clock
 from .rows import Found, Place, Version
@@ -64,7 +65,17 @@ def ended(connection: Connection, seconds: float) -> tuple[ColumnElement[bool], 
 
 
 def copy_thread(connection: Connection, source: str, target: str) -> None:
-    """Copy everything of a thread under another id, whose own rows go."""
+    """Copy everything of a thread under another id, whose own rows go.
+
+    Raises:
+        ThreadNotFound: nothing is stored under the first.
+
+    """
+    if source == target:
+        return
+    first = select(checkpoints.c.id).where(checkpoints.c.thread == digest(source)).limit(1)
+    if connection.execute(first).first() is None:
+        raise unknown(source)
     delete_thread(connection, target)
     changed = {"thread": literal(digest(target)), "thread_id": literal(encode(target))}
     for table in (*OF_PLACE, journal):

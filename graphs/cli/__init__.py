@@ -9,7 +9,7 @@ import typer
 
 from ...state.errors import BudgetTooSmall, ModelUnreachable, PonderError, ThreadBusy, UsageError
 from . import doctor, report, runs, serve, solve
-from .limits import option
+from .limits import as_options, option
 
 EXIT_CODES = {UsageError: 2, ModelUnreachable: 4, ThreadBusy: 5, PonderError: 2}
 INTERRUPTED = 130
@@ -62,10 +62,10 @@ def guarded() -> Iterator[None]:
 
 
 def worded(error: PonderError) -> str:
-    """Return an error with the names that the command line has for a budget's limits."""
+    """Return an error with the names that the command line has for settings."""
     if isinstance(error, BudgetTooSmall):
         return error.told(option(error.limit), error.amount, error.costs, option("max_output"))
-    return str(error)
+    return as_options(str(error))
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
-"""The limits of a budget as options, and how an error names them."""
+"""The limits of a budget as options, and how an error names them and other settings."""
 
 import math
+import re
 from typing import Annotated
 
 import typer
@@ -16,6 +17,12 @@ MaxSeconds = Annotated[float | None, typer.Option(help="Most seconds of work.")]
 def option(name: str) -> str:
     """Return the option that sets a limit."""
     return "--" + name.replace("_", "-")
+
+
+def as_options(told: str) -> str:
+    """Return an error that begins with a setting and its value with the setting's option."""
+    named = re.match(r"(?:budget\.)?([a-z_]+)(?:=True|(?==))", told)
+    return option(named[1]) + told[named.end() :] if named else told
 
 
 def limits(**given: float | None) -> dict[str, float | None]:

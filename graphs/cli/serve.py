@@ -7,6 +7,7 @@ import typer
 
 from ...state.budget import Budget
 from ...state.errors import UsageError
+from ...state.run import Problem
 from ...state.settings import parse_settings
 from .limits import limits
 from .solve import Models, Pool
@@ -53,21 +54,24 @@ def serve(
     keys = tuple(api_key or ())
     if not keys and not is_loopback(host):
         raise UsageError(f"host {host!r} is open to others: give --api-key, or set {KEY_VARIABLE}")
-    prepare(model or None, base_url=base_url, pool=pool).load()
-    budget = limits(max_calls=max_calls, max_tokens=max_tokens, max_usd=max_usd, max_seconds=max_seconds)
+    each = limits(max_calls=max_calls, max_tokens=max_tokens, max_usd=max_usd, max_seconds=max_seconds)
     limits(key_calls=key_calls, key_tokens=key_tokens, key_usd=key_usd)
+    whole = {"max_calls": key_calls, "max_tokens": key_tokens, "max_usd": key_usd}
     operator = Operator(
         model=model or None,
         base_url=base_url,
         store=store,
         keys=keys,
-        per_key=Budget(max_calls=key_calls, max_tokens=key_tokens, max_usd=key_usd),
-        per_request=parse_settings(budget=budget, pool=pool),
+        per_key=Budget.model_validate(whole),
+        per_request=parse_settings(budget=each, pool=pool),
         verifiers=tuple(allow_verifier or ()),
         most_bytes=max_body,
         most_requests=max_requests,
     )
-    config = uvicorn.Config(create_app(operator), host, port, access_log=False, timeout_graceful_shutdown=grace)
+    app = create_app(operator)
+    for budget in (each, whole):
+        prepare(model or None, base_url=base_url, pool=pool, budget=budget).ready(Problem(text="Any"))
+    config = uvicorn.Config(app, host, port, access_log=False, timeout_graceful_shutdown=grace)
     gc.freeze()  # what is loaded by now stays: to look through it again and again takes a third of a request's time
     gc.set_threshold(*COLLECTED)
     uvicorn.Server(config).run()

@@ -18,6 +18,7 @@ from langchain_core.utils.function_calling import convert_to_json_schema, conver
 from pydantic import ConfigDict, Field, SkipValidation
 
 from ...state.budget import Budget
+from ...state.errors import UsageError
 from ...state.run import Problem
 from ..app import ModelLike, Setup, VerifierLike, as_model, prepare
 from .chats import arguments, form_of, message_of, policy_for, problem_of, settings_of
@@ -171,11 +172,15 @@ class PonderChatModel(BaseChatModel):
     ) -> Runnable[LanguageModelInput, Any]:
         """Vote on objects of a schema; a candidate that does not meet it has no vote.
 
-        Raises (when it is run):
-            OutputParserException: no candidate met it.
+        Raises:
+            UsageError: the schema is none.
+            OutputParserException: when it is run, no candidate met it.
 
         """
-        shape: Shape = convert_to_json_schema(schema, strict=strict)
+        try:
+            shape: Shape = convert_to_json_schema(schema, strict=strict)
+        except (ValueError, TypeError, AttributeError, KeyError) as error:  # whatever langchain-core stumbles over
+            raise UsageError(f"schema {str(schema)[:80]} cannot be used: give a class or a JSON Schema") from error
         told = {"kwargs": {"method": method}, "schema": shape}
         if method == "function_calling":
             asking = self.bind_tools([schema], tool_choice="any", ls_structured_output_format=told, **kwargs)

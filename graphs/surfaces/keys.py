@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...nodes.events import Event
 from ...state.budget import Budget, Call, Spent
+from ...state.errors import KeySpent, KeyUnknown
 
 if TYPE_CHECKING:
     from ...state.checkpointer import SQLAlchemySaver
@@ -22,14 +23,6 @@ Keep = Callable[["Amounts"], None]
 
 LIMITS = ("max_calls", "max_tokens", "max_usd")
 """What a key is held to; seconds are a request's own."""
-
-
-class KeyUnknown(Exception):  # noqa: N818 - reads as the fact it states
-    """The key is none of the operator's."""
-
-
-class KeySpent(Exception):  # noqa: N818
-    """What the key may spend is spent, or held by requests that are under way."""
 
 
 @dataclass

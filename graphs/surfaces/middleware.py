@@ -17,6 +17,7 @@ from langgraph.types import Command
 from ...state.budget import Budget, Spent
 from ...state.errors import BudgetTooSmall, UsageError
 from ...state.run import Problem
+from ...state.settings import parse_settings
 from ..app import ModelLike
 from .chat import PonderChatModel
 
@@ -52,14 +53,19 @@ class DeliberateMiddleware(AgentMiddleware[DeliberateState, Any, Any]):
         model: ModelLike | None = None,
         **options: Any,
     ) -> None:
-        """Check the options, before the agent runs."""
+        """Check the options, before the agent runs.
+
+        Raises:
+            UsageError: one cannot be used.
+
+        """
         super().__init__()
+        if not callable(when) and when not in {"always", "unsure"}:
+            raise UsageError(f"when={when!r} is unknown: give 'always', 'unsure' or a function of the request")
         self.when = when
-        self.budget = Budget.model_validate(budget or {})
+        self.budget = parse_settings(budget=budget or {}).budget
         if when == "unsure":
             options = {**UNSURE, **options, "settings": {**UNSURE["settings"], **options.get("settings", {})}}
-        elif when != "always" and not callable(when):
-            raise UsageError(f"when={when!r} cannot be used: give 'always', 'unsure' or a function of the request")
         self.deliberating = PonderChatModel(model=model, **options)
         self.deliberating.setup(Problem(text="What?"), {})
 

@@ -3,6 +3,7 @@
 Local and free: no call of a model, no entry in the budget, no download.
 """
 
+import logging
 import math
 from collections.abc import Sequence
 from functools import lru_cache
@@ -40,6 +41,10 @@ def unit(vector: list[float]) -> list[float]:
 @lru_cache(maxsize=1)
 def loaded() -> Any:
     """Load the vectors of the package; without its folder it would look for a part of them in the network."""
+    kept, level = list(logging.root.handlers), logging.root.level
     import wordllama  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
+    # The package sets up everybody's logging as it is imported.
+    logging.root.handlers[:] = kept
+    logging.root.setLevel(level)
     return wordllama.WordLlama.load(cache_dir=Path(str(wordllama.__file__)).parent, disable_download=True)

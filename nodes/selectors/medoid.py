@@ -5,6 +5,7 @@ from operator import mul
 from statistics import fmean
 
 from ...state.run import Selection
+from ..form import type_of
 from ..view import View
 from .ballot import elected, leaders, margin, tied
 
@@ -13,8 +14,9 @@ FEWEST = 3
 
 
 def comparable(view: View) -> bool:
-    """Say whether free texts are tied that can be told apart by their likeness."""
-    return view.problem.answer_type == "text" and len(view.votes) >= FEWEST and len(tied(view)) > 1
+    """Say whether texts are tied, free ones or of no known type, that can be told apart by their likeness."""
+    free = type_of(view.problem) in {None, "text"}
+    return free and len(view.votes) >= FEWEST and len(tied(view)) > 1
 
 
 def medoid(view: View, vectors: Sequence[Sequence[float]]) -> Selection | None:

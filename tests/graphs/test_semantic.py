@@ -25,12 +25,13 @@ def solved(*texts: str, **settings: Any) -> tuple[Answer, ScriptedModel]:
     model = ScriptedModel(lambda prompt, number: said.get(kind_of(prompt)) or texts[number % len(texts)])
     asked: dict[str, Any] = {"policy": "fixed", "budget": {"max_calls": len(texts) + 2}, "max_samples": len(texts)}
     asked |= {"semantic": True, "store": ":memory:", "window": 1, **settings}
-    given = Problem(text="Why does bread rise?", answer_type="text")
+    given = Problem(text="Why does bread rise?", answer_type=asked.pop("answer_type", "text"))
     return solve(given, model=model, **asked), model
 
 
-def test_what_most_of_the_texts_say_is_chosen_without_a_judge() -> None:
-    answer, model = solved(*TEXTS, budget={"max_calls": len(TEXTS)})
+@pytest.mark.parametrize("answer_type", ["text", None])
+def test_what_most_of_the_texts_say_is_chosen_without_a_judge(answer_type: str | None) -> None:
+    answer, model = solved(*TEXTS, budget={"max_calls": len(TEXTS)}, answer_type=answer_type)
     assert answer.text in TEXTS[1:]
     assert (answer.decided_by, set(model.kinds), answer.spent.calls) == ("consistent", {"sample"}, len(TEXTS))
 

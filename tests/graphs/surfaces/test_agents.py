@@ -17,7 +17,7 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import tool
 from pydantic import BaseModel, Field
 
-from ponder.graphs import DeliberateMiddleware, PonderChatModel, as_tool, create_ponder
+from ponder.graphs import DeliberateMiddleware, PonderChatModel, as_tool, create_ponder, preview, solve
 from ponder.state import Answer, SQLAlchemySaver, UsageError
 from tests.fake_server import FakeServer, Said
 from tests.fakes import ScriptedModel, always
@@ -115,12 +115,6 @@ def test_where_unsure_it_asks_twice_and_goes_on_only_where_the_two_differ() -> N
         calls.append(chat[1].response_metadata["ponder"]["spent"]["calls"])
     assert calls[0] == 2
     assert calls[1] > 2
-
-
-@pytest.mark.parametrize(("options", "told"), [({"when": "sometimes"}, "'unsure'"), ({"effort": "huge"}, "'huge'")])
-def test_an_option_that_cannot_be_used_is_told_before_the_agent_runs(options: dict[str, Any], told: str) -> None:
-    with pytest.raises(UsageError, match=told):
-        DeliberateMiddleware(**options)
 
 
 @pytest.mark.parametrize(
@@ -240,3 +234,27 @@ def test_it_works_under_a_supervisor() -> None:
         chat = team.invoke({"messages": [HumanMessage("What is 1 + 1?")]})["messages"]
     assert "Answer: 2" in [message.content for message in chat]
     assert chat[-1].content == "Done."
+
+
+ANYTHING: Any = 3
+
+
+@pytest.mark.parametrize(
+    ("attempt", "told"),
+    [
+        (lambda model: solve(ANYTHING, model=model), "problem 3 cannot be read: give a text"),
+        (lambda model: preview(ANYTHING, model=model), "problem 3 cannot be read"),
+        (lambda model: solve("1 + 1?", model=ANYTHING), "model '3' is no model: give local, "),
+        (lambda model: create_ponder(model).invoke({"problem": ANYTHING}), "problem 3 cannot be read"),
+        (lambda model: DeliberateMiddleware(ANYTHING, model=model), "when=3 is unknown: give 'always'"),
+        (lambda model: DeliberateMiddleware(effort="huge", model=model), "effort='huge' cannot be used"),
+        (lambda model: DeliberateMiddleware(budget={"max_call": 1}), r"budget\.max_call=1 cannot be used"),
+        (
+            lambda model: PonderChatModel(model=model).with_structured_output({"type": 3}),
+            "cannot be used: give a class",
+        ),
+    ],
+)
+def test_what_a_surface_cannot_use_is_said_in_a_line(attempt: Callable[[Any], object], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        attempt(ScriptedModel(always("2")))

@@ -369,11 +369,13 @@ def test_a_server_that_stops_lets_a_request_end() -> None:
     assert found == [200]
 
 
-def test_without_a_key_nobody_is_served_beyond_this_machine() -> None:
+def test_what_cannot_be_served_is_said_before_it_is() -> None:
     with pytest.raises(UsageError, match=r"host '0\.0\.0\.0' is open to others: give --api-key"):
         serve(host="0.0.0.0")  # noqa: S104 - which is what is refused
     with pytest.raises(UsageError, match="verifier 'magic' cannot be used"):
         serve(allow_verifier=["magic"])
+    with pytest.raises(UsageError, match="max_usd=1 cannot be kept: model 'openai:m' has no price"):
+        serve(model=["openai:m"], max_usd=1)
 
 
 NAMES = st.sampled_from([*Asked.model_fields, "top_p", "logit_bias", "user"])
