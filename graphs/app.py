@@ -292,4 +292,6 @@ def as_verifier(verifier: VerifierLike | None) -> Verifier | None:
         return None
     if isinstance(verifier, str | Mapping):
         return parse_verifier(verifier)
+    if not (callable(verifier) or hasattr(verifier, "verify")):
+        raise UsageError(f"verifier {str(verifier)[:80]!r} is no verifier: give a spec, a function or an object")
     return Function(verifier) if callable(verifier) else verifier

@@ -25,7 +25,8 @@ def serve(
     base_url: Annotated[str | None, typer.Option(help="An OpenAI-compatible server, …/v1.")] = None,
     store: Annotated[str | None, typer.Option(help="SQLAlchemy URL; default: runs are not kept.")] = None,
     api_key: Annotated[
-        list[str] | None, typer.Option(envvar=KEY_VARIABLE, help="What clients must send; several may be given.")
+        list[str] | None,
+        typer.Option(envvar=KEY_VARIABLE, help="What clients must send; several may be given, or with commas."),
     ] = None,
     max_calls: Annotated[int | None, typer.Option(min=1, help="Most model calls of one request.")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Most tokens of one request.")] = None,
@@ -46,12 +47,13 @@ def serve(
         import uvicorn
 
         from ..surfaces.http import create_app, is_loopback
+        from ..surfaces.keys import listed
         from ..surfaces.service import Operator
     except ImportError as error:
         raise UsageError(f"serve needs a package that is missing ({error}): install ponder[serve]") from error
     from ..app import prepare
 
-    keys = tuple(api_key or ())
+    keys = listed(" ".join(api_key or ()))
     if not keys and not is_loopback(host):
         raise UsageError(f"host {host!r} is open to others: give --api-key, or set {KEY_VARIABLE}")
     each = limits(max_calls=max_calls, max_tokens=max_tokens, max_usd=max_usd, max_seconds=max_seconds)

@@ -28,6 +28,7 @@ from ...state.errors import (
     UsageError,
 )
 from .guard import Guard
+from .keys import listed
 from .service import Found, Operator, Service, line, told_alive
 from .wire import MODELS, Asked, chunks, completion
 
@@ -237,8 +238,7 @@ def is_loopback(host: str) -> bool:
 @cache
 def default_app() -> FastAPI:
     """Make the app that `langgraph.json` names: the model and the keys are those of the environment."""
-    keys = tuple(filter(None, os.environ.get("PONDER_API_KEY", "").split(",")))
-    return create_app(Operator(keys=keys))
+    return create_app(Operator(keys=listed(os.environ.get("PONDER_API_KEY", ""))))
 
 
 def __getattr__(name: str) -> FastAPI:

@@ -146,6 +146,11 @@ class Keys:
         return found[0]
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """Return the keys of a text, in which commas or spaces stand between them."""
+    return tuple(text.replace(",", " ").split())
+
+
 def report(stored: "asyncio.Future[None]") -> None:
     """Say in the log that what a key has spent could not be stored; this process remembers it."""
     if not stored.cancelled() and (error := stored.exception()):

@@ -5,7 +5,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from langchain.agents import create_agent
@@ -245,7 +245,10 @@ ANYTHING: Any = 3
         (lambda model: solve(ANYTHING, model=model), "problem 3 cannot be read: give a text"),
         (lambda model: preview(ANYTHING, model=model), "problem 3 cannot be read"),
         (lambda model: solve("1 + 1?", model=ANYTHING), "model '3' is no model: give local, "),
+        (lambda model: solve("1 + 1?", model=model, verifier=ANYTHING), "verifier '3' is no verifier"),
+        (lambda model: solve("1 + 1?", model=model, store=":memory:", thread_id=ANYTHING), "thread_id=3 cannot"),
         (lambda model: create_ponder(model).invoke({"problem": ANYTHING}), "problem 3 cannot be read"),
+        (lambda model: create_ponder(model).invoke({"problem": "1?"}, context=cast("Any", {"x": 1})), "x=1 cannot"),
         (lambda model: DeliberateMiddleware(ANYTHING, model=model), "when=3 is unknown: give 'always'"),
         (lambda model: DeliberateMiddleware(effort="huge", model=model), "effort='huge' cannot be used"),
         (lambda model: DeliberateMiddleware(budget={"max_call": 1}), r"budget\.max_call=1 cannot be used"),

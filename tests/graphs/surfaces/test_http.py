@@ -19,6 +19,7 @@ from pydantic import BaseModel, SecretStr
 
 from ponder.graphs import resume
 from ponder.graphs.cli.serve import serve
+from ponder.graphs.surfaces.http import default_app
 from ponder.graphs.surfaces.service import Operator, Service
 from ponder.graphs.surfaces.wire import Asked
 from ponder.nodes.ports import Reply
@@ -374,8 +375,13 @@ def test_what_cannot_be_served_is_said_before_it_is() -> None:
         serve(host="0.0.0.0")  # noqa: S104 - which is what is refused
     with pytest.raises(UsageError, match="verifier 'magic' cannot be used"):
         serve(allow_verifier=["magic"])
-    with pytest.raises(UsageError, match="max_usd=1 cannot be kept: model 'openai:m' has no price"):
-        serve(model=["openai:m"], max_usd=1)
+
+
+def test_keys_of_the_environment_have_commas_or_spaces_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PONDER_API_KEY", "one,two three")
+    default_app.cache_clear()
+    assert list(default_app().state.service.keys.accounts) == ["one", "two", "three"]
+    default_app.cache_clear()
 
 
 NAMES = st.sampled_from([*Asked.model_fields, "top_p", "logit_bias", "user"])
