@@ -14,6 +14,7 @@ from ...state.form import Form
 from ...state.run import Answer, Problem
 from ...state.settings import Effort, Settings
 from ..branches import BRANCHES
+from ..branches.parallel import WIDEST_WINDOW
 from .chats import about, arguments, form_of, message_of, policy_for, problem_of, settings_of
 
 POLICIES = ("adaptive", "cumulative", "fixed", *BRANCHES)
@@ -35,6 +36,8 @@ NO_EFFECT: dict[str, Any] = {
 """Fields of OpenAI's that ponder has nothing for: with these values they change nothing, with others it says so."""
 OPERATORS = {"concurrency", "requests_per_minute", "tokens_per_minute", "calibration", "write_tests"}
 """Settings that are the operator's alone: limits of the server, and what lets programs run."""
+WAVES = {"window", "probes", "beam_width"}
+"""Settings that say how many calls begin at once: to begin very many holds up all other requests."""
 
 
 class Message(BaseModel):
@@ -160,6 +163,9 @@ class Asked(BaseModel):
         for name in OPERATORS & chosen.chosen.keys():
             if getattr(chosen, name) != getattr(base, name):
                 raise UsageError(f"{name!r} is not a request's to set: leave it out")
+        for name in WAVES & chosen.chosen.keys():
+            if getattr(chosen, name) > max(WIDEST_WINDOW, getattr(base, name)):
+                raise UsageError(f"{name}={getattr(chosen, name)} is too many at once: give at most {WIDEST_WINDOW}")
         if chosen.assessor.startswith("learned"):
             raise UsageError(f"assessor {chosen.assessor!r} is not a request's to set: leave it out")
         most = min(chosen.max_tokens, base.max_tokens) if "max_tokens" in base.chosen else chosen.max_tokens

@@ -155,6 +155,7 @@ def test_its_models_are_the_efforts_and_the_policies(client: openai.OpenAI) -> N
         ({"ponder": {"on_tie": "ask"}}, "on_tie='ask' cannot be used here"),
         ({"ponder": {"ask_below": 0.5}}, "ask_below=0.5 cannot be used here"),
         ({"ponder": {"concurrency": 9}}, "'concurrency' is not a request's to set"),
+        ({"ponder": {"window": 1000}}, "window=1000 is too many at once: give at most 64"),
         ({"ponder": {"write_tests": 1}}, "'write_tests' is not a request's to set"),
         ({"ponder": {"assessor": "learned:prices.toml"}}, "'learned:prices.toml' is not a request's to set"),
     ],
