@@ -11,7 +11,7 @@ Difficulty = Annotated[float, Field(ge=0, le=10)]
 
 
 class Calibration(BaseModel):
-    """How hard a problem is, by how many of the probes agree: one file of JSON, the contract of `ponder tune`."""
+    """How hard a problem is, by how many of the probes agree: one file of JSON, made from questions of yours."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

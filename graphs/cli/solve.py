@@ -107,6 +107,7 @@ def solve(
         lambda on_event: run(text, store=store, thread_id=thread, on_event=on_event, **asked),
         thread=thread,
         store=store,
+        again={"base_url": base_url},
         title=text,
         json=json,
         quiet=quiet,
@@ -139,12 +140,13 @@ def resume(
         return
     from ..solver import resume as run
 
-    raised = limits(max_calls=max_calls, max_tokens=max_tokens, max_usd=max_usd, max_seconds=max_seconds)
-    given: dict[str, Any] = {"model": model or None, "base_url": base_url, "budget": raised, "choice": choose}
+    raised = {"max_calls": max_calls, "max_tokens": max_tokens, "max_usd": max_usd, "max_seconds": max_seconds}
+    given: dict[str, Any] = {"model": model or None, "base_url": base_url, "budget": limits(**raised), "choice": choose}
     finish(
         lambda on_event: run(thread, store=store, on_event=on_event, **given),
         thread=thread,
         store=store,
+        again={"model": model, "base_url": base_url, **raised},
         title=f"thread {thread}",
         json=json,
         quiet=quiet,
@@ -157,12 +159,16 @@ def finish(
     *,
     thread: str,
     store: str | None,
+    again: dict[str, Any],
     title: str,
     json: bool,
     quiet: bool,
     verbose: int,
 ) -> None:
-    """Run, show, and print the outcome; a run that stops says how to go on, and one that is tied asks."""
+    """Run, show, and print the outcome; a run that stops says how to go on, and one that is tied asks.
+
+    It is then resumed with what is given `again`.
+    """
     from .view import open_view
 
     resuming = resume_command(thread, store)
@@ -174,7 +180,8 @@ def finish(
     except ChoiceNeeded as tie:
         from .tie import choice
 
-        resume(thread, store, choose=choice(tie, resuming, json=json), json=json, quiet=quiet, verbose=verbose)
+        chosen = choice(tie, resuming, json=json)
+        resume(thread, store, choose=chosen, json=json, quiet=quiet, verbose=verbose, **again)
         return
     except (ModelUnreachable, KeyboardInterrupt) as error:
         if isinstance(error, UsageError):  # it has not begun

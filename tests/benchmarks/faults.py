@@ -1,7 +1,8 @@
 """Solve sums through a server that fails and lies, by each policy: what holds, and what is left of the accuracy.
 
 `uv run python -m tests.benchmarks.faults [--solves 143] [--rates 0,10,30,50] [--policies …]`: solves are per policy and
-shared out over the failure rates. Of the replies that do not fail, half as many lie.
+shared out over the failure rates. Of the replies that do not fail, half as many lie. The policies have small budgets,
+to show that they hold; `roomy` is `parallel` with as many samples and attempts as the peers, which have no budget.
 
 A peer is measured on the same server where an interpreter is named that has it: `--its-hub PYTHON` (pip install
 'its_hub[lm]'), `--optillm PYTHON` (pip install --no-deps optillm; pip install openai).
@@ -29,7 +30,7 @@ from ponder.nodes.models.openai import openai_model
 from ponder.state import Answer, SQLAlchemySaver
 from ponder.state.budget import Call
 
-POLICIES = ("direct", "parallel", "refine", "search", "adaptive", "cumulative", "fixed")
+POLICIES = ("direct", "parallel", "refine", "search", "adaptive", "cumulative", "fixed", "roomy")
 IN_FLIGHT = 16
 """Solves at once."""
 CALL_TIMEOUT = 3.0
@@ -38,6 +39,8 @@ CANDIDATES = {"probe", "sample", "revise", "expand", "step"}
 """Kinds of calls that make one."""
 BUDGETS = ((8, 100_000), (5, 3_000), (20, 6_000), (12, 100_000))
 """Calls and tokens of the solves in turn: room, little of both, few tokens, room."""
+ROOM = (64, 1_000_000)
+ROOMY: dict[str, Any] = {"policy": "parallel", "max_samples": 8, "retries": 7}
 PEERS = Path(__file__).with_name("faults_peers.py")
 
 
@@ -83,6 +86,11 @@ def problem_of(index: int) -> tuple[str, int]:
     return f"{left}+{right}", left + right
 
 
+def limits_of(policy: str, index: int) -> tuple[int, int]:
+    """Return the calls and the tokens that a solve may take."""
+    return ROOM if policy == "roomy" else BUDGETS[index % len(BUDGETS)]
+
+
 async def solves(policy: str, count: int, url: str, saver: SQLAlchemySaver) -> Row:
     """Solve so many problems, and hold each against the server's log."""
     row, model, gate = Row(solves=count), openai_model("fault", url, "none"), asyncio.Semaphore(IN_FLIGHT)
@@ -90,14 +98,15 @@ async def solves(policy: str, count: int, url: str, saver: SQLAlchemySaver) -> R
 
     async def one(index: int) -> None:
         problem, _ = problem_of(index)
-        thread, (most_calls, most_tokens) = f"{url}/{policy}/{index}", BUDGETS[index % len(BUDGETS)]
+        thread, (most_calls, most_tokens) = f"{url}/{policy}/{index}", limits_of(policy, index)
+        settings: dict[str, Any] = ROOMY if policy == "roomy" else {"policy": policy}
         answer = None
         async with gate:
             try:
                 answer = await asolve(
                     f"What is {problem.replace('+', ' + ')}?",
                     model=model,
-                    policy=policy,
+                    **settings,
                     budget={"max_calls": most_calls, "max_tokens": most_tokens},
                     store=saver,
                     thread_id=thread,
@@ -116,7 +125,7 @@ async def solves(policy: str, count: int, url: str, saver: SQLAlchemySaver) -> R
     row.seconds = time.perf_counter() - clock
     log = log_of(url)
     for problem, index, answer, calls in runs:
-        row.found.update(check(answer, calls, log[problem], BUDGETS[index % len(BUDGETS)]))
+        row.found.update(check(answer, calls, log[problem], limits_of(policy, index)))
         row.right += answer is not None and answer.answer == str(problem_of(index)[1])
         row.calls += len(log[problem])
         row.tokens += sum(map(sum, (ours_of(calls) & theirs_of(log[problem])).elements()))

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import os
 import signal
 import subprocess
 import sys
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, select
 
-from ponder.graphs import aresume, asolve, resume, solve
+from ponder.graphs import aresume, asolve, create_ponder, preview, resume, solve
+from ponder.nodes.events import Event
 from ponder.nodes.models.openai import openai_model
 from ponder.state import Budget, ModelUnreachable, SQLAlchemySaver, ThreadNotFound, UsageError, tables
 from tests.fake_server import FakeServer, Said
@@ -211,6 +213,77 @@ def test_a_model_object_must_be_given_again(store: str) -> None:
     solve("1 + 1?", model=ScriptedModel(always("2")), store=store, thread_id="t")
     with pytest.raises(UsageError, match=r"began with a model object, which is not stored: give resume\(…, model=…\)"):
         resume("t", store=store)
+
+
+def test_a_run_of_a_graph_of_yours_needs_its_model_and_one_changed_by_hand_keeps_its_own(store: str) -> None:
+    model = ScriptedModel(lambda _, number: Cut("cut") if number == 3 else f"Answer: {number}")
+    with SQLAlchemySaver.from_conn_string(store) as saver:
+        graph = create_ponder(model, checkpointer=saver)
+        with pytest.raises(Cut):
+            graph.invoke({"problem": "1 + 1?"}, {"configurable": {"thread_id": "t"}}, durability="sync")
+        with pytest.raises(UsageError, match="thread 't' was begun by a graph of yours: give its model, and its verif"):
+            resume("t", store=saver)
+        assert resume("t", store=saver, model=ScriptedModel(always("2"))).answer == "2"
+        solve("1 + 1?", model=model, store=saver, thread_id="u", policy="direct")
+        graph.update_state({"configurable": {"thread_id": "u"}}, {"visits": []}, as_node="select")
+        with pytest.raises(UsageError, match="began with a model object"):
+            resume("u", store=saver)
+
+
+def test_the_model_that_the_environment_named_is_the_run_s_also_when_it_names_another(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FakeServer(lambda _, number: Said() if number else Said(status=401)) as server:
+        for name, value in (("MODEL", "openai:fake"), ("STORE", store)):
+            monkeypatch.setenv(f"PONDER_{name}", value)
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        monkeypatch.setenv("OPENAI_API_KEY", "key")
+        with pytest.raises(ModelUnreachable):
+            solve("1 + 1?", thread_id="t", policy="direct")
+        monkeypatch.setenv("PONDER_MODEL", "openai:other")
+        monkeypatch.delenv("OPENAI_BASE_URL")
+        assert resume("t").answer == "2"
+        assert server.requests[-1]["model"] == "fake"
+
+
+def test_dollars_are_held_when_a_run_goes_on_and_a_price_that_is_gone_is_refused(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PONDER_PRICES", '{"scripted": {"input": 1000, "output": 1000}}')
+    model = ScriptedModel(lambda _, number: Cut("cut") if number == 1 else "Answer: 2")
+    limits: dict[str, Any] = {"budget": {"max_usd": 10}, "max_tokens": 8, "policy": "fixed", "max_samples": 4}
+    with pytest.raises(Cut):
+        solve("1 + 1?", model=model, store=store, thread_id="t", **limits)
+    prices, made = os.environ.pop("PONDER_PRICES"), model.calls
+    with pytest.raises(UsageError, match="max_usd=10 cannot be kept: model 'scripted' has no price"):
+        resume("t", store=store, model=model)
+    assert model.calls == made
+    monkeypatch.setenv("PONDER_PRICES", prices)
+    assert resume("t", store=store, model=model).spent.usd is not None
+
+
+@pytest.mark.parametrize("policy", ["direct", "refine", "cumulative", "fixed"])
+def test_a_run_that_ran_out_of_time_says_so_and_makes_its_calls_with_more(store: str, policy: str) -> None:
+    model = ScriptedModel(always("2"), latency=60)
+    given: dict[str, Any] = {"budget": {"max_seconds": 0.05}, "policy": policy, "max_samples": 4}
+    before = solve("1 + 1?", model=model, store=store, thread_id="t", **given)
+    assert (before.answer, before.stopped_because) == (None, "max_seconds")
+    model.latency = 0
+    after = resume("t", store=store, model=model, budget={"max_seconds": 60})
+    assert (after.answer, after.stopped_because in {"complete", "confident"}) == ("2", True)
+
+
+def test_who_listens_may_fail_and_may_not_wait_for_a_solve(store: str) -> None:
+    model = ScriptedModel(always("2"), latency=0.01)
+
+    def on_event(event: Event) -> None:
+        if event.type == "budget":
+            preview("2 + 2?", model=model)
+
+    with pytest.raises(UsageError, match="cannot wait here, where events are told"):
+        solve("1 + 1?", model=model, store=store, thread_id="t", policy="fixed", on_event=on_event)
+    assert model.flying == 0
+    assert resume("t", store=store, model=model).answer == "2"
 
 
 def test_a_new_problem_does_not_overwrite_an_unfinished_run(store: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from langchain_core.runnables import RunnableConfig
 from sqlalchemy import select
 
-from ponder.state import SQLAlchemySaver
+from ponder.state import SQLAlchemySaver, ThreadNotFound
 from ponder.state.statements import Rows, insert
 from ponder.state.tables import blobs, checkpoints, digest, encode, journal, leases, writes
 from tests.state.savers import TABLES, count, got, made, on, pending, put, values_of
@@ -173,6 +173,9 @@ def test_a_copy_has_the_whole_history_and_lives_on_its_own(saver: SQLAlchemySave
             for one, two in pairs
         )
     assert [thread for thread, _ in calls(saver)] == sorted([digest("a"), digest("b")])
+    with pytest.raises(ThreadNotFound, match="'typo' does not exist"):
+        saver.copy_thread("typo", "b")
+    saver.copy_thread("b", "b")
     saver.delete_thread("a")
     assert len(list(saver.list(on("b")))) == 6
     assert values_of(saver, on("b"))["items"] == [f"{item:0100}" for item in range(13)]
