@@ -7,6 +7,12 @@ from functools import lru_cache
 from ..state.run import Candidate
 from .view import View
 
+RATING = re.compile(
+    r"(?:score|difficulty)(?:\s*\((?:\d+\s*(?:\W|to)\s*\d+|(?:out )?of \d+|/\s*\d+)\))?+[^\w.]{0,4}"
+    r"(\d{1,3}(?:\.\d+)?|\.\d+)",
+    re.IGNORECASE,
+)
+
 
 @dataclass(frozen=True)
 class Feedback:
@@ -36,7 +42,7 @@ def score_of(view: View, candidate: Candidate) -> float | None:
 @lru_cache(maxsize=1024)
 def rating(text: str) -> float | None:
     """Read the last 'Score: N' or 'Difficulty: N' off a reply, held within 0 and 10; None where there is none."""
-    found = re.findall(r"(?:score|difficulty)\W{0,4}(\d{1,3}(?:\.\d+)?)", text, re.IGNORECASE)
+    found = RATING.findall(text)
     return min(10.0, float(found[-1])) if found else None
 
 

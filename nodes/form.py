@@ -31,7 +31,7 @@ def answer_in(text: str, tool_calls: Sequence[Schema], problem: Problem) -> tupl
         return called(tool_calls, form)
     if form.must_call:
         return None, f"no tool was called: call {' or '.join(form.names)}"
-    found = extract(text, type_of(problem), question=problem.text)
+    found = extract(text, "json" if form.output_schema is not None else problem.answer_type, question=problem.text)
     if form.output_schema is not None:
         return meeting(found, form.output_schema)
     if form.tools and type_of(problem) in {None, "text"} and text.strip():

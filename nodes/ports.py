@@ -134,9 +134,13 @@ class Embedder(Protocol):
 class Asking(Protocol):
     """A verifier that asks a model, in a call of kind `grade` that passes the gate like any other.
 
-    It has itself as attribute `asking`. Its `verify` gives a verdict that awaits the model's; with that one in its
-    place, it is asked once more.
+    Its `verify` gives a verdict that awaits the model's; with that one in its place, it is asked once more.
     """
+
+    @property
+    def asking(self) -> "Asking | None":
+        """Itself; None where of several verifiers none asks a model."""
+        ...
 
     @property
     def model(self) -> ChatModel | None:

@@ -78,7 +78,10 @@ def problem_of(messages: Sequence[BaseMessage], form: Form = PLAIN) -> Problem:
     plain = asked is not None and asked is messages[-1] and isinstance(asked.content, str) and not form.tools
     about = Problem(text=text, form=form)
     if plain and is_comparable(about):
-        return about.model_copy(update={"messages": list(messages[:-1]), "answer_type": type_of(about)})
+        kind = type_of(about)
+        # That it is a number stays a guess, which is made again where the answer is read.
+        guessed = {"messages": list(messages[:-1]), "answer_type": None if kind == "number" else kind}
+        return about.model_copy(update=guessed)
     return about.model_copy(update={"messages": list(messages), "verbatim": True})
 
 

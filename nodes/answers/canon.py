@@ -10,8 +10,7 @@ from .choices import choice, lettered, options_of
 from .data import json_value
 from .dates import moment
 from .form import LONGEST, Form
-from .maths import Maths, mathematical
-from .numerals import MAGNITUDE
+from .maths import EITHER, LABELLED, NUMBERED, Maths, mathematical, split, words_in
 from .programs import parsed, program
 from .prose import prose
 from .quantities import quantity
@@ -22,6 +21,11 @@ SIMPLE = re.compile(r"\s*(-?[0-9]{1,18}(?:\.[0-9]{1,9}|/0*[1-9][0-9]{0,17})?)\s*
 """Most numbers, read without ado."""
 FENCED = re.compile(r"\s*```([\w+-]*)\n(.*?)\n?\s*(?:```)?\s*", re.DOTALL)
 CODE = re.compile(r"^(?:def|class|import|from|async def|@\w+) ?\w*", re.MULTILINE)
+EQUALS = re.compile(r"=|\bis\b|\bequals\b|\bare\b")
+ORDINAL = re.compile(r"\d(?:st|nd|rd|th)s?\b")
+TIMES = re.compile(r"(?<=\d)\s?x\s?(?=\d)")
+ASIDE = re.compile(r"\s+\([^()]*\)$")
+"""What is said in brackets behind a number."""
 SYMBOLIC = Maths(symbolic)
 SOLUTIONS = Maths(symbolic, loose=True)
 
@@ -73,27 +77,36 @@ def typed(raw: str, answer_type: AnswerType | None, question: str) -> Form | Non
     clean = tidy(raw)
     line = plain(clean)
     if answer_type == "number":
-        return SYMBOLIC.simple(line, 0) or numeric(line)
+        return numeric(line)
     if answer_type == "math":
         return SOLUTIONS.form(line) or unread(line) or words(line, clean)
     return inferred(raw, clean, line) if answer_type is None else words(line, clean)
 
 
 def numeric(line: str) -> Form | None:
-    """Return the form of the value in an equation, or of the one number in a text; symbolic where it has none."""
-    _, equals, right = line.rpartition("=")
-    if equals and (found := SYMBOLIC.simple(right, 0)):
-        return found
-    if mathematical(line) and (found := SYMBOLIC.form(line)):
-        return found
-    first = MAGNITUDE.search(line)
-    return quantity(signed(line, first)) if first else None
+    """Return the form of a line that is a number, or of an equation's right side that is one."""
+    sides = (line, right_side(line))
+    return next((found for side in sides if (found := value(side.strip(" !?'\"*").rstrip(" .,")))), None)
 
 
-def signed(line: str, found: re.Match[str]) -> str:
-    """Return a number with the minus before it."""
-    minus = re.search(r"(?<![\w)])-\s?$", line[: found.start()])
-    return ("-" if minus else "") + found[0]
+def right_side(line: str) -> str:
+    """Return the last side of an equation on which a digit stands, else the last one; of another line all."""
+    first, *sides = EQUALS.split(line)
+    return next((side for side in reversed(sides) if re.search(r"\d", side)), sides[-1] if sides else first).strip()
+
+
+def value(line: str) -> Form | None:
+    """Return the form of a line that is one number, with a unit or none, or a list of them; None for other text."""
+    if NUMBERED.fullmatch(line) or ORDINAL.search(line):
+        return None
+    if line[:1] + line[-1:] in {"[]", "{}"} and "," not in line:
+        line = line[1:-1]
+    line = TIMES.sub("*", line)
+    if found := quantity(ASIDE.sub("", line), nouns=False) or SYMBOLIC.simple(line, 0) or SYMBOLIC.measured(line, 0):
+        return found
+    pieces = split(EITHER.sub(",", line))
+    stated = "=" not in line or (len(pieces) > 1 and all(LABELLED.fullmatch(piece.strip()) for piece in pieces))
+    return SYMBOLIC.form(line) if stated and mathematical(line) and not words_in(line) else None
 
 
 def words(line: str, clean: str) -> Form | None:

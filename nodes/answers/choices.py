@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from .form import Form
 from .prose import prose
@@ -10,7 +11,8 @@ from .tidy import plain, tidy
 Options = Mapping[str, str]
 """Letter -> the text of the option."""
 
-OPTION = re.compile(r"(?:^|\n|(?<=\s))\s*[*_]*\(?([A-J])[).:][*_]*\s+(.+?)(?=\s+[*_]*\(?[A-J][).:][*_]*\s|\n|$)")
+TAG = re.compile(r"(?<!\S)[*_]*\(?([A-J])[).:][*_]*\s+")
+"""What stands before an option."""
 LONE = re.compile(
     r"(?:(?:the\s+)?(?:option|choice|answer|letter)\s*)?[*_(\[]*\s*([A-Za-z])\s*[)\].:*_]*", re.IGNORECASE
 )
@@ -22,9 +24,12 @@ SEVERAL = re.compile(r"\(?[A-J]\)?(?:\s*(?:,|and|&|,\s*and)\s*\(?[A-J]\)?)+", re
 MARKED = re.compile(r"\b([A-J])\b(?![’'])")
 
 
-def options_of(question: str) -> dict[str, str]:
+@lru_cache(maxsize=256)
+def options_of(question: str) -> Options:
     """Return the options that a question lists as A), B) and so on; none where there are not at least two from A on."""
-    found = {letter: text.strip() for letter, text in OPTION.findall(question)}
+    pieces = TAG.split(question)[1:]
+    lines = zip(pieces[::2], (piece.partition("\n")[0].strip() for piece in pieces[1::2]), strict=True)
+    found = {letter: line for letter, line in lines if line}
     letters = sorted(found)
     return found if len(letters) > 1 and letters == [chr(ord("A") + index) for index in range(len(letters))] else {}
 

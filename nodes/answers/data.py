@@ -1,8 +1,10 @@
 """JSON by value: the order of keys and the way a number is written do not count; true is not 1."""
 
+import re
 from fractions import Fraction
 from json import JSONDecodeError, JSONDecoder, dumps, loads
 
+REFERENCE = re.compile(r"\[\d{1,3}\]")
 MOST_TRIES = 64
 """Places of a text at which JSON is looked for."""
 LARGEST_POWER = 400
@@ -39,7 +41,10 @@ def json_value(raw: str) -> str | None:
 
 
 def find_json(text: str) -> str | None:
-    """Return the last object or array that stands in a text; None where there is none."""
+    """Return the last object or array that stands in a text; None where there is none.
+
+    Behind another one `[2]` is a reference.
+    """
     decoder = JSONDecoder(parse_constant=refused)
     found, at = None, 0
     for _ in range(MOST_TRIES):
@@ -49,7 +54,7 @@ def find_json(text: str) -> str | None:
         start = min(starts)
         try:
             _, end = decoder.raw_decode(text, start)
-            found = text[start:end]
+            found = found if found and REFERENCE.fullmatch(text, start, end) else text[start:end]
         except (JSONDecodeError, NotJSONError, ValueError, RecursionError):
             end = start + 1
         at = end

@@ -5,48 +5,62 @@ from fractions import Fraction
 
 from ...state.run import AnswerType
 from .allowance import allowance
-from .canon import form_of
+from .canon import form_of, right_side
 from .choices import options_of
 from .data import find_json
 from .form import Extracted
+from .infer import infer_type
 from .numerals import MAGNITUDE
+from .quantities import SHORT_SCALE
 from .tidy import TooDeepError, closing
 from .units import CURRENCIES, read_unit
+from .words import ROUND
 
 LONGEST_TAIL = 20_000
 """Characters of a text in which an answer is looked for, from its end."""
+WHOLE: set[AnswerType | None] = {"code", "json"}
+"""Types whose answer may be longer, and is not marked."""
 MARKER = re.compile(
     r"####[ \t]*"
     r"|<answer>"
     r"|(?:^|\n)[#*_ ]{0,9}(?:final\s+)?(?:answer|result)[*_]*[ \t]*\n"
     r"|\b(?:answer|ans)(?:\s*\([^()\n]{0,40}\))?[*_]*"
-    r"(?:(?:\s+(?:to|for)\s[^\n.:?\"“]{1,80}?)?\s+(?:is|are|(?:would|should|must)\s+be)\b[*_]*\s*:?[*_]*"
-    r"|[ \t]*[:=][*_]*)[ \t]*",
+    r"(?:(?:\s+(?:to|for)\s[^\n.:?\"“]{1,80}?)?\s+(?:is|are|(?:would|should|must)\s+be)\b[*_]*(?:\s*:[*_]*)?"
+    r"|[ \t]*[:=][*_]*)[ \t]*(?:\([^()\n]{0,40}\):)?",
     re.IGNORECASE,
 )
-PLACEHOLDER = re.compile(r"\W*<[\w ]+>\W*")
+EMPTY = " \t\r\n.*\"'“”‘’_:"
+"""What stands behind a mark and is no answer."""
+BULLET = re.compile(r"[-*•]\s+")
+QUOTED_MARK = re.compile(r"[\"'”’]\s")
+PLACEHOLDER = re.compile(r"\W*(?:<[\w ]+>|answer)\W*", re.IGNORECASE)
 """What a model repeats of the prompt's form."""
 LEFT_OPEN = re.compile(r"\b(?:answer|is)\W{0,9}<[\w ]{1,40}>\W*$", re.IGNORECASE)
-QUOTED = re.compile(r"\bis:?\s+[\"“'‘*]+([^\"“”'‘’*\n]{1,80})[\"”'’*]")
+QUOTE = r"[\"“'‘*]+([^\"“”'‘’*\n]{1,80})[\"”'’*]+[.!]?"
+QUOTED = re.compile(rf"[^\n]*\bis:?\s+{QUOTE}\s*")
+QUOTED_FIRST = re.compile(rf"[^\n]*\bis:?\s+{QUOTE}(?:,[^\n.!?]*[.!]?)?\s*")
 FENCE = re.compile(r"```([\w+-]*)[^\S\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
 DEFINES = re.compile(r"^\s*(?:async def|def|class|function|fn|func)\b", re.MULTILINE)
 THOUGHT = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL)
 THINKING = re.compile(r"<think(?:ing)?>(?!.*</think)", re.DOTALL)
+TITLES = "[A-Z] Mr Ms Mrs Dr St Mt Ft Lt Sgt Capt Col Gen Prof Rev Sen Gov vs"
 SENTENCE = re.compile(
-    r"(?<!\b[A-Z])(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bMrs)(?<!\bvs)[.!?][*_\"')\]]*\s+(?=[A-Z$(\[\\\"'*])"
+    "".join(rf"(?<!\b{title})" for title in TITLES.split()) + r"[.!?][*_\"')\]]*\s+(?=[A-Z$(\[\\\"'*])"
 )
 ASKS_PERCENT = re.compile(r"\bwhat percent|\bpercentage\b|how many percent", re.IGNORECASE)
-EQUALS = re.compile(r"=|\bis\b|\bequals\b|\bare\b")
 SIGNED = re.compile(
     r"(?:(?:^|[^\w\s)\]]\s?|[A-Za-z]\s)([-−+])|(?:^|[=:(]\s?)([-−+])\s)?((?:US\\?\$|\\?[$€£¥₹])?(?:(?<![\w\s)])[-−+])?)$"
 )
-BEGINS = re.compile(rf"[\s$€£¥₹*(\"'“+−-]*(?:(?:about|approximately|exactly|just|only)\s+)?{MAGNITUDE.pattern}")
+ANY = rf"(?:{MAGNITUDE.pattern})"
+BEGINS = re.compile(rf"[\s$€£¥₹*(\"'“+−-]*(?:(?:about|approximately|exactly|just|only)\s+)?{ANY}")
 COMPUTES = re.compile(r"[^.\n]{0,60}?(?:=|\bis\b|\bequals\b)\s*[$(]*[-−]?\d|\s*(?:[-+*/×÷^]|x\s*\d)")
+NUMBER = re.compile(rf"{ANY}(?:\s?(?:[×x*]|\\times|\\cdot)\s?10(?=\s?\^))?(?:\s?\^\s?(?:\{{[-−]?\d+\}}|[-−]?\d+))?")
+SEVERAL = re.compile(rf"\W*{ANY}(?:\s?[,:–]\s?|-|\s(?:and|&)\s|(?:\s?[^\W\d]+)?\s(?:or|to)\s)[$€£¥₹]?\d")
+"""A list or a range, of which no number is the answer."""
+BETWEEN = re.compile(r"\bbetween\s[$€£¥₹]?\d")
 AROUND = 24
 """Characters before and behind a number that may belong to it."""
-UNIT = re.compile(
-    r"\s?(%|°\s?[CF]?\b|percent\b|million\b|billion\b|thousand\b|[A-Za-zμΩ°]+(?:\s?/\s?[A-Za-z]+)?(?:\s?\^\s?\{?[23]\}?)?)"
-)
+UNIT = re.compile(r"\s?(%|°\s?[CF]\b|[A-Za-zμΩ°]+(?:\s?/\s?[A-Za-z]+)?(?:\s?\^\s?\{?[23]\}?)?)")
 CHOSEN = re.compile(
     r"\b(?:option|choice|answer)\s+\(?([A-J])\b|\(([A-Ja-j])\)|\b([B-HJ]|A(?!\s+[a-z])|I(?!\s|['’]))\b(?![’'])",
 )
@@ -55,24 +69,39 @@ CHOSEN = re.compile(
 def extract(text: str, answer_type: AnswerType | None = None, *, question: str = "") -> Extracted | None:
     r"""Return the answer that a text ends with, or None where it holds none of that type.
 
-    A text that breaks off, in its thoughts or inside `\boxed{`, holds none. `question`: lists the options of a choice.
+    A text that breaks off, in its thoughts or inside `\boxed{`, holds none. `question`: lists the options of a choice,
+    and says where no type is given what is asked for. That is a guess: an answer that is marked, and is no number where
+    one was guessed, is read as what it is.
     """
-    percent = answer_type in {None, "number"} and ASKS_PERCENT.search(question)
-    question = question if answer_type == "choice" else ""
+    kind: AnswerType | None = answer_type or infer_type(question)
+    percent = kind in {None, "number"} and ASKS_PERCENT.search(question)
     said = THOUGHT.sub("", text, count=1)
     if THINKING.search(said):
         return None
-    said = said[-LONGEST_TAIL:]
-    marked = find_marked(said)
+    said = said if kind in WHOLE else said[-LONGEST_TAIL:]
+    marked = None if kind in WHOLE else find_marked(said)
     if marked == "":
         return None
+    found: list[tuple[str, AnswerType | None]]
+    if answer_type is not None or kind != "number" or marked is None:
+        found = [(raw, kind) for raw in candidates(said, marked, kind, question)]
+    else:
+        found = [(raw, kind) for raw in find_number("", marked)]
+        elsewhere = [] if stated(said, marked) or numbers(sentence(marked)) else numbers(said)[-1:]
+        found += [*((raw, kind) for raw in elsewhere), *((raw, None) for raw in find_text("", marked, None))]
     with allowance():
-        for raw in candidates(said, marked, answer_type, question):
-            form = form_of(raw, answer_type, question=question)
+        for raw, read_as in found:
+            form = form_of(raw, read_as, question=question if read_as == "choice" else "")
             if form is not None:
                 aliases = form.aliases | (percentage(form.key) if percent and "%" in raw else set())
-                return Extracted(shown(raw), form.key, answer_type or "text", tuple(sorted(aliases)))
+                return Extracted(shown(raw, read_as), form.key, read_as or "text", tuple(sorted(aliases)))
     return None
+
+
+def stated(text: str, marked: str) -> bool:
+    """Say whether a sign marks an answer, not words alone: 'the answer is not given' gives none."""
+    before = text[: text.rfind(marked)].rstrip(" \t\n*_$")
+    return before[-1:] in {":", "=", "#", "{"} or f"{marked}</answer>" in text
 
 
 def percentage(key: str) -> set[str]:
@@ -80,12 +109,14 @@ def percentage(key: str) -> set[str]:
     return {str(100 * Fraction(key))} if re.fullmatch(r"-?\d+(?:/\d+)?", key) else set()
 
 
-def shown(raw: str) -> str:
+def shown(raw: str, kind: AnswerType | None) -> str:
     """Return an answer without what decorates it."""
     raw = raw.strip()
     if block := FENCE.fullmatch(raw):
         return block[2].strip("\n").rstrip()
-    while len(raw) > 1 and raw[0] == raw[-1] and raw[0] in "\"'*`$_":
+    if kind in WHOLE:
+        return raw
+    while len(raw) > 1 and raw[0] == raw[-1] and raw[0] in "\"'*`$_" and raw[0] not in raw[1:-1].strip(raw[0]):
         raw = raw[1:-1].strip()
     return raw.strip("*`“”").strip() or raw
 
@@ -104,39 +135,32 @@ def candidates(text: str, marked: str | None, answer_type: AnswerType | None, qu
         return find_choice(text, marked, question)
     if answer_type == "math" and marked is None:
         return [*find_maths(text), *find_number(text, marked)]
-    return find_text(text, marked)
+    return find_text(text, marked, answer_type)
 
 
 def find_marked(text: str) -> str | None:
     r"""Find what stands in the last \boxed{} or behind the last 'Answer:', '####' or 'the answer is'.
 
-    None: nothing is marked. Empty: the mark is there, and the text breaks off in it.
+    None: nothing is marked. Empty: the text breaks off in the one mark that is there, or behind it.
     """
     boxed = find_boxed(text)
     if boxed is not None:
         return boxed
+    nothing = None
     for found in reversed(list(MARKER.finditer(text))):
         rest = text[found.end() :]
         if found[0].lower() == "<answer>":
-            if inner := rest.partition("</answer>")[0].strip():
+            if (inner := rest.partition("</answer>")[0].strip()).strip(EMPTY):
                 return inner
             continue
-        lines = [line.strip() for line in rest.split("\n", 4)[:4] if line.strip(" \t\r.*\"'“”_:")]
-        if not rest.partition("\n")[0].strip(" \t\r.*\"'“”_:") and found[0].rstrip()[-1:] not in {
-            ":",
-            "*",
-            "#",
-            "r",
-            "s",
-            "t",
-        }:
+        lines = [line.strip() for line in rest.split("\n", 4)[:4] if line.strip(EMPTY)]
+        nothing = "" if not rest.strip(EMPTY) else nothing
+        if not lines or PLACEHOLDER.fullmatch(lines[0]) or QUOTED_MARK.match(rest):
             continue
-        if lines and not PLACEHOLDER.fullmatch(lines[0]):
-            line = "\n".join(lines) if lines[0].startswith(("\\[", "$$")) else lines[0]
-            if line.startswith("```"):
-                return rest.strip()
-            return line
-    return None
+        if lines[0].startswith(("```", "\\[", "$$")):
+            return rest.strip() if lines[0][0] == "`" else "\n".join(lines)
+        return lines[0] if rest.partition("\n")[0].strip(EMPTY) else BULLET.sub("", lines[0])
+    return nothing
 
 
 def find_boxed(text: str) -> str | None:
@@ -159,24 +183,22 @@ def sentence(marked: str) -> str:
 
 
 def find_number(text: str, marked: str | None) -> list[str]:
-    """Return the marked number (of an equation its right side), else the last one."""
+    """Return what is marked where it is a number, else the number in it, else the last one of the text."""
     last = numbers(text)[-1:]
     if marked is None:
         return last
-    first = sentence(marked)
-    if begins_with_number(first):
-        return value_of(first)
-    for right in reversed([part.strip(" .,!?'\"*") for part in EQUALS.split(first)]):
-        if begins_with_number(right) or (right and form_of(right, "number") and not numbers(right)):
-            return value_of(right)
-    return ([first] if "\\" in first else []) + (numbers(first)[-1:] or last)
-
-
-def value_of(said: str) -> list[str]:
-    """Return the whole of what is said where it is a value with a unit or none, else its first number."""
-    rest = BEGINS.sub("", said, count=1).strip(" .*)$!\"'")
-    counted = rest and rest[0].isalpha() and read_unit(rest) is None and "\\" not in said
-    return numbers(said)[:1] or [said] if counted or rest[:1] == "," else [said.strip(" .!\"'"), *numbers(said)[:1]]
+    first = sentence(marked).rstrip(" .!*")
+    right = right_side(first)
+    if form := form_of(first, "number"):
+        shorter = [*numbers(right)[:1], right]
+        same = (said for said in shorter if (other := form_of(said, "number")) and other.key == form.key)
+        return [next(same, first)]
+    for said in (first, right):
+        if SEVERAL.match(said) or BETWEEN.search(said):
+            return []
+        if begins_with_number(said):
+            return numbers(said)[:1]
+    return numbers(first)[-1:] or last
 
 
 def begins_with_number(said: str) -> bool:
@@ -188,43 +210,20 @@ def begins_with_number(said: str) -> bool:
 def numbers(text: str) -> list[str]:
     """Return the numbers of a text, each with its sign, currency and unit."""
     found = []
-    for number in MAGNITUDE.finditer(text):
+    for number in NUMBER.finditer(text):
         before = text[max(0, number.start() - AROUND) : number.start()]
         after = text[number.end() : number.end() + AROUND]
         signs = SIGNED.search(before)
         sign = "".join(filter(None, signs.groups())) if signs else ""
         unit = UNIT.match(after)
         known = unit and (unit[1] in PLAIN_UNITS or (unit[1] not in AMBIGUOUS and read_unit(unit[1])))
-        found.append((sign + number[0] + (unit[0] if unit and known else "")).strip().rstrip("."))
+        short = "$" in sign and unit and SHORT_SCALE.fullmatch(unit[0])
+        found.append((sign + number[0] + (unit[0] if unit and (known or short) else "")).strip().removesuffix("."))
     return found
 
 
-PLAIN_UNITS = {"%", "percent", "million", "billion", "thousand"}
-AMBIGUOUS = {
-    "in",
-    "A",
-    "s",
-    "m",
-    "h",
-    "a",
-    "d",
-    "g",
-    "K",
-    "N",
-    "V",
-    "W",
-    "J",
-    "L",
-    "B",
-    "l",
-    "min",
-    "cal",
-    "bar",
-    "mi",
-    "mole",
-    "bit",
-    *CURRENCIES,
-}
+PLAIN_UNITS = {"%", "percent", *ROUND}
+AMBIGUOUS = {*"in A s m h a d g K N V W J L B l min cal bar mi mole bit".split(), *CURRENCIES}
 """Units that in running text are often words or names."""
 
 
@@ -258,11 +257,12 @@ def find_maths(text: str) -> list[str]:
     return ["".join(found[-1])] if found else []
 
 
-def find_text(text: str, marked: str | None) -> list[str]:
-    """Return the marked answer, else what the text quotes behind its last 'is', else the whole text."""
+def find_text(text: str, marked: str | None, answer_type: AnswerType | None) -> list[str]:
+    """Return the marked answer, else what a lone sentence says that something is in quotes, else the whole text."""
     if marked is not None:
-        return [*QUOTED.findall("is " + marked)[-1:], sentence(marked), marked]
+        quoted = QUOTED.fullmatch("is " + marked)
+        return [*([quoted[1]] if quoted else []), sentence(marked), marked]
     if LEFT_OPEN.search(text):
         return []
-    quoted = QUOTED.findall(text)
-    return [quoted[-1] if quoted else text.strip()]
+    quoted = QUOTED_FIRST.fullmatch(text) if answer_type is None else None
+    return [quoted[1] if quoted else text.strip()]

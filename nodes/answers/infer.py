@@ -5,17 +5,21 @@ import re
 from ...state.run import AnswerType
 
 ASKS_NUMBER = re.compile(
-    r"how (?:many|much|old|far|long)|calculate|compute|evaluate|\bsum\b|which number|\d\s*[-+*/×^]\s*\d"
+    r"\bhow (?:many|much|old|far|long)\b[^.!\n]*\?"
+    r"|(?:^|[.!?:,;]\s+|\b(?:and|then|please)\s+)(?:calculate|compute|(?:evaluate|find|determine)\b(?=[^.?\n]*\d))\b"
+    r"|\bsum of\b|\bwhich number\b|\bwhat(?:'s| is)[\d\s()+*/×÷^−-]+\?"
+    r"|\d\s*[+*×÷^]\s*\d|(?<!\b\d{4})(?<=\d)\s+[-−/]\s+\d"
     r"|\d\s+(?:times|plus|minus|divided by)\s+\d",
     re.IGNORECASE,
 )
-ASKS_CHOICE = re.compile(r"(?:^|\n)\s*\(?A[).:]\s.*\n\s*\(?B[).:]\s", re.DOTALL)
+CHOICES = [re.compile(rf"^[ \t]*\(?{letter}[).:]\s", re.MULTILINE) for letter in "AB"]
 ASKS_CODE = re.compile(r"\b(?:write|implement|complete)\b.{0,40}\b(?:function|program|class)\b", re.IGNORECASE)
 
 
 def infer_type(question: str) -> AnswerType | None:
     """Read off a problem what its answer looks like; None where that is open."""
-    if ASKS_CHOICE.search(question):
+    first, second = CHOICES
+    if (begun := first.search(question)) and second.search(question, begun.end()):
         return "choice"
     if ASKS_CODE.search(question):
         return "code"

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from .arithmetic import TooLargeError, evaluate
 from .form import Form
 from .numerals import written
+from .prose import prose
 from .quantities import quantity
 from .symbolic import Symbolic
+from .units import read_unit
 
 LONGEST = 1200
 """Characters of what is read as mathematics."""
@@ -29,6 +31,8 @@ BASED = re.compile(r"([0-9A-Za-z]{1,60})_\{(\d{1,2})\}")
 LARGEST_BASE = 36
 INFINITE = re.compile(r"([-+]?)\s*(?:∞|\+?inf(?:inity|inite)?|oo)", re.IGNORECASE)
 WORD = re.compile(r"[A-Za-z]+")
+COMMAND = re.compile(r"\\[A-Za-z]+")
+MEASURED = re.compile(r"(.*[\dπ)]) ([A-Za-z°μΩ¢$€£¥₹][^,=<>]{0,40})")
 FUNCTIONS = set(
     (
         "sqrt sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln lg exp min max gcd lcm abs "
@@ -59,11 +63,12 @@ class Maths:
             return None
         readers: tuple[Callable[[str, int], Form | None], ...] = (
             *(self.simple, self.enclosed, self.union, self.listed, self.bounds, self.labelled, self.either_sign),
+            self.measured,
         )
         for read in readers:
             if found := read(text, depth):
                 return found
-        key = self.symbolic(text)
+        key = self.symbolic(text) if not wordy(text) else prose(text) if depth else None
         return None if key is None else Form(key)
 
     def simple(self, text: str, _depth: int) -> Form | None:
@@ -106,6 +111,15 @@ class Maths:
         forms = [self.form(piece, depth + 1) for piece in pieces]
         return None if any(form is None for form in forms) else [form.key for form in forms if form]
 
+    def measured(self, text: str, _depth: int) -> Form | None:
+        """Read a number that is not rational, with a unit: 5 sqrt(2) cm."""
+        found = MEASURED.fullmatch(text)
+        unit = read_unit(found[2]) if found and constant(found[1]) else None
+        if found is None or unit is None:
+            return None
+        alone, key = self.symbolic(found[1]), self.symbolic(f"({found[1]})*({unit[1]})")
+        return Form(f"{key} {unit[0]}", frozenset({alone})) if alone and key else None
+
     def union(self, text: str, depth: int) -> Form | None:
         """Read a union of sets or intervals."""
         pieces = (
@@ -131,6 +145,8 @@ class Maths:
         keys = self.keys(pieces, depth)
         if keys is None:
             return None
+        if EITHER.search(text) and not name and len(set(keys)) == 1:
+            return Form(keys[0])
         return self.solutions(name, keys, unordered=unordered)
 
     @staticmethod
@@ -234,6 +250,17 @@ def end_of(text: str) -> int:
         if depth == 0:
             return at
     return -1
+
+
+def words_in(text: str) -> list[str]:
+    """Return what stands in a text of more than one letter, and is no function or command."""
+    words = [word.lower() for word in WORD.findall(COMMAND.sub("", text))]
+    return [word for word in words if len(word) > 1 and word not in FUNCTIONS]
+
+
+def wordy(text: str) -> bool:
+    """Say whether a text is made of words, which are no products of letters as xy is one."""
+    return not mathematical(text) and any(len(word) > 2 or word in SHORT_WORDS for word in words_in(text))
 
 
 def mathematical(text: str) -> bool:

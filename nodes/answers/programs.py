@@ -44,17 +44,19 @@ def parsed(source: str) -> ast.Module | None:
 
 
 class Renamed(ast.NodeTransformer):
-    """Numbers what is named inside functions alone, and drops docstrings and annotations."""
+    """Numbers what is named inside functions alone, and drops docstrings and annotations but those of fields."""
 
     def __init__(self, tree: ast.Module) -> None:
         self.local = local_names(tree)
         self.numbers: dict[str, str] = {}
+        self.fields: set[ast.AST] = set()
 
     def renamed(self, name: str) -> str:
         """Return the number of a local name; other names stay."""
         if name not in self.local:
             return name
-        return self.numbers.setdefault(name, f"v{len(self.numbers)}")
+        # No name of the program can be like it.
+        return self.numbers.setdefault(name, f"${len(self.numbers)}")
 
     def visit_Name(self, node: ast.Name) -> ast.Name:
         return ast.Name(self.renamed(node.id), node.ctx)
@@ -63,7 +65,7 @@ class Renamed(ast.NodeTransformer):
         return ast.arg(self.renamed(node.arg))
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
-        if node.value is None:
+        if node.value is None or node in self.fields:
             return self.generic_visit(node)
         return self.generic_visit(ast.Assign([node.target], node.value, lineno=node.lineno))
 
@@ -76,6 +78,7 @@ class Renamed(ast.NodeTransformer):
         return self.visit_body(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        self.fields.update(node.body)
         return self.visit_body(node)
 
     def visit_Module(self, node: ast.Module) -> ast.AST:

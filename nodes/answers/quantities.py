@@ -7,11 +7,11 @@ from .arithmetic import TooLargeError, evaluate
 from .form import Form
 from .numerals import MAGNITUDE, read_magnitude, written
 from .units import CURRENCIES, TEMPERATURES, read_unit
-from .words import SCALES, read_words
+from .words import ROUND, read_words
 
-SIGN = re.compile(r"([-+]?)\s?(US\$|[$€£¥₹])?\s?([-+]?)\s?")
+SIGN = re.compile(r"((?:[-+]|(?:minus|negative)\b)?)\s?(US\$|[$€£¥₹])?\s?([-+]?)\s?", re.IGNORECASE)
 PERCENT = re.compile(r"\s?(?:%|per\s?cent\b|percent\b)(?:age points?)?(.*)", re.DOTALL)
-SCALE = re.compile(r"\s?(dozen|hundred|thousand|million|billion|trillion)\b", re.IGNORECASE)
+SCALE = re.compile(rf"\s?({'|'.join(ROUND)})\b", re.IGNORECASE)
 SHORT_SCALE = re.compile(r"\s?(k|K|m|M|mn|bn|B|b)\b\.?$")
 SHORT_SCALES = {"k": 10**3, "m": 10**6, "mn": 10**6, "b": 10**9, "bn": 10**9}
 NOUN = re.compile(r"[A-Za-z][a-z'-]{2,}(?: [A-Za-z][a-z'-]*){0,2}")
@@ -26,23 +26,23 @@ PART = re.compile(r"[A-Za-z]+")
 AMOUNT = re.compile(r"(.*[\d)])(\s*)([A-Za-z°μΩ¢][^,=<>]{0,40})", re.DOTALL)
 
 
-def quantity(text: str, *, algebra: bool = False) -> Form | None:
+def quantity(text: str, *, algebra: bool = False, nouns: bool = True) -> Form | None:
     """Read a text that is a number, with or without what it counts; None for other text.
 
-    `algebra`: a letter that touches the number is a variable, not a unit.
+    `algebra`: a letter that touches the number is a variable, not a unit. `nouns`: what is counted is part of it.
     """
     begun = SIGN.match(text)
     assert begun is not None  # noqa: S101 - every part is optional
     number = None if begun[1] and begun[3] else magnitude(text[begun.end() :])
     if number is None:
-        return None if begun[2] else computed(text, algebra=algebra)
+        return None if begun[2] else computed(text, algebra=algebra, nouns=nouns)
     value, rest = number
-    if begun[1] == "-" or begun[3] == "-":
+    if begun[1] not in {"", "+"} or begun[3] == "-":
         value = -value
     currency = CURRENCIES[begun[2][-1]] if begun[2] else ""
     if scale := SCALE.match(rest):
-        value, rest = value * {"dozen": 12, "hundred": 100, **SCALES}[scale[1].lower()], rest[scale.end() :]
-    elif currency and (short := SHORT_SCALE.fullmatch(rest)):
+        value, rest = value * ROUND[scale[1].lower()], rest[scale.end() :]
+    elif (currency or (not nouns and rest in {"k", "K"})) and (short := SHORT_SCALE.fullmatch(rest)):
         value, rest = value * SHORT_SCALES[short[1].lower()], ""
     if percent := PERCENT.fullmatch(rest):
         noun = percent[1].strip(" .")
@@ -52,7 +52,7 @@ def quantity(text: str, *, algebra: bool = False) -> Form | None:
         return measured(value, *named, value) if named and named[0] == currency else None
     if algebra and rest[:1].isalpha():
         return None
-    return counted(value, rest)
+    return counted(value, rest, nouns=nouns)
 
 
 def magnitude(text: str) -> tuple[Fraction, str] | None:
@@ -67,7 +67,7 @@ def magnitude(text: str) -> tuple[Fraction, str] | None:
     return read_words(text)
 
 
-def counted(value: Fraction, rest: str) -> Form | None:
+def counted(value: Fraction, rest: str, *, nouns: bool) -> Form | None:
     """Return the form of a number and what follows it: nothing, a unit, or a noun."""
     name = rest.strip(" .")
     if not name:
@@ -77,11 +77,13 @@ def counted(value: Fraction, rest: str) -> Form | None:
         return measured(value * factor + zero, "K", Fraction(1), value)
     if known := read_unit(name):
         return measured(value * known[1], known[0], Fraction(1), value)
-    if total := compound(value, rest):
+    total = compound(value, rest)
+    if total or not NOUN.fullmatch(name) or rest[:1] not in {" ", "-"} or NO_NOUN.search(name):
         return total
-    if NOUN.fullmatch(name) and rest[:1] in {" ", "-"} and not NO_NOUN.search(name):
-        return Form(f"{written(value)} {singular(name.lower())}", frozenset({written(value)}))
-    return None
+    if not nouns:
+        first, _, more = name.partition(" ")
+        return counted(value, f" {first}", nouns=False) if more else Form(written(value))  # 5 days ago
+    return Form(f"{written(value)} {singular(name.lower())}", frozenset({written(value)}))
 
 
 def measured(value: Fraction, base: str, worth: Fraction, said: Fraction) -> Form:
@@ -94,7 +96,8 @@ def compound(value: Fraction, rest: str) -> Form | None:
     total, base = Fraction(0), ""
     for _ in range(4):
         name = PART.match(rest.lstrip())
-        known = read_unit(name[0]) if name else None
+        # 2h 30m: metres are no part of an hour.
+        known = read_unit("min" if base == "s" and name[0] == "m" else name[0]) if name else None
         if name is None or known is None or base not in {"", known[0]}:
             return None
         base, total = known[0], total + value * known[1]
@@ -109,7 +112,7 @@ def compound(value: Fraction, rest: str) -> Form | None:
     return None
 
 
-def computed(text: str, *, algebra: bool) -> Form | None:
+def computed(text: str, *, algebra: bool, nouns: bool) -> Form | None:
     """Return the form of a computation with a unit or noun: 2^(10) bytes."""
     found = AMOUNT.fullmatch(text)
     if found is None or (algebra and not found[2]):
@@ -118,7 +121,7 @@ def computed(text: str, *, algebra: bool) -> Form | None:
         value = evaluate(found[1])
     except TooLargeError:
         return None
-    return None if value is None else counted(value, (found[2] or " ") + found[3])
+    return None if value is None else counted(value, (found[2] or " ") + found[3], nouns=nouns)
 
 
 def singular(noun: str) -> str:

@@ -32,6 +32,7 @@ ABOUT = re.compile(
     r"(?=[-+$€£¥₹]?\s?[.\d])",
     re.IGNORECASE,
 )
+DECIMAL_COMMA = re.compile(r"(?<![\d.,])(\d+),(\d\d)(?=\s?(?:[€£]|EUR\b|[Ee]uros?\b))")
 WRAPPED = re.compile(r'(["\'`])(.*)\1', re.DOTALL)
 DOLLARS = re.compile(r"(?<!\\)(\$\$?)(?!\s*\$)((?:[^$\\]|\\.)+)\1(?!\d)", re.DOTALL)
 DISPLAY = re.compile(r"\\[(\[](.+?)\\[)\]]", re.DOTALL)
@@ -96,7 +97,7 @@ def tidy(raw: str) -> str:
     text = unicodedata.normalize("NFKC", text.translate(SIGNS)).translate(SIGNS)
     if not text.isascii():
         text = "".join(str(unicodedata.decimal(sign)) if sign.isdecimal() else sign for sign in text)
-    text = text.replace("{,}", ",")
+    text = DECIMAL_COMMA.sub(r"\1.\2", text.replace("{,}", ","))
     for _ in range(LAYERS):
         text = bare(BOLD.sub(r"\2", text))
     return ABOUT.sub("", text, count=1) if ABOUT.match(text) else text

@@ -77,12 +77,12 @@ OTHERS: dict[str, tuple[str, Fraction]] = {
     **dict.fromkeys(("atm", "atmosphere"), ("Pa", F(101325))),
     "bar": ("Pa", F(10**5)),
     **dict.fromkeys(("kelvin", "K"), ("K", F(1))),
-    **dict.fromkeys(("dollar", "usd", "buck", "US dollar"), ("USD", F(1))),
+    **dict.fromkeys(("dollar", "usd", "buck", "US dollar", "$"), ("USD", F(1))),
     **dict.fromkeys(("cent", "¢"), ("USD", F(1, 100))),
-    **dict.fromkeys(("euro", "eur"), ("EUR", F(1))),
-    **dict.fromkeys(("pound sterling", "gbp"), ("GBP", F(1))),
-    **dict.fromkeys(("yen", "jpy"), ("JPY", F(1))),
-    **dict.fromkeys(("rupee", "inr"), ("INR", F(1))),
+    **dict.fromkeys(("euro", "eur", "€"), ("EUR", F(1))),
+    **dict.fromkeys(("pound sterling", "gbp", "£"), ("GBP", F(1))),
+    **dict.fromkeys(("yen", "jpy", "¥"), ("JPY", F(1))),
+    **dict.fromkeys(("rupee", "inr", "₹"), ("INR", F(1))),
     **dict.fromkeys(("kb",), ("B", F(1000))),
     "KB": ("B", F(1000)),
     "KiB": ("B", F(1024)),
@@ -102,7 +102,7 @@ TEMPERATURES = {
 """Scale -> what to multiply with and to add, to get kelvin."""
 POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 FACTOR = re.compile(
-    r"(?:(square|sq\.?|cubic|cu\.?) )?([A-Za-z°Ωμ¢]+(?:-hour)?)(?: ?\^ ?\(?(-?\d)\)?| (squared|cubed))?"
+    r"(?:(square|sq\.?|cubic|cu\.?) )?([¢$€£¥₹]|[A-Za-z°Ωμ]+(?:-hour)?)(?: ?\^ ?\(?(-?\d)\)?| (squared|cubed))?"
 )
 JOINT = re.compile(r" ?(/|\*) ?| (per) | (?=[A-Za-z])|-(?=hour)")
 

@@ -14,6 +14,8 @@ TENS = {
     )
 }
 SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+ROUND = {"dozen": 12, "hundred": 100, **SCALES}
+"""Words that multiply the number before them."""
 PARTS = {
     **dict.fromkeys(("half", "halves"), 2),
     **{
@@ -28,28 +30,25 @@ PARTS = {
     },
 }
 GAP = re.compile(r"\s*-\s*|,?\s+")
-ROUND = re.compile(r"(?:a\s+)?(half|quarter|third|dozen|hundred|thousand|million|billion)\b")
+LONE = re.compile(rf"(?:a\s+)?(half|quarter|third|{'|'.join(ROUND)})\b")
 WORD = re.compile(r"[a-z]+")
 
 
 def read_words(text: str) -> tuple[Fraction, str] | None:
     """Return the number that a text begins with, in words, and what follows it."""
     low = text.lower()
-    sign = 1
-    if minus := re.match(r"(?:minus|negative)\s+", low):
-        sign, low, text = -1, low[minus.end() :], text[minus.end() :]
     found = whole(low)
     if found is None:
         return None
     value, end = found
     rest = low[end:]
     if (part := re.match(r"[\s-]+([a-z]+)\b", rest)) and part[1] in PARTS and value:
-        return sign * value / PARTS[part[1]], text[end + part.end() :]
+        return value / PARTS[part[1]], text[end + part.end() :]
     if plus := re.match(r"\s+and\s+", rest):
         extra = fraction(rest[plus.end() :])
         if extra:
-            return sign * (value + extra[0]), text[end + plus.end() + extra[1] :]
-    return sign * value, text[end:]
+            return value + extra[0], text[end + plus.end() + extra[1] :]
+    return value, text[end:]
 
 
 def fraction(low: str) -> tuple[Fraction, int] | None:
@@ -62,12 +61,12 @@ def fraction(low: str) -> tuple[Fraction, int] | None:
 
 def whole(low: str) -> tuple[Fraction, int] | None:
     """Return the whole number that a text begins with, or a word for one such as 'half', and where it ends."""
-    if begun := ROUND.match(low):
+    if begun := LONE.match(low):
         word = begun[1]
         if word in PARTS:
             return None if re.match(r"\s+of\b", low[begun.end() :]) else (Fraction(1, PARTS[word]), begun.end())
         alone = word != "dozen" and begun[0] == word
-        return None if alone else (Fraction({"dozen": 12, "hundred": 100, **SCALES}[word]), begun.end())
+        return None if alone else (Fraction(ROUND[word]), begun.end())
     total = group = end = at = 0
     last = ""
     while word_found := WORD.match(low, at):

@@ -46,6 +46,6 @@ def wins(finalists: Sequence[Candidate], calls: Iterable[Call]) -> dict[str, int
 
 
 def better(text: str) -> int | None:
-    """Read 'Better: 1' or 'Better: 2' off the last line; what stands before may be a quotation."""
-    found = re.findall(r"better\W{0,4}([12])\b", last_line(text), re.IGNORECASE)
+    """Read 'Better: 1' or 'Better: Solution 2' off the last line; what stands before may be a quotation."""
+    found = re.findall(r"better\W{0,4}(?:solution[\s_]?)?([12])\b", last_line(text), re.IGNORECASE)
     return int(found[-1]) if len(set(found)) == 1 else None

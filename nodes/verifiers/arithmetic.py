@@ -8,35 +8,45 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
+from ..answers.tidy import TooDeepError, plain, tidy
+
 Number = Fraction | float
 LONGEST = 1000
 """Characters of an expression."""
 MOST_BITS = 4096
 """Of a numerator or a denominator."""
 MOST_FACTORIAL = 500
-LATEX = (
-    (re.compile(r"\\(?:left|right|[,;! ]|quad)|\\?\$|\\(?=[{}])"), ""),
-    (re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}"), r"((\1)/(\2))"),
-    (re.compile(r"\\sqrt\s*\{([^{}]*)\}"), r"sqrt(\1)"),
-    (re.compile(r"\\(?:cdot|times)|[×·∙⋅]"), "*"),
-    (re.compile(r"\\div|÷"), "/"),
-    (re.compile(r"[−\u2013]"), "-"),
-    (re.compile(r"\^\s*\{([^{}]*)\}"), r"**(\1)"),
+INDEX = re.compile(r"_\{(\w*)\}")
+WRITTEN = (
     (re.compile(r"\^"), "**"),
-    (re.compile(r"√\s*(\d+(?:\.\d+)?)"), r"sqrt(\1)"),
-    (re.compile(r"√"), "sqrt"),
+    (re.compile("π"), "pi"),
     (re.compile(r"(?<=\d),(?=\d{3}(?!\d))"), ""),
-    (re.compile(r"\\pi|π"), "pi"),
+    (re.compile(r"(?<![\w.)])(\d+) (\d+/\d+)"), r"(\1+\2)"),
     (re.compile(r"[\[{]"), "("),
     (re.compile(r"[\]}]"), ")"),
     (re.compile(r"(\d|\))\s*(?=\()"), r"\1*"),
-    (re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)(?=[a-zA-Z])(?![eE][-+]?\d)"), r"\1*"),
+    (re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)\s?(?=[a-zA-Z])(?![eE][-+]?\d)"), r"\1*"),
 )
-"""How mathematics is written -> how Python writes it."""
+"""How mathematics is written in plain signs -> how Python writes it."""
 
 
 class Wrong(Exception):  # noqa: N818 - control flow between evaluator and verifier
     """It cannot be evaluated."""
+
+
+def plain_text(text: str) -> str:
+    """Return what is written in LaTeX or Unicode in plain signs.
+
+    Raises:
+        Wrong: it is too long or nests too deep.
+
+    """
+    if len(text) > LONGEST:
+        raise Wrong("the expression is too long")
+    try:
+        return INDEX.sub(r"_\1", plain(tidy(text)))
+    except TooDeepError as error:
+        raise Wrong(f"{text[:100]!r} is no expression") from error
 
 
 def parsed(text: str) -> ast.expr:
@@ -46,9 +56,8 @@ def parsed(text: str) -> ast.expr:
         Wrong: it is none, or too long.
 
     """
-    if len(text) > LONGEST:
-        raise Wrong("the expression is too long")
-    for written, meant in LATEX:
+    text = plain_text(text)
+    for written, meant in WRITTEN:
         text = written.sub(meant, text)
     try:
         return ast.parse(text.strip(), mode="eval").body

@@ -94,7 +94,7 @@ class CommandForm(Form):
 
 
 class FunctionForm(Form):
-    """`callable`."""
+    """`function`."""
 
     type: Literal["py"]
     function: str

@@ -19,15 +19,16 @@ from typing import ClassVar
 from ...state.errors import UsageError
 from ...state.run import Candidate, Problem, Verdict
 from ..answers import extract
-from .arithmetic import Number, Wrong, evaluate, is_plain, names_in, numbers_in, parsed
+from .arithmetic import Number, Wrong, evaluate, is_plain, names_in, numbers_in, parsed, plain_text
 
 RELATION = re.compile(r"<=|>=|!=|==|=|<|>|≤|≥|≠")
 USES = re.compile(r"uses?\s+(.+?)(?:\s+(?:exactly\s+)?once(?:\s+each)?)?", re.IGNORECASE)
 EQUALS = re.compile(r"equals?\s+(.+)", re.IGNORECASE)
 AND = re.compile(r"\s+and\s+", re.IGNORECASE)
-GIVEN = re.compile(r"([a-zA-Z]\w*)\s*=\s*([^=]+?)(?=\s*(?:[,;\n]|\band\b|\bor\b|$)(?:\s*[a-zA-Z]\w*\s*=)?|$)")
-APART = re.compile(r"\s*(?:[,;\n]|\band\b|\bor\b)\s*")
-EXPRESSION = re.compile(r"[\d(\-√][\d\s()+\-*/^.×÷·−√]*")
+NAMED = re.compile(r"(?:^|(?<=[^-+*/^()\d\s])|(?<=[^-+*/^()\d\s]\s))([a-zA-Z]\w*)\s*=")
+APART = re.compile(r"(?:(?<!\d),|,(?!\d{3}(?!\d))|[;\n]|\band\b|\bor\b)\s*")
+BRACES = str.maketrans("", "", "{}")
+EXPRESSION = re.compile(r"[\d(\-][\d\s()+\-*/^.]*")
 TOLERANCE = 1e-9
 SAME = {"==": "=", "≤": "<=", "≥": ">=", "≠": "!="}
 
@@ -157,35 +158,44 @@ def relation(text: str) -> Relation:
 
 
 def claimed(answer: str, unknowns: list[str]) -> Iterator[dict[str, Number]]:
-    """Return what an answer says the unknowns are, each time that it says all of them."""
-    named = [(name, text) for name, text in GIVEN.findall(answer) if name in unknowns]
-    if len(unknowns) == 1:
-        texts = [text for _, text in named] or [bare(answer)]
-        for text in texts:
-            for each in APART.split(text.strip()) if text.strip() else ():
-                yield {unknowns[0]: evaluate(parsed(each.strip(" .")), {})}
-        return
+    """Return what an answer says the unknowns are, each time that it says all of them.
+
+    A number without a name is one more value of the unknown before it, or of the only one.
+    """
+    name = unknowns[0] if len(unknowns) == 1 else ""
     values: dict[str, Number] = {}
-    for name, text in named:
-        values[name] = evaluate(parsed(text.strip(" .")), {})
+    told: dict[str, Number] = {}
+    pieces = APART.split(bare(plain_text(answer.replace("\n", ";")).translate(BRACES)))
+    for piece in pieces:
+        _, equals, right = piece.rpartition("=")
+        named = [word for word in NAMED.findall(piece) if word in unknowns]
+        # `so 4 = 4` and `which is a root` give nothing.
+        if not right.strip(" .") or (not named and (equals or (len(pieces) > 1 and not re.search(r"\d|π", right)))):
+            continue
+        name = named[-1] if named else name
+        if name in values:
+            raise Wrong(f"the answer gives {name} twice, and not the other unknowns each time")
+        values |= dict.fromkeys(named or [name], evaluate(parsed(bare(right)), {}))
         if values.keys() == set(unknowns):
             yield values
-            values = {}
+            told, values = values, {}
+    if told and values:
+        yield told | values
 
 
 def bare(answer: str) -> str:
     """Take off the brackets of a list."""
-    text = answer.strip(" .$").replace("\\{", "{").replace("\\}", "}")
+    text = answer.strip(" .")
     return text[1:-1] if text[:1] + text[-1:] in {"()", "[]", "{}"} and APART.search(text) else text
 
 
 def expression(answer: str) -> ast.expr:
-    """Return the expression in an answer, which may say what it equals."""
-    left = answer.partition("=")[0]
+    """Return the expression in an answer, which may say what it equals, before or behind it."""
+    side = max(plain_text(answer).split("="), key=len)
     try:
-        return parsed(left)
+        return parsed(side)
     except Wrong:
-        runs = [run.strip(" .") for run in EXPRESSION.findall(left)]
+        runs = [run.strip(" .") for run in EXPRESSION.findall(side)]
         if not runs:
             raise
         return parsed(max(runs, key=len))

@@ -1,5 +1,7 @@
 """Answers are found where models put them, and compared by meaning."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,10 +49,41 @@ from ponder.state.run import AnswerType
         ("a poem\nof two lines", "text", "poem of two lines"),
         ('```json\n{"b": 1, "a": 2}\n```', "json", '{"a": 2, "b": 1}'),
         ("{broken", "json", None),
+        ('"hello"', "json", '"hello"'),
         ('It is {"a": [1, 2.0]} then.', "json", '{"a": [1, 2]}'),
         ("```python\ndef f(:\n```", "code", None),
         ("```python\nprint(1)\n```", "code", "print(1)"),
         ("", None, None),
+        ("Answer: 3.0 × 10^8", "number", "300000000"),
+        ("so it is 5.1 × 10^8", "number", "510000000"),
+        ("it is $5bn", "number", "5000000000 USD"),
+        ("Answer: .75", "number", "3/4"),
+        ("Answer: 5 * 6", "number", "30"),
+        ("Answer: 2^10 = 1024", "number", "1024"),
+        ("Answer: 12 hours and 30 minutes", "number", "45000 s"),
+        ("Answer: −5 °C", "number", "5363/20 K"),
+        ("Answer:\n- 7 apples", "number", "7"),
+        ("The answer is 5 days ago.", "number", "432000 s"),
+        ("The answer is 5!", "number", "5"),
+        ('The answer is "22", which is the sum of 13 and 9.', "number", "22"),
+        ("Answer: 76 - 46, which simplifies to 30", "number", "30"),
+        ("Answer: 3 to 4 of the 9", "number", None),
+        ("Answer: between 3 and 4", "number", None),
+        ("Answer: x = 2 and x = 3", "number", "x ∈ {2, 3}"),
+        ("Answer: 2,5", "number", "2, 5"),
+        ("Answer: 7th", "number", "7"),
+        ("The answer is now 2.", "number", "2"),
+        ("Answer: 4\n\nAnswer:", None, "4"),
+        ("Answer:", None, None),
+        ("I see. The answer is", None, None),
+        ("Answer is (see below):\n\n42", None, "42"),
+        ("Answer: Mt. Everest", None, "mt everest"),
+        ('The answer to the last letter of "chair" is "K".', None, "k"),
+        ("The answer is **blue**", "text", "blue"),
+        ('Answer: "Romeo" and "Juliet"', "text", "romeo and juliet"),
+        ("My colour is *blue*, and I hope you come.", "text", "my colour is blue and i hope you come"),
+        ('So {"a": 5}. See [2].', "json", '{"a": 5}'),
+        (f'[{{"a": 1}}, "{"x" * 20_000}", {{"b": 2}}]', "json", f'[{{"a": 1}}, "{"x" * 20_000}", {{"b": 2}}]'),
     ],
 )
 def test_extracts(text: str, kind: AnswerType | None, answer: str | None) -> None:
@@ -58,7 +91,31 @@ def test_extracts(text: str, kind: AnswerType | None, answer: str | None) -> Non
     assert (found and found.canonical) == answer
 
 
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("Founded in 1976. Answer: Apple", "apple"),
+        ("It is 1976. The answer is not given.", "1976"),
+        ("The answer is not given.", "not given"),
+        ("It is 1976. Answer: answer", "1976"),
+        ("Answer: 3 to 4", "3 to 4"),
+        ("Answer: 7 pens", "7"),
+        ("It was 1976.", "1976"),
+        ("no idea", None),
+    ],
+)
+def test_that_a_number_is_asked_for_is_a_guess_which_a_marked_answer_outweighs(text: str, answer: str | None) -> None:
+    found = extract(text, question="How many pens does Sam have?")
+    assert (found and found.canonical) == answer
+
+
 QUESTION = "What is the capital of France?\nA) London\nB) Paris\nC) Rome"
+
+
+def test_a_question_of_many_spaces_is_read_at_once() -> None:
+    begun = time.process_time()
+    assert extract("Answer: B", "choice", question=QUESTION + " " * 20_000) is not None
+    assert time.process_time() - begun < 1
 
 
 @pytest.mark.parametrize("text", ["Answer: Paris", "Answer: B", "Answer: b) Paris", "It is Paris.\nParis", "(B)"])
@@ -114,6 +171,16 @@ def test_clusters_do_not_depend_on_the_order_of_arrival(answers: list[str], rand
         ("Which is it?\nA) one\nB) two", "choice"),
         ("Write a Python function that sorts.", "code"),
         ("Which day of the week is it?", None),
+        ("What is a computer virus?", None),
+        ("Which company made the first personal computer?", None),
+        ("Is 2024-03-05 a Tuesday?", None),
+        ("Who won the 2010-2011 season?", None),
+        ("Evaluate the argument that free will exists.", None),
+        ("Describe how old houses are restored.", None),
+        ("What is 33-12?", "number"),
+        ("If 3 pens cost $1, compute the price of 9 pens.", "number"),
+        ("Evaluate 3x + 1 at x = 2.", "number"),
+        ("\n" * 100_000 + " " * 100_000, None),
     ],
 )
 def test_infers_what_is_asked_for(question: str, kind: AnswerType | None) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from ponder.nodes.critique import rating
 from ponder.nodes.prompts import tagged, text_of
 from ponder.nodes.selectors import choose
 from ponder.nodes.selectors.consistent import readings
@@ -80,6 +81,20 @@ def test_attempts_that_were_lost_say_nothing_however_many_they_were() -> None:
 def test_only_the_last_line_of_a_judgement_counts() -> None:
     assert better("The first says 'Better: 1'.\n**Better: 2**\n") == 2
     assert better("Better: 1\nis what the first one claims, but") is None
+    assert better("Better: Solution 1") == 1
+    assert better("Better: <solution_2>") == 2
+
+
+def test_a_score_is_not_its_scale() -> None:
+    said = [
+        "Score (0-10): 8",
+        "Score: .9",
+        "Score (out of 10): 9",
+        "**Score:** 7/10",
+        "Score: 3\nScore (8)",
+        "Score (0-10)",
+    ]
+    assert [rating(text) for text in said] == [8, 0.9, 9, 7, 8, None]
 
 
 def test_a_candidate_that_asks_to_be_preferred_gains_no_place_by_it() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ponder.nodes import verify as verifying
+from ponder.nodes.form import answer_in
 from ponder.nodes.ports import Verifier
 from ponder.nodes.verifiers.all_of import AllOf
 from ponder.nodes.verifiers.any_of import AnyOf
@@ -20,6 +21,7 @@ from ponder.nodes.verifiers.math import Math
 from ponder.nodes.verifiers.regex import Regex
 from ponder.nodes.verify import Settled, judged, verify
 from ponder.state import UsageError
+from ponder.state.form import Form
 from ponder.state.run import Candidate, Problem, Verdict
 
 PROBLEM = Problem(text="?")
@@ -45,6 +47,24 @@ async def verdict(verifier: Verifier, text: str) -> Verdict:
         ("x^2 - 5x + 6 = 0", "x = 2 or x = 3", ""),
         ("x^2 - 5x + 6 = 0", "{2, 3}", ""),
         ("x^2 - 5x + 6 = 0", "2, 4", "does not hold at x = 4: 2 against 0"),
+        ("uses 4,7,8,8 once each and equals 24", "24 = (7-8/8)*4", ""),
+        ("uses 4,7,8,8 once each and equals 24", "$4 \\cdot (7 - 8/8)$", ""),
+        ("uses 4,7,8,8 once each and equals 24", "4*(7-8/8) = 4*6 = 24", ""),
+        ("equals 24", "24 = 20 + 3", "it is 23, and is to be 24"),
+        ("x^2 - 5x + 6 = 0", "x = 2, 99", "does not hold at x = 99"),
+        ("x^2 - 5x + 6 = 0", "x = 2 or 99", "does not hold at x = 99"),
+        ("x^2 - 5x + 6 = 0", "x = 2 or x = 3 or maybe 7", "is no expression"),
+        ("x^2 - 5x + 6 = 0", "x = 2, which is a root", ""),
+        ("x^2 - 5x + 6 = 0", "x = 5 - 3 = 2", ""),
+        ("x^2 - 5x + 6 = 0", "\\(x=2\\)", ""),
+        ("x^2 - 5x + 6 = 0", "x = \\{2, 3\\}", ""),
+        ("x_1 + x_2 = 3", "x_1 = 1, $x_2 = 2$", ""),
+        ("x + y = 10 and x - y = 4", "x = 7, y = 3, so x - y = 4", ""),
+        ("x + y = 10", "x = y = 5", ""),
+        ("x + y = 10", "x = 7, y = 3, 99", "does not hold at x = 7, y = 99"),
+        ("x + y = 10", "x = 99, 7, y = 3", "gives x twice"),
+        ("2x = 5", "2\\frac{1}{2}", ""),
+        ("2x = 2000", "1,000", ""),
         ("x^2 = 2", "\\sqrt{2}", ""),
         ("x^2 = 2", "1.414", "does not hold at x = 707/500"),
         ("x = 1/3", "0.3333", "does not hold"),
@@ -89,6 +109,7 @@ SCHEMA: Any = {"type": "object", "properties": {"age": {"type": "integer"}, "nam
         ('```json\n{"age": 3}\n```', ""),
         ('```json\n{"age": "3"}\n```', "$.age: '3' is not of type 'integer'"),
         ("```json\n{age}\n```", "JSON"),
+        ('"thirty"', "$: 'thirty' is not of type 'object'"),
         ("```json\n" + "[" * 100_000 + "\n```", "JSON"),
         ('```json\n{"name": "' + "a" * 60 + '!"}\n```', "a pattern of the schema took longer than 1 s"),
     ],
@@ -96,6 +117,12 @@ SCHEMA: Any = {"type": "object", "properties": {"age": {"type": "integer"}, "nam
 async def test_json_is_held_against_a_schema(text: str, says: str) -> None:
     found = await verdict(JsonSchema(SCHEMA), text)
     assert (found.passed, says in found.feedback) == (not says, True)
+
+
+async def test_json_may_be_a_string_alone() -> None:
+    assert (await verdict(JsonSchema({"type": "string"}), '"hello"')).passed
+    answer, wrong = answer_in('"hello"', [], Problem(text="?", form=Form(output_schema={"type": "string"})))
+    assert (answer and answer.raw, wrong) == ('"hello"', "")
 
 
 @pytest.mark.parametrize("schema", [3, {"type": "oject"}])
@@ -112,6 +139,8 @@ async def test_nothing_is_fetched_for_a_schema() -> None:
 
 async def test_a_choice_is_compared_and_the_right_one_not_given_away() -> None:
     assert (await verdict(Choice("B"), "It is clear.\nAnswer: B")).passed
+    asked = Problem(text="Which?\nA) London\nB) Paris")
+    assert (await judged(Choice("B"), asked, Candidate(id="1", text="Answer: Paris"))).passed
     wrong = await verdict(Choice("B"), "Answer: (C)")
     assert (wrong.passed, wrong.feedback) == (False, "'(C)' is not the right choice")
 
