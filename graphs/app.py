@@ -99,12 +99,16 @@ class Setup:
         """The model and the verifier, as the steps ask them."""
         return Checks(self.caller, self.verifier, self.parse, LocalEmbedder())
 
+    def under(self, budget: Budget) -> "Setup":
+        """Return the same with another budget."""
+        return replace(self, settings=self.settings.model_copy(update={"budget": budget}))
+
     def graph(self) -> Graph:
         """Wire the machine."""
         return build(self.checks, self.settings)
 
-    def machine(self, saver: BaseCheckpointSaver[Any]) -> CompiledGraph:
-        """Return the machine on a store; most settings a run takes as its context.
+    def machine(self, saver: BaseCheckpointSaver[Any] | None) -> CompiledGraph:
+        """Return the machine on a store, or in whatever graph it runs; most settings a run takes as its context.
 
         It is wired and compiled once for all runs of a model and a verifier: that takes as long as several calls.
         """
@@ -288,4 +292,6 @@ def as_verifier(verifier: VerifierLike | None) -> Verifier | None:
         return None
     if isinstance(verifier, str | Mapping):
         return parse_verifier(verifier)
+    if not (callable(verifier) or hasattr(verifier, "verify")):
+        raise UsageError(f"verifier {str(verifier)[:80]!r} is no verifier: give a spec, a function or an object")
     return Function(verifier) if callable(verifier) else verifier

@@ -3,17 +3,18 @@
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import platformdirs
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from ..state.errors import StoreError, ThreadBusy, ThreadNotFound, unknown
+from ..state.errors import StoreError, ThreadBusy, ThreadNotFound, UsageError, unknown
 
 Saver = BaseCheckpointSaver[Any]
-StoreLike = str | Saver
-"""A database URL, or a checkpointer."""
+StoreLike = str | Path | Saver
+"""A database URL, a SQLite file, or a checkpointer."""
 
 
 @asynccontextmanager
@@ -27,6 +28,7 @@ async def held(saver: object, thread_id: str) -> AsyncIterator[None]:
     from ..state.checkpointer import SQLAlchemySaver
     from ..state.lease import hold
 
+    configured(thread_id)
     if not isinstance(saver, SQLAlchemySaver):
         yield
         return
@@ -35,7 +37,14 @@ async def held(saver: object, thread_id: str) -> AsyncIterator[None]:
 
 
 def configured(thread_id: str) -> RunnableConfig:
-    """Name a thread the way LangGraph wants it."""
+    """Name a thread the way LangGraph wants it.
+
+    Raises:
+        UsageError: it is no name.
+
+    """
+    if not isinstance(thread_id, str):
+        raise UsageError(f"thread_id={thread_id!r} cannot be used: give a text")
     return {"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}}
 
 
@@ -57,7 +66,9 @@ async def opened(store: StoreLike | None) -> AsyncIterator[Saver]:
         return
     from ..state.checkpointer import SQLAlchemySaver  # SQLAlchemy, only where a store is opened
 
-    url = store or default_store()
+    url = f"sqlite:///{store}" if isinstance(store, Path) else store or default_store()
+    if not isinstance(url, str):
+        raise StoreError(f"store {str(url)[:80]!r} is no store: give a database URL, a path or a checkpointer")
     async with SQLAlchemySaver.from_conn_string("sqlite://" if url == ":memory:" else url) as saver:
         yield saver
 

@@ -10,7 +10,7 @@ from langgraph.graph.state import CompiledStateGraph
 
 from ..nodes.telemetry import watch_run
 from ..state.run import RunInput, RunOutput, RunState
-from ..state.settings import Settings
+from ..state.settings import Settings, parse_settings
 
 
 class Graph(StateGraph[RunState, Settings, RunInput, RunOutput]):
@@ -35,11 +35,17 @@ class CompiledGraph(CompiledStateGraph[RunState, Settings, RunInput, RunOutput])
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> Iterator[Any]:  # noqa: A002
         with watch_run(self.model_name, config, self.config) as given:
-            yield from super().stream(input, given, **options)
+            yield from super().stream(input, given, **checked(options))
 
     async def astream(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> AsyncIterator[Any]:  # noqa: A002
         with watch_run(self.model_name, config, self.config) as given:
-            chunks = cast("AsyncGenerator[Any, None]", super().astream(input, given, **options))
+            chunks = cast("AsyncGenerator[Any, None]", super().astream(input, given, **checked(options)))
             async with aclosing(chunks):
                 async for chunk in chunks:
                     yield chunk
+
+
+def checked(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a run with its context as settings: what LangGraph says of a wrong one is no line."""
+    context = options.get("context")
+    return {**options, "context": parse_settings(**context)} if isinstance(context, dict) else options

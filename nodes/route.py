@@ -74,8 +74,7 @@ class Begin:
             context = parse_settings(**context)
         settings, given = self.defaults, context if isinstance(context, Settings) else None
         if given is not None:
-            chosen = {name: getattr(given, name) for name in given.model_fields_set}
-            settings = settings.model_copy(update=chosen)
+            settings = settings.model_copy(update=given.chosen)
             check_writing(settings, self.defaults)
         check_policy(settings.policy, self.branches)
         check_pool(settings)

@@ -5,13 +5,15 @@ what the server reported. Limits are checked against the ledger alone, so that a
 cannot count twice.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import fsum
 from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, PositiveInt
+
+from .errors import UsageError
 
 CallState = Literal["reserved", "unmade", "lost", "dropped", "failed", "done"]
 """`unmade`: time ran out before it began; `lost`: nobody knows how it ended; `dropped`: its vote was not awaited."""
@@ -33,6 +35,30 @@ class Budget(BaseModel):
     """US dollars, by the user's price table; the model's price must be known."""
     max_seconds: PositiveFloat | None = None
     """Seconds in which at least one call is in flight or waits to be; a pause between crash and resume is none."""
+
+    def within(self, most: "Budget") -> "Budget":
+        """Return the lower one of each limit."""
+        both = [self.model_dump(exclude_none=True), most.model_dump(exclude_none=True)]
+        names = both[0].keys() | both[1].keys()
+        return Budget.model_validate({name: min(each[name] for each in both if name in each) for name in names})
+
+    def left(self, used: Mapping[str, float]) -> dict[str, float]:
+        """Return what is left of each limit: 0 or less where it is used up."""
+        return {name: limit - used.get(name, 0) for name, limit in self.model_dump(exclude_none=True).items()}
+
+    def share(self, runs: int) -> "Budget":
+        """Return the part of each of several runs; seconds pass for all of them at once.
+
+        Raises:
+            UsageError: there is not enough for so many.
+
+        """
+        limits = self.model_dump(exclude_none=True)
+        parts = {name: limit if name == "max_seconds" else limit / runs for name, limit in limits.items()}
+        whole = {name: int(part) if name in {"max_calls", "max_tokens"} else part for name, part in parts.items()}
+        if small := [name for name, part in whole.items() if not part]:
+            raise UsageError(f"{small[0]}={limits[small[0]]} is too little for n={runs}: raise it, or lower n")
+        return Budget.model_validate(whole)
 
 
 class Usage(BaseModel):
@@ -133,6 +159,10 @@ class Spent(BaseModel):
     """Seconds in which at least one call was in flight or waited to be."""
     lost: NonNegativeInt = 0
     """Calls cut off by a crash, a cancellation or a settled vote, counted at their worst case against the limits."""
+    lost_tokens: NonNegativeInt = 0
+    """That worst case, in tokens; in no other sum."""
+    lost_usd: float = 0.0
+    """And in US dollars, where a price is known."""
     estimated: NonNegativeInt = 0
     """Calls whose tokens the server did not report, or not believably: counted by the length of their texts."""
 
@@ -142,6 +172,7 @@ class Spent(BaseModel):
         calls = tuple(calls)
         settled = [call.usage for call in calls if call.settled]
         usd = [call.usd for call in calls if call.settled]
+        lost = [call for call in calls if call.state in {"reserved", "lost", "dropped"}]
         return cls(
             calls=len(settled),
             usd=fsum(filter(None, usd)) if usd and None not in usd else None,
@@ -151,8 +182,30 @@ class Spent(BaseModel):
             cached_tokens=sum(usage.cached_tokens for usage in settled),
             seconds=busy_seconds(calls),
             estimated=sum(usage.estimated for usage in settled),
-            lost=sum(call.state in {"reserved", "lost", "dropped"} for call in calls),
+            lost=len(lost),
+            lost_tokens=sum(map(cost, lost)),
+            lost_usd=fsum(cost_usd(call) or 0 for call in lost),
         )
+
+    @classmethod
+    def sum(cls, several: Sequence[Self]) -> Self:
+        """Add up what several runs have spent, the seconds of each included."""
+        names = cls.model_fields.keys() - {"usd"}
+        usd = [each.usd for each in several if each.usd is not None]
+        known = fsum(usd) if len(usd) == len(several) else None
+        return cls.model_validate(
+            {name: sum(getattr(each, name) for each in several) for name in names} | {"usd": known}
+        )
+
+    @property
+    def used(self) -> dict[str, float]:
+        """What counts against each limit, lost calls at their worst case."""
+        return {
+            "max_calls": self.calls + self.lost,
+            "max_tokens": self.input_tokens + self.output_tokens + self.lost_tokens,
+            "max_usd": (self.usd or 0.0) + self.lost_usd,
+            "max_seconds": self.seconds,
+        }
 
 
 @dataclass(frozen=True)

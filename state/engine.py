@@ -146,11 +146,11 @@ def prepare_file(path: Path) -> None:
 
 
 def masked(url: str) -> str:
-    """Return a URL without its password; what is no URL has none."""
+    """Return a URL without its password; of what is no URL, but may hold one, the kind."""
     try:
         return hidden(make_url(url))
-    except ArgumentError:
-        return url
+    except (ArgumentError, ValueError):
+        return f"{url.partition(':')[0]}:…" if "@" in url else url
 
 
 def shown(engine: Engine) -> str:

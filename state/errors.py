@@ -8,6 +8,8 @@ PonderError
 │   └── ModelNotSetUp   its key, its file or its package is missing (a UsageError as well)
 ├── ChoiceNeeded        a run waits for a person to choose
 ├── NoReply             all calls failed: there is nothing to return
+├── KeyUnknown          a request's key is none of the operator's
+├── KeySpent            what the key may spend is spent, or held
 ├── StoreError          the store cannot be opened, read or written
 └── ThreadBusy          another process works on that thread
 """
@@ -71,6 +73,14 @@ class ChoiceNeeded(PonderError):  # noqa: N818
 
 class NoReply(PonderError):  # noqa: N818
     """All calls failed: there is nothing to return."""
+
+
+class KeyUnknown(PonderError):  # noqa: N818
+    """The key of a request is none of the operator's."""
+
+
+class KeySpent(PonderError):  # noqa: N818
+    """What the key may spend is spent, or held by requests that are under way."""
 
 
 class StoreError(PonderError):

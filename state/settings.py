@@ -119,6 +119,11 @@ class Settings(BaseModel):
     """Makes a run repeatable where the model honours seeds."""
 
     @property
+    def chosen(self) -> dict[str, Any]:
+        """What was set, and is not left at its default."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+    @property
     def learned(self) -> Calibration | None:
         """The calibration in force."""
         return self.calibration if self.assessor.startswith("learned") else None

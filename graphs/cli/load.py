@@ -2,14 +2,12 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from ...state.checkpointer import SQLAlchemySaver
     from ...state.run import RunState
     from ...state.threads import Thread
-    from ..machine import CompiledGraph
     from .stored import Stored
 
 AT_ONCE = 100
@@ -75,16 +73,11 @@ async def load(saver: "SQLAlchemySaver", thread: "Thread") -> "Stored":
         found = await saver.aget_tuple(configured(thread.id))
         state = cast("RunState", found.checkpoint["channel_values"] if found else {})
     elif thread.status != "foreign":
-        state = joined(await reader(saver).aget_state(configured(thread.id), subgraphs=True))
+        from ..app import prepare
+
+        machine = prepare("local").machine(saver)  # its model is never called
+        state = joined(await machine.aget_state(configured(thread.id), subgraphs=True))
     return Stored(thread, View("", state))
-
-
-@lru_cache(maxsize=1)
-def reader(saver: "SQLAlchemySaver") -> "CompiledGraph":
-    """Make the graph that reads the state of an unfinished run; its model is never called."""
-    from ..app import create_ponder
-
-    return create_ponder("local", checkpointer=saver)
 
 
 def joined(snapshot: Any) -> "RunState":

@@ -8,9 +8,9 @@ import typer
 from ...state.budget import Budget
 from ...state.errors import UsageError
 from ...state.run import Problem
-from ...state.settings import Settings
+from ...state.settings import parse_settings
 from .limits import limits
-from .solve import Models
+from .solve import Models, Pool
 
 COLLECTED = (10_000, 10, 10)
 """New objects after which those are looked through, and how often before the older ones are."""
@@ -21,10 +21,12 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; beyond this machine a key is needed.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 is a free one.")] = 8000,
     model: Models = None,
+    pool: Pool = "deal",
     base_url: Annotated[str | None, typer.Option(help="An OpenAI-compatible server, …/v1.")] = None,
     store: Annotated[str | None, typer.Option(help="SQLAlchemy URL; default: runs are not kept.")] = None,
     api_key: Annotated[
-        list[str] | None, typer.Option(envvar=KEY_VARIABLE, help="What clients must send; several may be given.")
+        list[str] | None,
+        typer.Option(envvar=KEY_VARIABLE, help="What clients must send; several may be given, or with commas."),
     ] = None,
     max_calls: Annotated[int | None, typer.Option(min=1, help="Most model calls of one request.")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Most tokens of one request.")] = None,
@@ -45,33 +47,33 @@ def serve(
         import uvicorn
 
         from ..surfaces.http import create_app, is_loopback
+        from ..surfaces.keys import listed
         from ..surfaces.service import Operator
     except ImportError as error:
         raise UsageError(f"serve needs a package that is missing ({error}): install ponder[serve]") from error
-    from ..app import as_verifier, prepare
+    from ..app import prepare
 
-    keys = tuple(api_key or ())
+    keys = listed(" ".join(api_key or ()))
     if not keys and not is_loopback(host):
         raise UsageError(f"host {host!r} is open to others: give --api-key, or set {KEY_VARIABLE}")
-    for spec in allow_verifier or ():
-        as_verifier(spec)
     each = limits(max_calls=max_calls, max_tokens=max_tokens, max_usd=max_usd, max_seconds=max_seconds)
     limits(key_calls=key_calls, key_tokens=key_tokens, key_usd=key_usd)
     whole = {"max_calls": key_calls, "max_tokens": key_tokens, "max_usd": key_usd}
-    for budget in (each, whole):
-        prepare(model or None, base_url=base_url, budget=budget).ready(Problem(text="Any"))
     operator = Operator(
         model=model or None,
         base_url=base_url,
         store=store,
         keys=keys,
         per_key=Budget.model_validate(whole),
-        per_request=Settings(budget=Budget.model_validate(each)),
+        per_request=parse_settings(budget=each, pool=pool),
         verifiers=tuple(allow_verifier or ()),
         most_bytes=max_body,
         most_requests=max_requests,
     )
-    config = uvicorn.Config(create_app(operator), host, port, access_log=False, timeout_graceful_shutdown=grace)
+    app = create_app(operator)
+    for budget in (each, whole):
+        prepare(model or None, base_url=base_url, pool=pool, budget=budget).ready(Problem(text="Any"))
+    config = uvicorn.Config(app, host, port, access_log=False, timeout_graceful_shutdown=grace)
     gc.freeze()  # what is loaded by now stays: to look through it again and again takes a third of a request's time
     gc.set_threshold(*COLLECTED)
     uvicorn.Server(config).run()

@@ -23,6 +23,7 @@ Models = Annotated[
     list[str] | None,
     typer.Option("--model", help="local, local:PATH.gguf, openai:NAME or provider:NAME; several are a pool."),
 ]
+Pool = Annotated[str, typer.Option(help="deal or cascade: several models in turn, or cheap first.")]
 BaseUrl = Annotated[str | None, typer.Option(help="An OpenAI-compatible server, …/v1.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the answer and nothing else.")]
@@ -42,7 +43,7 @@ def solve(
     ] = "adaptive",
     effort: Annotated[str, typer.Option(help="low, fast, balanced or thorough.")] = "balanced",
     assessor: Annotated[str, typer.Option(help="probe, ask, logprob, learned:FILE or fixed:N (0 to 10).")] = "probe",
-    pool: Annotated[str, typer.Option(help="deal or cascade: several models in turn, or cheap first.")] = "deal",
+    pool: Pool = "deal",
     max_calls: MaxCalls = None,
     max_tokens: MaxTokens = None,
     max_usd: MaxUsd = None,

@@ -15,15 +15,13 @@ from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, Runn
 from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
-from pydantic import ConfigDict, Field, PrivateAttr, SkipValidation
+from pydantic import ConfigDict, Field, SkipValidation
 
 from ...state.budget import Budget
 from ...state.errors import UsageError
 from ...state.run import Problem
-from ...state.settings import Settings
-from ..app import ModelLike, VerifierLike, prepare
-from ..machine import CompiledGraph
-from .chats import arguments, form_of, is_comparable, message_of, problem_of, settings_of
+from ..app import ModelLike, Setup, VerifierLike, as_model, prepare
+from .chats import arguments, form_of, message_of, policy_for, problem_of, settings_of
 from .structured import Shape, parse
 
 OUTPUT = ["answer", "problem"]
@@ -62,7 +60,6 @@ class PonderChatModel(BaseChatModel):
     """Accepted as LangChain's models do; a reply streams when it is chosen, not before."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """Further fields of `Settings`."""
-    _made: tuple[tuple[object, ...], CompiledGraph] | None = PrivateAttr(None)
 
     @property
     def _llm_type(self) -> str:
@@ -71,7 +68,7 @@ class PonderChatModel(BaseChatModel):
     @property
     def model_name(self) -> str:
         """The model that is asked."""
-        return self.model if isinstance(self.model, str) else self._graph().model_name
+        return as_model(self.model).name
 
     @property
     def _identifying_params(self) -> Mapping[str, Any]:
@@ -81,22 +78,24 @@ class PonderChatModel(BaseChatModel):
         named = {"ls_provider": "ponder", "ls_model_name": kwargs.get("model") or self.model_name}
         return cast("LangSmithParams", super()._get_ls_params(stop=stop, **kwargs) | named)
 
-    def _graph(self) -> CompiledGraph:
-        """Wire the machine once; a copy with other fields wires its own."""
-        key = (self.model, self.verifier, self.base_url)
-        if self._made is None or any(mine is not given for mine, given in zip(self._made[0], key, strict=True)):
-            graph = prepare(self.model, verifier=self.verifier, base_url=self.base_url).graph()
-            self._made = (key, graph.compile(name="ponder"))
-        return self._made[1]
-
     def _asked(
         self, messages: Sequence[BaseMessage], stop: Sequence[str] | None, asked: Mapping[str, Any]
-    ) -> tuple[Problem, Settings]:
-        """Return the problem of a chat, and the settings of its run."""
-        own = {name: value for name in OPTIONS if (value := getattr(self, name)) is not None}
+    ) -> tuple[Problem, Setup]:
+        """Return the problem of a chat, and what its run is made with."""
         problem = problem_of(messages, form_of(stop if stop is not None else self.stop, asked))
-        default = {"policy": "adaptive" if is_comparable(problem) else "direct"}
-        return problem, settings_of({**default, **self.settings, **own, **asked})
+        return problem, self.setup(problem, asked)
+
+    def setup(self, problem: Problem, asked: Mapping[str, Any]) -> Setup:
+        """Return what the run of a problem is made with; keywords of its call go before the fields.
+
+        Raises:
+            UsageError: one of them cannot be used.
+
+        """
+        own = {name: value for name in OPTIONS if (value := getattr(self, name)) is not None}
+        given = {**self.settings, **own, **asked}
+        settings = settings_of({"policy": policy_for(problem, given.get("pool")), **given})
+        return prepare(self.model, verifier=self.verifier, base_url=self.base_url, **settings.chosen)
 
     def _generate(
         self,
@@ -105,8 +104,9 @@ class PonderChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        problem, settings = self._asked(messages, stop, kwargs)
-        run = partial(cast("Any", self._graph()).invoke, {"problem": problem}, context=settings, output_keys=OUTPUT)
+        problem, setup = self._asked(messages, stop, kwargs)
+        machine: Any = setup.machine(None)
+        run = partial(machine.invoke, {"problem": problem}, context=setup.settings, output_keys=OUTPUT)
         output: dict[str, Any] = inside().run(run)
         if not is_of(output, problem):
             output = Context().run(run)
@@ -119,8 +119,9 @@ class PonderChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        problem, settings = self._asked(messages, stop, kwargs)
-        run = partial(cast("Any", self._graph()).ainvoke, {"problem": problem}, context=settings, output_keys=OUTPUT)
+        problem, setup = self._asked(messages, stop, kwargs)
+        machine: Any = setup.machine(None)
+        run = partial(machine.ainvoke, {"problem": problem}, context=setup.settings, output_keys=OUTPUT)
         output: dict[str, Any] = await asyncio.create_task(run(), context=inside())
         if not is_of(output, problem):
             output = await asyncio.create_task(run(), context=Context())

@@ -85,6 +85,11 @@ def problem_of(messages: Sequence[BaseMessage], form: Form = PLAIN) -> Problem:
     return about.model_copy(update={"messages": list(messages), "verbatim": True})
 
 
+def policy_for(problem: Problem, pool: object) -> str:
+    """Return the policy of a chat that names none: replies that cannot be compared have no majority."""
+    return "adaptive" if pool == "cascade" or is_comparable(problem) else "direct"
+
+
 def is_comparable(problem: Problem) -> bool:
     """Say whether two replies can be found equal: there are tools, a schema, or a kind of answer."""
     return bool(problem.form.tools) or type_of(problem) is not None

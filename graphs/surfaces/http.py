@@ -17,9 +17,18 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from ...nodes.events import Event
-from ...state.errors import ModelUnreachable, NoReply, PonderError, StoreError, ThreadBusy, UsageError
+from ...state.errors import (
+    KeySpent,
+    KeyUnknown,
+    ModelUnreachable,
+    NoReply,
+    PonderError,
+    StoreError,
+    ThreadBusy,
+    UsageError,
+)
 from .guard import Guard
-from .keys import KeySpent, KeyUnknown
+from .keys import listed
 from .service import Found, Operator, Service, line, told_alive
 from .wire import MODELS, Asked, chunks, completion
 
@@ -145,7 +154,7 @@ async def stream(service: Service, asked: Asked, authorization: str, id_: str, c
         options = asked.stream_options
         for part in chunks(whole, with_usage=options is not None and options.include_usage):
             yield f"data: {json.dumps(part)}\n\n"
-    except (PonderError, KeySpent, KeyUnknown) as error:
+    except PonderError as error:
         _, kind, reason = judged(error)
         yield f"data: {json.dumps({'error': {'message': reason, 'type': kind}})}\n\n"
     finally:
@@ -229,8 +238,7 @@ def is_loopback(host: str) -> bool:
 @cache
 def default_app() -> FastAPI:
     """Make the app that `langgraph.json` names: the model and the keys are those of the environment."""
-    keys = tuple(filter(None, os.environ.get("PONDER_API_KEY", "").split(",")))
-    return create_app(Operator(keys=keys))
+    return create_app(Operator(keys=listed(os.environ.get("PONDER_API_KEY", ""))))
 
 
 def __getattr__(name: str) -> FastAPI:

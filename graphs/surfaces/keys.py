@@ -3,14 +3,16 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from ...nodes.events import Event
-from ...state.budget import Budget, Call, Spent, cost, cost_usd
+from ...state.budget import Budget, Call, Spent
+from ...state.errors import KeySpent, KeyUnknown
 
 if TYPE_CHECKING:
     from ...state.checkpointer import SQLAlchemySaver
@@ -23,20 +25,13 @@ LIMITS = ("max_calls", "max_tokens", "max_usd")
 """What a key is held to; seconds are a request's own."""
 
 
-class KeyUnknown(Exception):  # noqa: N818 - reads as the fact it states
-    """The key is none of the operator's."""
-
-
-class KeySpent(Exception):  # noqa: N818
-    """What the key may spend is spent, or held by requests that are under way."""
-
-
 @dataclass
 class Bill:
     """What one request may spend, and has spent as far as its events tell."""
 
     budget: Budget
-    calls: dict[str, Call] = field(default_factory=dict)
+    calls: dict[str, list[Call]] = field(default_factory=dict)
+    """Run and candidate -> each attempt at its call."""
     settled: Spent | None = None
     """What its runs report at their end; None: they were cut off."""
     keep: Keep | None = None
@@ -46,12 +41,14 @@ class Bill:
     def note(self, run: int, event: Event) -> None:
         """Take in what a run tells: calls that begin, at their worst case, and candidates with what they cost."""
         for call in event.calls if event.type == "budget" else ():
-            self.calls[f"{run} {call.candidate_id}"] = call
+            self.calls.setdefault(f"{run} {call.candidate_id}", []).append(call)
         if event.type == "budget":
             self.store()
-        if event.type == "candidate" and (begun := self.calls.get(f"{run} {event.candidate.id}")):
-            done = begun.model_copy(update={"state": "done", "usage": event.candidate.usage, "usd": begun.worst_usd})
-            self.calls[f"{run} {event.candidate.id}"] = done
+        # Whether a call that brought nothing has cost something, its candidate does not say.
+        if event.type == "candidate" and not event.candidate.error:
+            attempts = self.calls[f"{run} {event.candidate.id}"]
+            paid = {"state": "done", "usage": event.candidate.usage, "usd": attempts[-1].worst_usd}
+            attempts[-1] = attempts[-1].model_copy(update=paid)
 
     def store(self) -> None:
         """Keep what is spent now: of a server that is killed, the calls that it has begun, at their worst case."""
@@ -62,13 +59,7 @@ class Bill:
 
     def total(self) -> dict[str, float]:
         """Return what counts; calls that nobody waited for count at their worst case."""
-        if self.settled is not None:
-            tokens = self.settled.input_tokens + self.settled.output_tokens
-            calls = self.settled.calls + self.settled.lost
-            return {"max_calls": calls, "max_tokens": tokens, "max_usd": self.settled.usd or 0.0}
-        known = self.calls.values()
-        usd = sum(cost_usd(call) or 0.0 for call in known)
-        return {"max_calls": len(known), "max_tokens": sum(map(cost, known)), "max_usd": usd}
+        return (self.settled or Spent.of(chain.from_iterable(self.calls.values()))).used
 
 
 @dataclass
@@ -82,22 +73,22 @@ class Account:
     keep: Keep | None = None
 
     @contextmanager
-    def billed(self, asked: Budget) -> Iterator[Bill]:
-        """Hold a request's budget, no more than is left, while it runs; then charge what it has spent.
+    def billed(self, asked: Budget, calls: int) -> Iterator[Bill]:
+        """Hold a request's budget, no more than it can use or is left, while it runs; then charge what it has spent.
 
         Raises:
             KeySpent: nothing is left.
 
         """
-        wanted: Mapping[str, float | None] = asked.model_dump()
-        given: dict[str, float] = {}
-        for name, limit in self.limit.model_dump(include=set(LIMITS), exclude_none=True).items():
-            left = limit - self.spent[name] - self.held[name]
-            if left <= 0:
+        left = self.limit.left({name: self.spent[name] + self.held[name] for name in LIMITS})
+        for name, amount in left.items():
+            if amount <= 0:
+                limit = getattr(self.limit, name)
                 raise KeySpent(f"{name}={limit} of this key is spent, or held by requests that are under way")
-            own = wanted[name]
-            given[name] = left if own is None else min(left, own)
-        bill = Bill(Budget.model_validate({**wanted, **given}), keep=self.keep)
+        if "max_calls" in left:
+            left["max_calls"] = min(left["max_calls"], calls)
+        bill = Bill(asked.within(Budget.model_validate(left)), keep=self.keep)
+        given: dict[str, float] = bill.budget.model_dump(include=left.keys() & set(LIMITS))
         for name, amount in given.items():
             self.held[name] += amount
         try:
@@ -105,8 +96,9 @@ class Account:
         finally:
             for name, amount in given.items():
                 self.held[name] -= amount
-            for name, amount in bill.total().items():
-                self.spent[name] += amount
+            total = bill.total()
+            for name in LIMITS:
+                self.spent[name] += total[name]
             bill.store()
 
 
@@ -154,19 +146,12 @@ class Keys:
         return found[0]
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """Return the keys of a text, in which commas or spaces stand between them."""
+    return tuple(text.replace(",", " ").split())
+
+
 def report(stored: "asyncio.Future[None]") -> None:
     """Say in the log that what a key has spent could not be stored; this process remembers it."""
     if not stored.cancelled() and (error := stored.exception()):
         log.warning("what a key has spent was not stored: %s", error)
-
-
-def sum_of(spent: list[Spent]) -> Spent:
-    """Add up what several runs have spent."""
-    usd = [each.usd for each in spent]
-    return Spent(
-        calls=sum(each.calls for each in spent),
-        lost=sum(each.lost for each in spent),
-        input_tokens=sum(each.input_tokens for each in spent),
-        output_tokens=sum(each.output_tokens for each in spent),
-        usd=None if None in usd else sum(filter(None, usd)),
-    )

@@ -10,13 +10,13 @@ except ImportError as missing:
     raise ImportError(
         f"DeliberateMiddleware needs a package that is missing ({missing}): install ponder[agents]"
     ) from None
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from ...state.budget import Budget, Spent
 from ...state.errors import BudgetTooSmall, UsageError
+from ...state.run import Problem
 from ...state.settings import parse_settings
 from ..app import ModelLike
 from .chat import PonderChatModel
@@ -64,9 +64,10 @@ class DeliberateMiddleware(AgentMiddleware[DeliberateState, Any, Any]):
             raise UsageError(f"when={when!r} is unknown: give 'always', 'unsure' or a function of the request")
         self.when = when
         self.budget = parse_settings(budget=budget or {}).budget
-        self.model = model
-        self.options = {**(UNSURE if when == "unsure" else {}), **options}
-        self.made = PonderChatModel(model=model, **self.options)
+        if when == "unsure":
+            options = {**UNSURE, **options, "settings": {**UNSURE["settings"], **options.get("settings", {})}}
+        self.deliberating = PonderChatModel(model=model, **options)
+        self.deliberating.setup(Problem(text="What?"), {})
 
     def before_agent(self, state: DeliberateState, runtime: Runtime[Any]) -> dict[str, Any]:
         """Begin a run with its whole budget."""
@@ -102,24 +103,19 @@ class DeliberateMiddleware(AgentMiddleware[DeliberateState, Any, Any]):
 
     def deliberated(self, request: ModelRequest[Any]) -> ModelRequest[Any] | None:
         """Return the request with a model that deliberates; None where the model itself is to answer."""
-        left = left_of(self.budget, spent_in(request))
-        if left is None or (callable(self.when) and not self.when(request)):
+        left = self.budget.left(spent_in(request))
+        if min(left.values(), default=1) <= 0 or (callable(self.when) and not self.when(request)):
             return None
         settings = {**request.model_settings, "budget": left}
-        return request.override(model=self.deliberating(request.model), model_settings=settings)
-
-    def deliberating(self, model: BaseChatModel) -> BaseChatModel:
-        """Return the model that deliberates by asking the agent's own, or the one that was given."""
-        if self.model is None and self.made.model is not model:
-            self.made = PonderChatModel(model=model, **self.options)
-        return self.made
+        own = {} if self.deliberating.model is not None else {"model": request.model}
+        return request.override(model=self.deliberating.model_copy(update=own), model_settings=settings)
 
     def counted(self, request: ModelRequest[Any], response: ModelResponse[Any]) -> ExtendedModelResponse[Any]:
         """Add what a run has spent to what the agent has."""
         # A middleware further in may have answered by another model.
         replies = [message for message in response.result if isinstance(message, AIMessage)]
         told = [reply.response_metadata.get("ponder", {}).get("spent", {}) for reply in replies]
-        used = used_by(Spent.model_validate(told[0] if told else {}))
+        used = Spent.model_validate(told[0] if told else {}).used
         before = spent_in(request)
         total = {limit: before.get(limit, 0) + amount for limit, amount in used.items()}
         return ExtendedModelResponse(response, Command(update={"ponder_spent": total}))
@@ -128,20 +124,3 @@ class DeliberateMiddleware(AgentMiddleware[DeliberateState, Any, Any]):
 def spent_in(request: ModelRequest[Any]) -> dict[str, float]:
     """Return what the agent's run has used so far."""
     return cast("DeliberateState", request.state).get("ponder_spent", {})
-
-
-def used_by(spent: Spent) -> dict[str, float]:
-    """Return what a run has used of each limit."""
-    return {
-        "max_calls": spent.calls + spent.lost,
-        "max_tokens": spent.input_tokens + spent.output_tokens,
-        "max_usd": spent.usd or 0.0,
-        "max_seconds": spent.seconds,
-    }
-
-
-def left_of(budget: Budget, used: Mapping[str, float]) -> dict[str, float] | None:
-    """Return what is left of the limits; None where one is used up."""
-    limits: dict[str, float] = budget.model_dump(exclude_none=True)
-    left = {limit: amount - used.get(limit, 0) for limit, amount in limits.items()}
-    return left if all(amount > 0 for amount in left.values()) else None

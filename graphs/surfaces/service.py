@@ -4,22 +4,22 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from ...nodes.events import Event
-from ...nodes.route import check_policy, check_text
-from ...state.budget import Budget
+from ...nodes.ports import Verifier
+from ...nodes.route import check_text
+from ...nodes.view import View
+from ...state.budget import Budget, Spent
 from ...state.errors import UsageError
 from ...state.run import Answer, Problem
 from ...state.settings import Settings
-from ..app import ModelLike, Setup, prepare
-from ..branches import BRANCHES
-from ..machine import CompiledGraph
+from ..app import ModelLike, Setup, as_verifier, prepare
 from ..origin import BASE_URL, MODEL, SETTINGS, VERIFIER, masked, name_of
 from ..solver import Run, new_thread
 from ..stores import Saver, held, opened
-from .keys import Bill, Keys, sum_of
+from .keys import Bill, Keys
 from .wire import Asked
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Operator:
     per_key: Budget = field(default_factory=Budget)
     """What each key may spend: with a store in all, else while the server runs."""
     per_request: Settings = field(default_factory=Settings)
-    """Settings where a request has none, and the most that its budget may be."""
+    """Settings where a request has none, and the most that its budget and its `max_tokens` may be."""
     verifiers: tuple[str, ...] = ()
     """Specs that a request may name; they may run code, so none is allowed unless it stands here."""
     most_bytes: int = 4 * 2**20
@@ -59,10 +59,12 @@ class Service:
     flying: int = 0
     saver: Saver | None = None
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
-    machines: dict[str | None, tuple[Setup, CompiledGraph]] = field(default_factory=dict)
+    verifiers: dict[str, Verifier | None] = field(init=False)
+    """Spec -> the verifier that a request may name by it."""
 
     def __post_init__(self) -> None:
-        """Open the accounts."""
+        """Open the accounts, and make the verifiers."""
+        self.verifiers = {spec: as_verifier(spec) for spec in self.operator.verifiers}
         self.keys = Keys.of(self.operator.keys, self.operator.per_key)
 
     async def open(self) -> None:
@@ -76,20 +78,25 @@ class Service:
         """Close it."""
         await self.stack.aclose()
 
-    def made(self, verifier: str | None) -> tuple[Setup, CompiledGraph]:
-        """Return the machine, and what it is made of, with a verifier that the operator allows.
+    def made(self, asked: Asked) -> tuple[Problem, Setup]:
+        """Return the problem of a request, and what its runs are made with.
 
         Raises:
-            UsageError: it is not allowed.
+            UsageError: something of it cannot be used, or is not the request's to set.
 
         """
-        if verifier is not None and verifier not in self.operator.verifiers:
-            allowed = ", ".join(map(repr, self.operator.verifiers)) or "none"
+        problem, verifier = asked.problem(), asked.verifier
+        check_text(problem)
+        if verifier is not None and verifier not in self.verifiers:
+            allowed = ", ".join(map(repr, self.verifiers)) or "none"
             raise UsageError(f"verifier {verifier[:80]!r} is not allowed here; the operator allows {allowed}")
-        if verifier not in self.machines:
-            setup = prepare(self.operator.model, verifier=verifier, base_url=self.operator.base_url)
-            self.machines[verifier] = (setup, setup.graph().compile(checkpointer=self.saver, name="ponder"))
-        return self.machines[verifier]
+        checker = None if verifier is None else self.verifiers[verifier]
+        settings = asked.settings(problem, self.operator.per_request)
+        if asking := settings.may_ask:
+            raise UsageError(f"{asking} cannot be used here: nobody waits at a server to be asked")
+        return problem, prepare(
+            self.operator.model, verifier=checker, base_url=self.operator.base_url, **settings.chosen
+        )
 
     def check(self, asked: Asked) -> None:
         """Refuse what cannot be run.
@@ -98,40 +105,33 @@ class Service:
             UsageError: something of it cannot be used.
 
         """
-        problem = asked.problem()
-        check_text(problem)
-        setup, _ = self.made(asked.verifier)
-        settings = asked.settings(problem, self.operator.per_request)
-        check_policy(settings.policy, BRANCHES)
-        budget = share(least(settings.budget, self.operator.per_request.budget), asked.n or 1)
-        replace(setup, settings=settings.model_copy(update={"budget": budget})).check(problem)
+        problem, setup = self.made(asked)
+        setup.under(setup.settings.budget.share(asked.n or 1)).check(problem)
 
     async def answer(self, asked: Asked, authorization: str, tell: Tell = lambda _: None) -> Found:
         """Run what a request asks; one that is cut off is charged for what it has begun."""
-        account = self.keys.account(authorization)
-        problem, (_, graph) = asked.problem(), self.made(asked.verifier)
-        settings = asked.settings(problem, self.operator.per_request)
-        wanted = least(settings.budget, self.operator.per_request.budget)
-        count = asked.n or 1
-        with account.billed(wanted) as bill:
-            own = settings.model_copy(update={"budget": share(bill.budget, count)})
-            runs = [self.run(graph, problem, own, asked.verifier, noted(bill, index, tell)) for index in range(count)]
+        account, count = self.keys.account(authorization), asked.n or 1
+        problem, setup = self.made(asked)
+        each = setup.under(setup.settings.budget.share(count)).settings
+        most = max(View("", {"settings": each}).allowed, each.sample_cap)
+        with account.billed(setup.settings.budget, most * count) as bill:
+            own = setup.under(bill.budget.share(count))
+            runs = [self.run(own, problem, asked.verifier, noted(bill, index, tell)) for index in range(count)]
             answers = await together(runs)
-            bill.settled = sum_of([answer.spent for answer in answers])
+            bill.settled = Spent.sum([answer.spent for answer in answers])
         return [(problem, answer) for answer in answers]
 
-    async def run(
-        self, graph: CompiledGraph, problem: Problem, settings: Settings, verifier: str | None, tell: Tell
-    ) -> Answer:
+    async def run(self, setup: Setup, problem: Problem, verifier: str | None, tell: Tell) -> Answer:
         """Run one problem; with a store it can be resumed by its thread."""
         model, url = name_of(self.operator.model), self.operator.base_url
         named = {
             MODEL: model,
             BASE_URL: masked(url),
             VERIFIER: verifier,
-            SETTINGS: settings.model_dump_json(exclude_unset=True),
+            SETTINGS: setup.settings.model_dump_json(exclude_unset=True),
         }
-        run = Run(graph, new_thread(), {key: value for key, value in named.items() if value}, tell, settings)
+        origin = {key: value for key, value in named.items() if value}
+        run = Run(setup.machine(self.saver), new_thread(), origin, tell, setup.settings)
         if self.saver is None:
             return await run.go({"problem": problem})
         async with held(self.saver, run.thread_id):
@@ -156,28 +156,6 @@ def noted(bill: Bill, run: int, tell: Tell) -> Tell:
         tell(event)
 
     return note
-
-
-def least(asked: Budget, most: Budget) -> Budget:
-    """Return the lower one of each limit."""
-    both = [asked.model_dump(exclude_none=True), most.model_dump(exclude_none=True)]
-    names = both[0].keys() | both[1].keys()
-    return Budget.model_validate({name: min(each[name] for each in both if name in each) for name in names})
-
-
-def share(budget: Budget, runs: int) -> Budget:
-    """Return each run's part of a budget; seconds pass for all of them at once.
-
-    Raises:
-        UsageError: there is not enough for so many.
-
-    """
-    limits = budget.model_dump(exclude_none=True)
-    parts = {name: limit if name == "max_seconds" else limit / runs for name, limit in limits.items()}
-    whole = {name: int(part) if name in {"max_calls", "max_tokens"} else part for name, part in parts.items()}
-    if small := [name for name, part in whole.items() if not part]:
-        raise UsageError(f"{small[0]}={limits[small[0]]} is too little for n={runs}: raise it, or lower n")
-    return Budget.model_validate(whole)
 
 
 async def told_alive(work: "asyncio.Task[Found]", progress: "asyncio.Queue[str]", every: float) -> AsyncIterator[str]:

@@ -8,12 +8,14 @@ from langchain_core.messages.utils import convert_to_messages
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...nodes.form import check_form
+from ...state.budget import Spent
 from ...state.errors import UsageError
 from ...state.form import Form
 from ...state.run import Answer, Problem
 from ...state.settings import Effort, Settings
 from ..branches import BRANCHES
-from .chats import about, arguments, form_of, is_comparable, message_of, problem_of, settings_of
+from ..branches.parallel import WIDEST_WINDOW
+from .chats import about, arguments, form_of, message_of, policy_for, problem_of, settings_of
 
 POLICIES = ("adaptive", "cumulative", "fixed", *BRANCHES)
 EFFORTS: tuple[str, ...] = Effort.__args__  # type: ignore[attr-defined]
@@ -32,6 +34,10 @@ NO_EFFECT: dict[str, Any] = {
     "function_call": None,
 }
 """Fields of OpenAI's that ponder has nothing for: with these values they change nothing, with others it says so."""
+OPERATORS = {"concurrency", "requests_per_minute", "tokens_per_minute", "calibration", "write_tests"}
+"""Settings that are the operator's alone: limits of the server, and what lets programs run."""
+WAVES = {"window", "probes", "beam_width"}
+"""Settings that say how many calls begin at once: to begin very many holds up all other requests."""
 
 
 class Message(BaseModel):
@@ -148,13 +154,23 @@ class Asked(BaseModel):
             raise UsageError(f"model {self.model!r} does not exist: see /v1/models")
         name = self.model.partition("/")[2]
         named = {"effort": name} if name in EFFORTS else {"policy": name} if name else {}
-        default = {"policy": "adaptive" if is_comparable(problem) else "direct"}
         own = self.model_dump(include={"temperature", "seed"}, exclude_none=True)
         if most := self.max_completion_tokens or self.max_tokens:
             own["max_tokens"] = most
         more = {key: value for key, value in (self.ponder or {}).items() if key != "verifier"}
+        default = {"policy": policy_for(problem, more.get("pool", base.pool))}
         chosen = settings_of({**default, **named, **own, **more})
-        return base.model_copy(update={key: getattr(chosen, key) for key in chosen.model_fields_set})
+        for name in OPERATORS & chosen.chosen.keys():
+            if getattr(chosen, name) != getattr(base, name):
+                raise UsageError(f"{name!r} is not a request's to set: leave it out")
+        for name in WAVES & chosen.chosen.keys():
+            if getattr(chosen, name) > max(WIDEST_WINDOW, getattr(base, name)):
+                raise UsageError(f"{name}={getattr(chosen, name)} is too many at once: give at most {WIDEST_WINDOW}")
+        if chosen.assessor.startswith("learned"):
+            raise UsageError(f"assessor {chosen.assessor!r} is not a request's to set: leave it out")
+        most = min(chosen.max_tokens, base.max_tokens) if "max_tokens" in base.chosen else chosen.max_tokens
+        held = {"budget": chosen.budget.within(base.budget), "max_tokens": most}
+        return base.model_copy(update=chosen.chosen | held)
 
 
 def completion(
@@ -190,14 +206,13 @@ def choice(index: int, problem: Problem, answer: Answer, model: str) -> dict[str
 
 def usage(answers: Sequence[Answer]) -> dict[str, Any]:
     """Count all calls of all runs."""
-    spent = [answer.spent for answer in answers]
-    read, written = sum(each.input_tokens for each in spent), sum(each.output_tokens for each in spent)
+    spent = Spent.sum([answer.spent for answer in answers])
     return {
-        "prompt_tokens": read,
-        "completion_tokens": written,
-        "total_tokens": read + written,
-        "prompt_tokens_details": {"cached_tokens": sum(each.cached_tokens for each in spent)},
-        "completion_tokens_details": {"reasoning_tokens": sum(each.reasoning_tokens for each in spent)},
+        "prompt_tokens": spent.input_tokens,
+        "completion_tokens": spent.output_tokens,
+        "total_tokens": spent.input_tokens + spent.output_tokens,
+        "prompt_tokens_details": {"cached_tokens": spent.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": spent.reasoning_tokens},
     }
 
 

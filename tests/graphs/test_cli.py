@@ -88,6 +88,8 @@ def test_json_is_one_object_with_the_fields_of_an_answer(ponder: Ponder, server:
             "usd",
             "seconds",
             "lost",
+            "lost_tokens",
+            "lost_usd",
             "estimated",
         )
     ]
@@ -173,6 +175,10 @@ def test_several_models_are_a_pool_and_a_resumed_run_asks_them_again(ponder: Pon
         (["--file", "/no/such.txt"], "error: file '/no/such.txt' cannot be read"),
         (["1 + 1?", "--model", "gpt"], "error: model 'gpt' is unknown: give local, local:PATH.gguf"),
         (["1 + 1?", "--policy", "magic"], "error: policy 'magic' is unknown: choose one of adaptive"),
+        (
+            ["1 + 1?", "--store", "postgresql://me:pass@word:1x/db"],
+            "error: store 'postgresql:' is not a database URL: give one such as",
+        ),
         (["1 + 1?", "--effort", "huge"], "error: --effort='huge' cannot be used"),
         (
             ["1 + 1?", "--assessor", "fixed:99"],

@@ -198,6 +198,12 @@ def test_an_interrupted_run_goes_on_with_a_larger_budget_also_when_it_is_killed_
     assert len({item.text for item in answer.candidates if item.text}) == answer.spent.calls
 
 
+def test_a_store_may_be_a_path(tmp_path: Path) -> None:
+    model, path = ScriptedModel(always("2")), tmp_path / "ponder.db"
+    solve("1 + 1?", model=model, policy="direct", store=path, thread_id="t")
+    assert resume("t", store=f"sqlite:///{path}", model=model).answer == "2"
+
+
 def test_resuming_needs_a_thread_that_is_there(store: str) -> None:
     with pytest.raises(ThreadNotFound, match="'nope' does not exist in this store: see `ponder runs list`"):
         resume("nope", store=store)

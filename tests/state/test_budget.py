@@ -44,7 +44,10 @@ def test_admits_the_longest_head_that_fits() -> None:
 def test_a_call_that_never_settled_keeps_its_worst_case_and_is_lost() -> None:
     calls = [call(0, "done", used=7), call(1, "reserved", worst=100)]
     assert Ledger(budget=Budget(max_tokens=206), calls=tuple(calls)).admit([call(2)]) == []
-    assert Spent.of(calls) == Spent(calls=1, input_tokens=7, lost=1)
+    spent = Spent.of(calls)
+    assert spent == Spent(calls=1, input_tokens=7, lost=1, lost_tokens=100)
+    assert Budget(max_calls=2, max_tokens=250).left(spent.used) == {"max_calls": 0, "max_tokens": 143}
+    assert Spent.sum([spent, spent]) == Spent(calls=2, input_tokens=14, lost=2, lost_tokens=200)
 
 
 def test_no_seconds_left_admits_nothing() -> None:

@@ -5,7 +5,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from langchain.agents import create_agent
@@ -108,7 +108,8 @@ def test_where_unsure_it_asks_twice_and_goes_on_only_where_the_two_differ() -> N
     sure, unsure = Clerk(script=lambda _: ("track", 7)), Clerk(script=wavering)
     calls = []
     for clerk in (sure, unsure):
-        agent: Any = create_agent(clerk, [track, cancel], middleware=[DeliberateMiddleware("unsure")])
+        deliberate = DeliberateMiddleware("unsure", settings={"temperature": 0.5})
+        agent: Any = create_agent(clerk, [track, cancel], middleware=[deliberate])
         chat = agent.invoke(CHAT)["messages"]
         assert chat[1].tool_calls[0]["name"] == "track"
         calls.append(chat[1].response_metadata["ponder"]["spent"]["calls"])
@@ -244,8 +245,12 @@ ANYTHING: Any = 3
         (lambda model: solve(ANYTHING, model=model), "problem 3 cannot be read: give a text"),
         (lambda model: preview(ANYTHING, model=model), "problem 3 cannot be read"),
         (lambda model: solve("1 + 1?", model=ANYTHING), "model '3' is no model: give local, "),
+        (lambda model: solve("1 + 1?", model=model, verifier=ANYTHING), "verifier '3' is no verifier"),
+        (lambda model: solve("1 + 1?", model=model, store=":memory:", thread_id=ANYTHING), "thread_id=3 cannot"),
         (lambda model: create_ponder(model).invoke({"problem": ANYTHING}), "problem 3 cannot be read"),
+        (lambda model: create_ponder(model).invoke({"problem": "1?"}, context=cast("Any", {"x": 1})), "x=1 cannot"),
         (lambda model: DeliberateMiddleware(ANYTHING, model=model), "when=3 is unknown: give 'always'"),
+        (lambda model: DeliberateMiddleware(effort="huge", model=model), "effort='huge' cannot be used"),
         (lambda model: DeliberateMiddleware(budget={"max_call": 1}), r"budget\.max_call=1 cannot be used"),
         (
             lambda model: PonderChatModel(model=model).with_structured_output({"type": 3}),

@@ -87,6 +87,13 @@ def test_replies_in_words_are_one_answer_where_tools_could_be_called() -> None:
     assert (said.content, model.calls, said.tool_calls) == ("Hello!", 3, [])
 
 
+def test_a_cascade_asks_the_stronger_model_only_where_the_cheap_one_is_not_sure() -> None:
+    cheap, strong = ScriptedModel(name="cheap"), ScriptedModel(always("7"), name="strong")
+    said = PonderChatModel(model=[cheap, strong], settings={"pool": "cascade"}).invoke("What is 3 + 4?")
+    assert (said.content, cheap.calls) == ("Answer: 7", 3)
+    assert strong.calls > 0
+
+
 def test_a_chat_with_tools_goes_to_the_model_as_it_stands() -> None:
     seen: list[Sequence[BaseMessage]] = []
 

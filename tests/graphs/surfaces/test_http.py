@@ -19,6 +19,8 @@ from pydantic import BaseModel, SecretStr
 
 from ponder.graphs import resume
 from ponder.graphs.cli.serve import serve
+from ponder.graphs.surfaces.http import default_app
+from ponder.graphs.surfaces.service import Operator, Service
 from ponder.graphs.surfaces.wire import Asked
 from ponder.nodes.ports import Reply
 from ponder.state import Budget, Settings, UsageError
@@ -150,6 +152,12 @@ def test_its_models_are_the_efforts_and_the_policies(client: openai.OpenAI) -> N
         ({"ponder": {"verifier": "py:os:system"}}, "verifier 'py:os:system' is not allowed here"),
         ({"ponder": {"verifier": "regex:(a+)+$"}}, "is not allowed here"),
         ({"ponder": {"budget": {"max_tokens": 1}}}, "is too small for one call"),
+        ({"ponder": {"on_tie": "ask"}}, "on_tie='ask' cannot be used here"),
+        ({"ponder": {"ask_below": 0.5}}, "ask_below=0.5 cannot be used here"),
+        ({"ponder": {"concurrency": 9}}, "'concurrency' is not a request's to set"),
+        ({"ponder": {"window": 1000}}, "window=1000 is too many at once: give at most 64"),
+        ({"ponder": {"write_tests": 1}}, "'write_tests' is not a request's to set"),
+        ({"ponder": {"assessor": "learned:prices.toml"}}, "'learned:prices.toml' is not a request's to set"),
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])
@@ -250,12 +258,12 @@ async def test_what_a_key_has_spent_outlives_the_server_calls_under_way_included
 
 def test_requests_at_once_keep_the_budget_of_their_key_and_of_the_operator() -> None:
     model = ScriptedModel(script, latency=0.05)
-    most = Settings(budget=Budget(max_calls=2))
+    most = Settings(budget=Budget(max_calls=2), max_tokens=9)
     with serving(model, keys=("one",), per_key=Budget(max_calls=5), per_request=most) as served:
         found: list[int] = []
 
         def ask() -> None:
-            asked = ASKED | {"ponder": {"policy": "fixed", "budget": {"max_calls": 9}}}
+            asked = ASKED | {"max_tokens": 99, "ponder": {"policy": "fixed", "budget": {"max_calls": 9}}}
             headers = {"authorization": "Bearer one"}
             found.append(httpx.post(f"{served.url}/v1/chat/completions", json=asked, headers=headers).status_code)
 
@@ -266,6 +274,7 @@ def test_requests_at_once_keep_the_budget_of_their_key_and_of_the_operator() -> 
             thread.join()
     assert model.calls == served.service.keys.accounts["one"].spent["max_calls"] <= 5
     assert sorted(set(found)) == [200, 429]
+    assert {request.max_tokens for request in model.requests} == {9}
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -282,6 +291,33 @@ async def test_a_client_that_goes_away_ends_its_calls_and_they_are_counted(strea
         spent = served.service.keys.accounts[""].spent
     assert model.calls == spent["max_calls"] == 4
     assert spent["max_tokens"] > 4 * 512
+
+
+async def test_a_key_pays_for_each_attempt_of_a_request_that_is_cut_off() -> None:
+    model = ScriptedModel(lambda *_: passing("HTTP 503"), latency=0.01)
+    service = Service(Operator(model=model, keys=("one",)))
+    asking = asyncio.create_task(service.answer(asked(retries=9), "Bearer one"))
+    await until(lambda: model.calls >= 12)
+    asking.cancel()
+    await asyncio.wait({asking})
+    spent = service.keys.accounts["one"].spent
+    assert spent["max_calls"] == model.calls
+    assert spent["max_tokens"] > 512 * model.calls
+
+
+async def test_a_key_pays_the_worst_case_of_lost_calls_and_holds_no_more_than_requests_can_make() -> None:
+    model = ScriptedModel(always("2"), latency=60)
+    service = Service(Operator(model=model, keys=("one",), per_key=Budget(max_calls=1000)))
+    # All at once: a request that held all of the key's calls would turn the others away.
+    await asyncio.gather(*(service.answer(asked(call_timeout=0.2, retries=0), "Bearer one") for _ in range(3)))
+    spent = service.keys.accounts["one"].spent
+    assert spent["max_calls"] == model.calls == 12
+    assert spent["max_tokens"] > 512 * 12
+
+
+def asked(**chosen: Any) -> Asked:
+    """Ask under settings."""
+    return Asked.model_validate(ASKED | {"ponder": {"max_samples": 4, **chosen}})
 
 
 async def until(holds: Any) -> None:
@@ -340,8 +376,13 @@ def test_what_cannot_be_served_is_said_before_it_is() -> None:
         serve(host="0.0.0.0")  # noqa: S104 - which is what is refused
     with pytest.raises(UsageError, match="verifier 'magic' cannot be used"):
         serve(allow_verifier=["magic"])
-    with pytest.raises(UsageError, match="max_usd=1 cannot be kept: model 'openai:m' has no price"):
-        serve(model=["openai:m"], max_usd=1)
+
+
+def test_keys_of_the_environment_have_commas_or_spaces_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PONDER_API_KEY", "one,two three")
+    default_app.cache_clear()
+    assert list(default_app().state.service.keys.accounts) == ["one", "two", "three"]
+    default_app.cache_clear()
 
 
 NAMES = st.sampled_from([*Asked.model_fields, "top_p", "logit_bias", "user"])
