@@ -231,7 +231,8 @@ class FaultServer:
     async def end(self) -> None:
         self.server.close()
         for transport in set(self.play.connected):
-            transport.close()
+            transport.abort()
+        await asyncio.sleep(0)  # until they are gone
 
     def __enter__(self) -> Self:
         self.thread.start()

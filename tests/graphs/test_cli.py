@@ -134,7 +134,7 @@ def test_every_limit_of_the_budget_is_an_option(
     assert 1 < spent["usd"] <= 2
     assert {request["max_tokens"] for request in server.requests} == {64}
     server.script = lambda *_: server.release.wait(60) and Said()  # type: ignore[return-value]
-    spent = json.loads(ponder(*asked, "--max-calls", "2", "--max-seconds", "0.2").out)["spent"]
+    spent = json.loads(ponder(*asked, "--max-calls", "2", "--max-seconds", "0.8").out)["spent"]
     assert (spent["calls"], spent["lost"]) == (0, 2)
     assert spent["seconds"] < 5
     server.release.set()
