@@ -40,6 +40,9 @@ def serve(
     allow_verifier: Annotated[list[str] | None, typer.Option(help="A spec that requests may name; may repeat.")] = None,
     max_body: Annotated[int, typer.Option(min=1, help="Most bytes of one request.")] = 4 * 2**20,
     max_requests: Annotated[int, typer.Option(min=1, help="Most requests at once.")] = 512,
+    concurrency: Annotated[int, typer.Option(min=1, help="Most calls of the model at once, of all requests.")] = 64,
+    requests_per_minute: Annotated[int | None, typer.Option(min=1, help="Most calls of the model a minute.")] = None,
+    tokens_per_minute: Annotated[int | None, typer.Option(min=1, help="Most tokens of the model a minute.")] = None,
     grace: Annotated[int, typer.Option(min=0, help="Seconds that requests have to end when the server stops.")] = 30,
 ) -> None:
     """Serve an OpenAI-compatible endpoint, /v1/chat/completions; runs are kept only with --store."""
@@ -58,6 +61,7 @@ def serve(
         raise UsageError(f"host {host!r} is open to others: give --api-key, or set {KEY_VARIABLE}")
     each = limits(max_calls=max_calls, max_tokens=max_tokens, max_usd=max_usd, max_seconds=max_seconds)
     limits(key_calls=key_calls, key_tokens=key_tokens, key_usd=key_usd)
+    rates = {"requests_per_minute": requests_per_minute, "tokens_per_minute": tokens_per_minute}
     whole = {"max_calls": key_calls, "max_tokens": key_tokens, "max_usd": key_usd}
     operator = Operator(
         model=model or None,
@@ -65,7 +69,7 @@ def serve(
         store=store,
         keys=keys,
         per_key=Budget.model_validate(whole),
-        per_request=parse_settings(budget=each, pool=pool),
+        per_request=parse_settings(budget=each, pool=pool, concurrency=concurrency, **rates),
         verifiers=tuple(allow_verifier or ()),
         most_bytes=max_body,
         most_requests=max_requests,

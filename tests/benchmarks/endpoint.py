@@ -174,8 +174,9 @@ def main() -> None:
         model = server.stdout.readline().strip()
         port = free_port()
         serve = ("serve", "--model", "openai:fake", "--base-url", f"{model}/v1", "--port", str(port))
+        serve += ("--concurrency", "512")
         stack.enter_context(started(sys.executable, "-c", "from ponder.graphs.cli import main; main()", *serve))
-        settings = {"policy": "fixed", "budget": {"max_calls": given.n}, "concurrency": 512}
+        settings = {"policy": "fixed", "budget": {"max_calls": given.n}}
         settings |= {"n": given.n} if given.together else {}
         asked: dict[str, Any] = {"model": "ponder", "messages": messages, "max_tokens": 64, "ponder": settings}
         sides = [Side("ponder", f"http://127.0.0.1:{port}", asked)]

@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -414,3 +415,13 @@ def test_whatever_is_sent_is_no_error_of_the_server(served: Served, data: st.Dat
     content = json.dumps(body).encode("utf-8", "surrogatepass")
     answer = httpx.post(f"{served.url}/v1/chat/completions", content=content, headers=kind, timeout=30)
     assert answer.status_code < 500, (body, answer.text)
+
+
+def test_the_operator_says_how_many_calls_are_in_flight_for_all_requests() -> None:
+    model = ScriptedModel(always("2"), latency=0.01)
+    with serving(model, per_request=Settings(concurrency=3)) as served:
+        asked = {**ASKED, "ponder": {"policy": "fixed", "max_samples": 8}}
+        url = f"{served.url}/v1/chat/completions"
+        with ThreadPoolExecutor() as pool:
+            statuses = list(pool.map(lambda _: httpx.post(url, json=asked).status_code, range(3)))
+    assert (statuses, model.calls, model.most_flying) == ([200] * 3, 24, 3)
