@@ -7,6 +7,8 @@ a task of its own; the tasks' records are merged by id; `dispatch` looks again.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
+from inspect import getdoc, getmodule
+from typing import Any
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -58,17 +60,25 @@ def build(checks: Checks, settings: Settings, *, tireless: bool = False) -> Grap
 
     graph = Graph(RunState, Settings, input_schema=RunInput, output_schema=RunOutput)
     graph.model_name = caller.model.name
-    graph.add_node("begin", Twin(Begin(settings, BRANCHES, checks)), destinations={"assess": "to be assessed", **NAMED})
-    graph.add_node("assess", loop("assess", plan_assessment, ("probe", "rate")))
-    graph.add_node("route", Twin(Route(checks)), destinations=LEVELS)
+
+    def add(name: str, node: Twin | Loop, told: object, **options: Any) -> None:
+        about = (getdoc(told) or "").partition("\n")[0]
+        graph.add_node(name, node, metadata={"about": about}, **options)
+
+    def step(name: str, node: Callable[..., Awaitable[Any]], **options: Any) -> None:
+        add(name, Twin(node), node, **options)
+
+    step("begin", Begin(settings, BRANCHES, checks), destinations={"assess": "to be assessed", **NAMED})
+    add("assess", loop("assess", plan_assessment, ("probe", "rate")), plan_assessment)
+    step("route", Route(checks), destinations=LEVELS)
     for name, branch in BRANCHES.items():
-        graph.add_node(name, loop(name, branch.plan, branch.kinds, branch.enough))
+        add(name, loop(name, branch.plan, branch.kinds, branch.enough), getmodule(branch.plan))
         graph.add_edge(name, "select")
     ends = {**dict.fromkeys(list(BRANCHES)[1:], "open"), "tests": "untested", "judge": "tied", END: "answered"}
-    graph.add_node("select", Twin(Select(checks, tireless)), defer=True, destinations=ends)
-    graph.add_node("judge", loop("select", plan_judge, ("judge",)))
-    graph.add_node("tests", loop("select", plan_tests, ("tests",)))
-    graph.add_node("try_out", Twin(TryOut(checks)))
+    step("select", Select(checks, tireless), defer=True, destinations=ends)
+    add("judge", loop("select", plan_judge, ("judge",)), plan_judge)
+    add("tests", loop("select", plan_tests, ("tests",)), plan_tests)
+    step("try_out", TryOut(checks))
     graph.add_edge("tests", "try_out")
     graph.add_edge("try_out", "select")
     graph.add_edge(START, "begin")

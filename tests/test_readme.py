@@ -18,8 +18,9 @@ BLOCK = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def graph() -> str:
-    """Draw the machine."""
-    return f"```mermaid\n{create_ponder().get_graph().draw_mermaid().strip()}\n```\n"
+    """Draw the machine, without what its nodes say of themselves."""
+    drawn = re.sub(r"<hr/>.*?</small>", "", create_ponder().get_graph().draw_mermaid(), flags=re.DOTALL)
+    return f"```mermaid\n{drawn.strip()}\n```\n"
 
 
 def tree() -> str:

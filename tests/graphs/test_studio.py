@@ -105,6 +105,8 @@ async def test_the_branches_are_drawn_and_the_knobs_are_described(studio: str) -
         steps = {"assess:probe", "direct:sample", "parallel:sample", "refine:revise", "search:expand", "judge:judge"}
         assert {"begin", "route", "select", *steps} <= nodes
         schemas: Any = await client.assistants.get_schemas(assistant["assistant_id"])
+    about = {node["id"]: node["metadata"]["about"] for node in graph["nodes"] if "about" in node.get("metadata", {})}
+    assert about["select"].startswith("Choose among all candidates")
     assert set(schemas["input_schema"]["properties"]) == {"problem", "messages"}
     knobs = {name: field["x_oap_ui_config"] for name, field in schemas["context_schema"]["properties"].items()}
     assert {knobs[name]["type"] for name in ("effort", "ask_below", "semantic", "policy", "budget")} == {
