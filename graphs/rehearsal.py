@@ -6,7 +6,7 @@ So nothing is worked out twice: policies, presets and limits hold because the ma
 from collections.abc import Iterable, Iterator, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field, replace
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from langchain_core.messages import BaseMessage
 
@@ -178,9 +178,9 @@ def folded(short: Sequence[Play], long: Sequence[Play], tie: Play, budget: Budge
     # No play holds the least of each step: one that runs makes a call at least.
     calls = {name: Range(low=min(1, step.low), high=step.high) for name, step in calls.items()}
     most = Usage(
-        # Which calls a step is made of, no play has at its worst: each counts like the largest.
-        input_tokens=sum(calls[name].high * largest(step) for name, step in steps.items()),
-        output_tokens=sum(max(map(written, step)) for step in steps.values()),
+        # No play has a step at its worst, in calls and in what each reads and writes: all count like the largest.
+        input_tokens=sum(calls[name].high * largest(step, "input_tokens") for name, step in steps.items()),
+        output_tokens=sum(calls[name].high * largest(step, "output_tokens") for name, step in steps.items()),
     )
     told = [[usage for _, usage in play] for play in plays]
     return Preview(
@@ -211,9 +211,9 @@ def written(usages: Iterable[Usage]) -> int:
     return sum(usage.output_tokens for usage in usages)
 
 
-def largest(plays: Iterable[Iterable[Usage]]) -> int:
-    """Return the longest prompt."""
-    return max((usage.input_tokens for usages in plays for usage in usages), default=0)
+def largest(plays: Iterable[Iterable[Usage]], tokens: Literal["input_tokens", "output_tokens"]) -> int:
+    """Return the most that one call reads, or writes."""
+    return max((getattr(usage, tokens) for usages in plays for usage in usages), default=0)
 
 
 def span(figures: Iterable[N], limit: N | None) -> Range[N]:

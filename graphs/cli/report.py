@@ -14,7 +14,9 @@ from .solve import Store
 def report(
     thread: Name,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The file; default: standard output.")] = None,
-    svg: Annotated[bool, typer.Option("--svg", help="Only the picture, as SVG.")] = False,
+    svg: Annotated[
+        bool, typer.Option("--svg", help="Only the picture, as SVG; also where the file is called so.")
+    ] = False,
     png: Annotated[Path | None, typer.Option(help="Write the picture to this PNG file; needs ponder[png].")] = None,
     store: Store = None,
 ) -> None:
@@ -34,6 +36,7 @@ def report(
         write(png, drawn(picture(told)), "--png")
         if output is None:
             return
+    svg = svg or (output is not None and output.suffix == ".svg")
     text = (picture if svg else page)(told).encode()
     if output is None:
         typer.echo(text, nl=False)  # whatever the terminal's encoding is

@@ -207,7 +207,7 @@ def judge(answer: "Answer", resuming: str, *, json: bool) -> None:
         raise typer.Exit(NO_ANSWER)
     if failed := unpassed(answer):
         if not json:
-            why = next((f" ({said})" for item in reversed(failed) if (said := objection(item))), "")
+            why = next((f" ({said})" for item in failed if item.raw == answer.answer and (said := objection(item))), "")
             told = f"no candidate of {len(failed)} passed the verifier{why}"
             typer.echo(f"warning: {told}; this is the best of them", err=True)
         raise typer.Exit(NOT_PASSED)

@@ -125,9 +125,10 @@ def described(event: Event) -> str:
 def summary(answer: Answer) -> str:
     """Say how the answer came about."""
     spent = answer.spent
+    calls = f"{spent.calls} call{'' if spent.calls == 1 else 's'}" + (f" and {spent.lost} lost" if spent.lost else "")
     return (
         f"confidence {answer.confidence:.2f} by {answer.decided_by}, stopped: {answer.stopped_because}; "
-        f"{spent.calls} calls, {spent.input_tokens} + {spent.output_tokens} tokens, {spent.seconds:.1f} s; "
+        f"{calls}, {spent.input_tokens} + {spent.output_tokens} tokens, {spent.seconds:.1f} s; "
         f"thread {answer.thread_id}"
     )
 

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -206,6 +207,17 @@ def test_neither_model_nor_verifier_is_called_or_loaded(monkeypatch: pytest.Monk
         told = preview("1 + 1?", model="openai:gpt", policy=policy, verifier=lambda *given: bool(called.append(given)))
         assert told.calls.low < told.calls.high
     assert (called, list(tmp_path.iterdir())) == ([], [])
+
+
+def test_a_vote_that_never_settles_costs_no_more_than_was_foretold() -> None:
+    replies = (
+        Reply(f"Answer: {28 + number % 2}", usage=Usage(input_tokens=10, output_tokens=500)) for number in count()
+    )
+    model = ScriptedModel(lambda *_: next(replies))
+    told = preview("What is 4 times 7?", model=model)
+    spent = solve("What is 4 times 7?", model=model, store=":memory:").spent
+    assert (spent.calls <= told.calls.high, spent.output_tokens <= told.output_tokens.high) == (True, True)
+    assert spent.calls > 30
 
 
 def test_one_call_costs_what_its_bytes_and_its_limit_come_to(monkeypatch: pytest.MonkeyPatch) -> None:
