@@ -1,6 +1,8 @@
 """Open the store: a SQLAlchemy engine from a URL, with errors that say what to do."""
 
 import os
+import sqlite3
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -32,6 +34,7 @@ PAGE_BYTES = 2048
 """Of a new SQLite file: a step changes about six pages, and waits until the disk has all of them."""
 BUSY_SECONDS = 30
 """How long a SQLite writer waits for another process."""
+PAUSE_SECONDS = 0.01
 DEADLOCKS = {"40P01", "40001", 1213}
 """PostgreSQL's and MariaDB's codes: one transaction of several was given up, and may be tried again."""
 
@@ -127,10 +130,24 @@ def sqlite_engine(url: URL) -> Engine:
     def configure(connection: Any, _: object) -> None:
         connection.isolation_level = None  # a transaction begins where we say, not the driver
         connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
-        connection.execute("PRAGMA journal_mode=WAL")
+        write_ahead(connection)
         connection.execute("PRAGMA synchronous=FULL")  # what is committed survives a power cut
 
     return engine
+
+
+def write_ahead(connection: sqlite3.Connection) -> None:
+    """Give a file its write-ahead log; who does so beside another process is refused at once, whatever it waits for."""
+    over = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > over:
+                raise
+            time.sleep(PAUSE_SECONDS)
+        else:
+            return
 
 
 def prepare_file(path: Path) -> None:
