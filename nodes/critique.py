@@ -48,7 +48,7 @@ def rating(text: str) -> float | None:
 
 def find(view: View, candidate_id: str) -> Candidate:
     """Return a candidate of the run by its id."""
-    return next(candidate for candidate in view.state.get("candidates") or () if candidate.id == candidate_id)
+    return next(candidate for candidate in view.stored if candidate.id == candidate_id)
 
 
 def usable(candidate: Candidate) -> bool:

@@ -92,6 +92,5 @@ class TryOut:
             weak = verdict.model_copy(update={"kind": "weak", "passed": None, "outcomes": outcomes})
             return candidate.model_copy(update={"verdict": weak})
 
-        # As they are in the state: in the view, those that mean the same have one answer.
-        untried = [item for item in state.get("candidates") or [] if item.answer is not None and item.verdict is None]
+        untried = [item for item in view.stored if item.answer is not None and item.verdict is None]
         return {"candidates": await asyncio.gather(*map(tried, untried))}

@@ -45,9 +45,14 @@ class View:
         return self.state.get("leg") or Leg()
 
     @cached_property
+    def stored(self) -> list[Candidate]:
+        """All candidates of the run, of every branch, as they are in the state."""
+        return read(Candidate, self.state.get("candidates") or [])
+
+    @cached_property
     def candidates(self) -> list[Candidate]:
-        """All candidates of the run, of every branch; those that mean the same have one answer."""
-        return agreed(read(Candidate, self.state.get("candidates") or []))
+        """The same, but that those that mean the same have one answer."""
+        return agreed(self.stored)
 
     @property
     def heard(self) -> list[Candidate]:

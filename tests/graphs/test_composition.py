@@ -256,6 +256,18 @@ def test_a_finished_run_is_gone_back_to_and_decided_anew_without_a_call() -> Non
     assert model.calls == 4
 
 
+def test_candidates_that_a_server_puts_back_as_json_are_compared_by_a_judge_like_any() -> None:
+    model = ScriptedModel(cycle("1", "2", "1", "3"))
+    graph = create_ponder(model, policy="parallel", max_samples=4, checkpointer=saver())
+    assert graph.invoke({"problem": "Which?"}, on("t"))["answer"].answer == "1"
+    assert "judge" not in model.kinds
+    (deciding,) = [past for past in graph.get_state_history(on("t")) if past.next == ("select",)]
+    two = [item.model_dump(mode="json") for item in deciding.values["candidates"][:2]]
+    fork = graph.update_state(deciding.config, {"candidates": Overwrite(two)})
+    assert graph.invoke(None, fork)["answer"].answer in {"1", "2"}
+    assert model.kinds[4:] == ["judge", "judge"]
+
+
 def test_a_finished_run_inside_a_graph_is_decided_anew_on_a_thread_of_its_own_and_put_back() -> None:
     model, kept = ScriptedModel(cycle("1", "2", "2", "3")), saver()
     options: dict[str, Any] = {"policy": "fixed", "budget": Budget(max_calls=4)}
