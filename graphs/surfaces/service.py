@@ -16,7 +16,7 @@ from ...state.errors import UsageError
 from ...state.run import Answer, Problem
 from ...state.settings import Settings
 from ..app import ModelLike, Setup, as_verifier, prepare
-from ..origin import BASE_URL, MODEL, SETTINGS, VERIFIER, masked, name_of
+from ..origin import origin_of
 from ..solver import Run, new_thread
 from ..stores import Saver, held, opened
 from .keys import Bill, Keys
@@ -123,14 +123,8 @@ class Service:
 
     async def run(self, setup: Setup, problem: Problem, verifier: str | None, tell: Tell) -> Answer:
         """Run one problem; with a store it can be resumed by its thread."""
-        model, url = name_of(self.operator.model), self.operator.base_url
-        named = {
-            MODEL: model,
-            BASE_URL: masked(url),
-            VERIFIER: verifier,
-            SETTINGS: setup.settings.model_dump_json(exclude_unset=True),
-        }
-        origin = {key: value for key, value in named.items() if value}
+        settled = setup.settings.model_dump_json(exclude_unset=True)
+        origin = origin_of(self.operator.model, self.operator.base_url, verifier, settled)
         run = Run(setup.machine(self.saver), new_thread(), origin, tell, setup.settings)
         if self.saver is None:
             return await run.go({"problem": problem})

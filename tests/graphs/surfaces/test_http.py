@@ -26,6 +26,7 @@ from ponder.graphs.surfaces.wire import Asked
 from ponder.nodes.ports import Reply
 from ponder.state import Budget, Settings, UsageError
 from ponder.state.budget import Usage
+from tests.fake_server import FakeServer
 from tests.fakes import ScriptedModel, always, passing
 from tests.graphs.surfaces.serving import Served, serving
 
@@ -357,6 +358,22 @@ def test_with_a_store_a_run_is_kept_and_can_be_asked_for_again(tmp_path: Path) -
         said = httpx.post(f"{served.url}/v1/chat/completions", json=ASKED).json()
     assert resume(said["ponder"]["thread_id"], store=store, model=model).answer == "2"
     assert model.calls == said["ponder"]["spent"]["calls"]
+
+
+def test_a_run_of_a_server_whose_model_the_environment_names_is_resumed_by_its_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = f"sqlite:///{tmp_path}/ponder.db"
+    with FakeServer() as behind:
+        for name, value in {
+            "PONDER_MODEL": "openai:served",
+            "OPENAI_BASE_URL": behind.url,
+            "OPENAI_API_KEY": "k",
+        }.items():
+            monkeypatch.setenv(name, value)
+        with serving(None, store=store) as served:
+            said = httpx.post(f"{served.url}/v1/chat/completions", json=ASKED).json()
+        assert resume(said["ponder"]["thread_id"], store=store).answer == "2"
 
 
 def test_a_server_that_stops_lets_a_request_end() -> None:
