@@ -133,8 +133,8 @@ async def aresume(
             check_choice(thread_id, asked_in(state), choice)
             if "settings" in state.values:
                 setup.priced(state.values)
-            if budget is not None and "settings" in state.values:
-                larger(state.values["settings"].budget, budget)  # refuses what is no raise, before anything is paid
+                if budget is not None:
+                    larger(state.values["settings"].budget, budget)  # refuses what is no raise, before anything is paid
             if not unfinished(state):
                 answer = cast("Answer", state.values["answer"])
             else:

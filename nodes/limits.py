@@ -6,7 +6,6 @@ neither tokens nor order, and aiolimiter belongs to one event loop, so neither w
 
 import asyncio
 import math
-import os
 import threading
 import time
 from collections import OrderedDict
@@ -14,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, Self
 
-from .loop import background_loop
+from .loop import after_fork, background_loop
 
 MINUTE = 60.0
 """Seconds."""
@@ -199,8 +198,7 @@ class Limiter:
 
 limiters: dict[tuple[str, Limits], Limiter] = {}
 lock = threading.Lock()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=limiters.clear)  # calls in flight are the parent's
+after_fork(limiters.clear)  # calls in flight are the parent's
 
 
 def limiter_for(model: str, limits: Limits) -> Limiter:

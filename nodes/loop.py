@@ -36,6 +36,12 @@ def start_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
+def after_fork(begin_anew: Callable[[], None]) -> None:
+    """Have something done in each process that is forked off this one, where processes can be."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=begin_anew)
+
+
 def forget() -> None:
     """Begin anew in a process that was forked: the thread of its parent's loop is not there."""
     global starting  # noqa: PLW0603 - a thread of the parent may have held it
@@ -45,13 +51,15 @@ def forget() -> None:
     start_loop.cache_clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget)
+after_fork(forget)
 
 
 def is_background() -> bool:
     """Say whether this is the thread of the background loop, which must not wait for itself."""
-    return asyncio._get_running_loop() is background_loop()  # noqa: SLF001
+    try:
+        return asyncio.get_running_loop() is background_loop()
+    except RuntimeError:  # no loop runs here
+        return False
 
 
 def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
@@ -82,7 +90,7 @@ def settle(done: Future[T], task: asyncio.Task[T]) -> None:
 
 async def background(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on the background loop, from whichever loop this is."""
-    if asyncio.get_running_loop() is background_loop():
+    if is_background():
         return await coroutine
     return await asyncio.wrap_future(submit(coroutine))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...state.errors import ChoiceNeeded, ModelUnreachable, UsageError
-from .limits import MaxCalls, MaxSeconds, MaxTokens, MaxUsd, limits
+from .limits import MaxCalls, MaxSeconds, MaxTokens, MaxUsd, limits, option
 from .log import Verbose, logged
 from .plain import objection
 
@@ -219,7 +219,7 @@ def advice(answer: "Answer", resuming: str) -> str:
     if 2 * cut > len(answer.candidates):
         return f": {cut} of {len(answer.candidates)} replies were cut off: raise --max-output"
     limit = answer.stopped_because
-    return f": raise it with {resuming} --{limit.replace('_', '-')}" if limit.startswith("max_") else ""
+    return f": raise it with {resuming} {option(limit)}" if limit.startswith("max_") else ""
 
 
 def unpassed(answer: "Answer") -> "list[Candidate]":

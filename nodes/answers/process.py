@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from ..loop import after_fork
+
 logger = logging.getLogger(__name__)
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -166,5 +168,4 @@ def read(process: subprocess.Popen[bytes], patience: float) -> bytes:
 
 evaluator = Evaluator()
 atexit.register(evaluator.stop)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=evaluator.forget)
+after_fork(evaluator.forget)

@@ -1,8 +1,8 @@
 """Requests over HTTP: one session per server, shared by all runs of the process, and closed when it ends."""
 
 import atexit
+import base64
 import json
-import os
 import threading
 import urllib.request
 from collections.abc import Mapping
@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 import aiohttp
 import httpx
 
+from ...state.errors import UsageError
 from ..deadline import sending
-from ..loop import background, background_loop, inherited, submit
+from ..loop import after_fork, background, background_loop, inherited, submit
 
 MOST_CONNECTIONS = 512
 """To one server: what is left of the 1,024 files that most systems allow belongs to others."""
@@ -39,6 +40,7 @@ class BadStatus(Exception):  # noqa: N818 - reads as the fact it states
         self.body = said
         self.code = said.get("code") if isinstance(said, Mapping) else None
         self.headers = headers
+        """Not a `response`: LangChain would read one as httpx's."""
 
 
 def decoded(said: bytes) -> Any:
@@ -100,6 +102,18 @@ async def leave(_: object, context: SimpleNamespace, __: object) -> None:
     context.trace_request_ctx()
 
 
+def without_password(base_url: str) -> tuple[str, dict[str, str]]:
+    """Take user and password out of a URL, which logs show, and put them into the header that they are sent in."""
+    try:
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL as error:
+        raise UsageError(f"--base-url is not a URL ({error}): give one such as http://127.0.0.1:8000/v1") from None
+    if not url.userinfo:
+        return base_url, {}
+    sent = base64.b64encode(f"{url.username}:{url.password}".encode()).decode()
+    return str(url.copy_with(username=None, password=None)), {"Authorization": f"Basic {sent}"}
+
+
 def proxy_for(url: str) -> str | None:
     """Return the user's proxy for a URL; aiohttp's own way also takes passwords from a file that they are not for."""
     parts, known = urlsplit(url), urllib.request.getproxies()
@@ -124,8 +138,7 @@ def forget() -> None:
     sessions.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget)
+after_fork(forget)
 
 
 @atexit.register

@@ -18,8 +18,7 @@ from langchain_core.messages import BaseMessage
 from ...state.budget import Usage
 from ...state.errors import UsageError
 from ...state.run import Candidate, Problem, Reply, Verdict
-from ..models.http import BadStatus, post
-from ..models.openai import without_password
+from ..models.http import BadStatus, post, without_password
 from ..ports import Asking, CallFailed, Request
 from ..prompts import SCORED
 from .grading import Grading
