@@ -5,11 +5,11 @@ from fractions import Fraction
 
 from ...state.run import AnswerType
 from .allowance import allowance
-from .canon import form_of, right_side
+from .canon import meaning_of, right_side
 from .choices import options_of
 from .data import find_json
-from .form import Extracted
 from .infer import infer_type
+from .meaning import Extracted
 from .numerals import MAGNITUDE
 from .quantities import SHORT_SCALE
 from .tidy import TooDeepError, closing
@@ -91,10 +91,10 @@ def extract(text: str, answer_type: AnswerType | None = None, *, question: str =
         found += [*((raw, kind) for raw in elsewhere), *((raw, None) for raw in find_text("", marked, None))]
     with allowance():
         for raw, read_as in found:
-            form = form_of(raw, read_as, question=question if read_as == "choice" else "")
-            if form is not None:
-                aliases = form.aliases | (percentage(form.key) if percent and "%" in raw else set())
-                return Extracted(shown(raw, read_as), form.key, read_as or "text", tuple(sorted(aliases)))
+            meaning = meaning_of(raw, read_as, question=question if read_as == "choice" else "")
+            if meaning is not None:
+                aliases = meaning.aliases | (percentage(meaning.key) if percent and "%" in raw else set())
+                return Extracted(shown(raw, read_as), meaning.key, read_as or "text", tuple(sorted(aliases)))
     return None
 
 
@@ -189,9 +189,9 @@ def find_number(text: str, marked: str | None) -> list[str]:
         return last
     first = sentence(marked).rstrip(" .!*")
     right = right_side(first)
-    if form := form_of(first, "number"):
+    if meaning := meaning_of(first, "number"):
         shorter = [*numbers(right)[:1], right]
-        same = (said for said in shorter if (other := form_of(said, "number")) and other.key == form.key)
+        same = (said for said in shorter if (other := meaning_of(said, "number")) and other.key == meaning.key)
         return [next(same, first)]
     for said in (first, right):
         if SEVERAL.match(said) or BETWEEN.search(said):

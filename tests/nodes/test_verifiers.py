@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from ponder.nodes import verify as verifying
-from ponder.nodes.form import answer_in
 from ponder.nodes.ports import Verifier
+from ponder.nodes.reply import answer_in
 from ponder.nodes.verifiers.all_of import AllOf
 from ponder.nodes.verifiers.any_of import AnyOf
 from ponder.nodes.verifiers.choice import Choice

@@ -1,4 +1,4 @@
-"""Read the answer off a reply, in the form that was asked for: tool calls, an object of a schema, or words."""
+"""Read the answer off a reply, as it was asked for: tool calls, an object of a schema, or words."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
