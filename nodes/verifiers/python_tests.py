@@ -11,7 +11,8 @@ from functools import cache
 from importlib import resources
 from typing import ClassVar
 
-from pydantic import JsonValue
+from pydantic import ConfigDict, JsonValue
+from pydantic.dataclasses import dataclass as validated
 
 from ...state.errors import UsageError
 from ...state.run import AnswerType, Candidate, Problem, Verdict
@@ -25,7 +26,7 @@ LAST_SECONDS = 2.0
 """For the code's process to end, where it is said to have."""
 
 
-@dataclass(frozen=True)
+@validated(frozen=True, config=ConfigDict(extra="forbid"))
 class Case:
     """What a function is given, and what it is to return."""
 

@@ -1,4 +1,4 @@
-"""Several verifiers as one: what `all_of` and `any_of` share."""
+"""Several verifiers as one: every one has to pass a candidate (`all_of`), or one of them (`any_of`)."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -79,6 +79,42 @@ class Several(ABC):
     @abstractmethod
     def joined(self, verdicts: Sequence[Verdict]) -> Verdict:
         """Make one verdict of all."""
+
+
+class AllOf(Several):
+    """Every part has to pass it, and the lowest score counts; a part that only scores leaves that open."""
+
+    def decided(self, verdicts: Sequence[Verdict]) -> bool:
+        return any(verdict.passed is False for verdict in verdicts)
+
+    def joined(self, verdicts: Sequence[Verdict]) -> Verdict:
+        failed = [verdict for verdict in verdicts if verdict.passed is False]
+        open_ = any(verdict.passed is None for verdict in verdicts)
+        weak = any(verdict.kind == "weak" for verdict in failed or verdicts)
+        return Verdict(
+            score=min(verdict.score for verdict in verdicts),
+            passed=False if failed else None if open_ else True,
+            feedback=feedback(failed or verdicts),
+            kind="weak" if weak else "exact",
+        )
+
+
+class AnyOf(Several):
+    """One part has to pass it, and the highest score counts; where none does, one that only scores leaves that open."""
+
+    def decided(self, verdicts: Sequence[Verdict]) -> bool:
+        return any(verdict.passed for verdict in verdicts)
+
+    def joined(self, verdicts: Sequence[Verdict]) -> Verdict:
+        passed = [verdict for verdict in verdicts if verdict.passed]
+        open_ = any(verdict.passed is None for verdict in verdicts)
+        exact = any(verdict.kind == "exact" for verdict in passed) or all(v.kind == "exact" for v in verdicts)
+        return Verdict(
+            score=max(verdict.score for verdict in verdicts),
+            passed=True if passed else None if open_ else False,
+            feedback=feedback(passed or verdicts),
+            kind="exact" if exact else "weak",
+        )
 
 
 def feedback(verdicts: Sequence[Verdict]) -> str:
