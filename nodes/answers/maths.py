@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from .arithmetic import TooLargeError, evaluate
 from .meaning import Meaning
-from .numerals import written
 from .prose import prose
 from .quantities import quantity
 from .symbolic import Symbolic
@@ -85,7 +84,7 @@ class Maths:
             value = evaluate(text)
         except TooLargeError:
             return Meaning("".join(text.split()))
-        return None if value is None else Meaning(written(value))
+        return None if value is None else Meaning(str(value))
 
     def enclosed(self, text: str, depth: int) -> Meaning | None:
         """Read a set, a tuple, an interval, a list, or an expression in brackets."""
@@ -100,7 +99,7 @@ class Maths:
         if keys is None:
             return None
         if opener == "{":
-            return Meaning("{" + ", ".join(sorted(set(keys))) + "}")
+            return Meaning(set_of(keys))
         if len(keys) == 2:
             opener = "(" if keys[0] == "-oo" else opener
             closer = ")" if keys[1] == "oo" else closer
@@ -156,7 +155,7 @@ class Maths:
         if unordered and all(inside for _, inside, _ in parts) and len({of for of, _, _ in parts}) == 1:
             union = " ∪ ".join(sorted({interval for _, _, interval in parts}))
             return Meaning(f"{parts[0][0]} ∈ {union}", frozenset({union}))
-        as_set, in_order = "{" + ", ".join(sorted(set(keys))) + "}", ", ".join(keys)
+        as_set, in_order = set_of(keys), ", ".join(keys)
         if name:
             return Meaning(f"{name} ∈ {as_set}", frozenset({as_set, in_order, ", ".join(sorted(keys))}))
         if unordered:
@@ -214,8 +213,13 @@ class Maths:
         keys = self.keys([f"{left}+{right}" if left.strip() else right, f"{left}-{right}"], depth)
         if keys is None:
             return None
-        as_set, in_order = "{" + ", ".join(sorted(set(keys))) + "}", ", ".join(keys)
+        as_set, in_order = set_of(keys), ", ".join(keys)
         return Meaning(as_set, frozenset({in_order, ", ".join(reversed(keys))}))
+
+
+def set_of(keys: list[str]) -> str:
+    """Return the key of a set of these."""
+    return "{" + ", ".join(sorted(set(keys))) + "}"
 
 
 def in_base(digits: str, base: int) -> Meaning | None:

@@ -75,8 +75,3 @@ def meant(value: Fraction, places: int, significant: int) -> Fraction:
         return near
     shifted = near * 10**places
     return near if value * 10**places in {int(shifted), round(shifted)} else value
-
-
-def written(value: Fraction) -> str:
-    """Return the key of a number."""
-    return str(value)

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from .arithmetic import TooLargeError, evaluate
 from .meaning import Meaning
-from .numerals import MAGNITUDE, read_magnitude, written
+from .numerals import MAGNITUDE, read_magnitude
 from .units import CURRENCIES, TEMPERATURES, read_unit
 from .words import ROUND, read_words
 
@@ -46,7 +46,7 @@ def quantity(text: str, *, algebra: bool = False, nouns: bool = True) -> Meaning
         value, rest = value * SHORT_SCALES[short[1].lower()], ""
     if percent := PERCENT.fullmatch(rest):
         noun = percent[1].strip(" .")
-        return Meaning(written(value / 100)) if not noun or noun.startswith("of ") else None
+        return Meaning(str(value / 100)) if not noun or noun.startswith("of ") else None
     if currency:
         named = read_unit(rest.strip(" .")) if rest.strip(" .") else (currency, Fraction(1))
         return measured(value, *named, value) if named and named[0] == currency else None
@@ -71,7 +71,7 @@ def counted(value: Fraction, rest: str, *, nouns: bool) -> Meaning | None:
     """Return the meaning of a number and what follows it: nothing, a unit, or a noun."""
     name = rest.strip(" .")
     if not name:
-        return Meaning(written(value))
+        return Meaning(str(value))
     if name.lower() in TEMPERATURES:
         factor, zero = TEMPERATURES[name.lower()]
         return measured(value * factor + zero, "K", Fraction(1), value)
@@ -82,13 +82,13 @@ def counted(value: Fraction, rest: str, *, nouns: bool) -> Meaning | None:
         return total
     if not nouns:
         first, _, more = name.partition(" ")
-        return counted(value, f" {first}", nouns=False) if more else Meaning(written(value))  # 5 days ago
-    return Meaning(f"{written(value)} {singular(name.lower())}", frozenset({written(value)}))
+        return counted(value, f" {first}", nouns=False) if more else Meaning(str(value))  # 5 days ago
+    return Meaning(f"{value} {singular(name.lower())}", frozenset({str(value)}))
 
 
 def measured(value: Fraction, base: str, worth: Fraction, said: Fraction) -> Meaning:
     """Return the meaning of a measure, which may stand without its unit as it was written."""
-    return Meaning(f"{written(value * worth)} {base}".strip(), frozenset({written(said)}))
+    return Meaning(f"{value * worth} {base}".strip(), frozenset({str(said)}))
 
 
 def compound(value: Fraction, rest: str) -> Meaning | None:
@@ -103,7 +103,7 @@ def compound(value: Fraction, rest: str) -> Meaning | None:
         base, total = known[0], total + value * known[1]
         rest = rest.lstrip()[name.end() :]
         if not rest.strip():
-            return Meaning(f"{written(total)} {base}")
+            return Meaning(f"{total} {base}")
         gap = NEXT.match(rest)
         more = magnitude(rest[gap.end() :]) if gap else None
         if more is None:
