@@ -21,6 +21,8 @@ CLOSERS = {")", "]", "}"}
 NAME = r"(?:[A-Za-z](?:_\{?\w+\}?)?(?:\s?\(\s?[a-z]\s?\))?|\\[a-z]+|[α-ω])"
 LABELLED = re.compile(rf"({NAME})\s*(?:=|∈|:=)\s*([^=<>≤≥]+)")
 REACHED = re.compile(rf"({NAME})\s*(<|>|≤|≥)\s*([^=<>≤≥]+)")
+TURNED = re.compile(rf"([^=<>≤≥]+?)\s*(<|>|≤|≥)\s*({NAME})")
+TURN = str.maketrans("<>≤≥", "><≥≤")
 SPAN = re.compile(rf"([^=<>≤≥]+?)\s*(<|≤)\s*({NAME})\s*(<|≤)\s*([^=<>≤≥]+)")
 EITHER = re.compile(r"(?:,?\s+(?:and|or)\s+|\s*\\(?:land|lor|vee|wedge|text)\b\s*)")
 NUMBERED = re.compile(r"\d+(?:-\d+)+|\d+(?:/\d+){2,}|[nN]/[aA]|w/o?|[A-Za-z](?:-[A-Za-z]){2,}")
@@ -178,15 +180,10 @@ class Maths:
             interval = f"{'(' if first == '<' else '['}{low},{high}{')' if second == '<' else ']'}"
         elif reached := REACHED.fullmatch(text):
             name, sign, end = reached.groups()
-            closes = "()" if sign in "<>" else "[]"
-            interval = f"(-∞,{end}{closes[1]}" if sign in "<≤" else f"{closes[0]}{end},∞)"
-        elif reached := re.fullmatch(rf"([^=<>≤≥]+?)\s*(<|>|≤|≥)\s*({NAME})", text):
-            end, sign, name = reached.groups()
-            return (
-                self.bounds(f"{name} {dict(zip('<>≤≥', '><≥≤', strict=True))[sign]} {end}", depth + 1)
-                if depth < DEEPEST
-                else None
-            )
+            interval = beyond(sign, end)
+        elif turned := TURNED.fullmatch(text):
+            end, sign, name = turned.groups()
+            interval = beyond(sign.translate(TURN), end)
         else:
             return None
         if not constant(interval):
@@ -220,6 +217,12 @@ class Maths:
 def set_of(keys: list[str]) -> str:
     """Return the key of a set of these."""
     return "{" + ", ".join(sorted(set(keys))) + "}"
+
+
+def beyond(sign: str, end: str) -> str:
+    """Return as an interval what stands on one side of an end."""
+    opener, closer = "()" if sign in "<>" else "[]"
+    return f"(-∞,{end}{closer}" if sign in "<≤" else f"{opener}{end},∞)"
 
 
 def in_base(digits: str, base: int) -> Meaning | None:

@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -57,10 +58,11 @@ async def run(
     if sys.platform == "win32":
         raise UsageError("code cannot be run on Windows, which has no sandbox for it: use Linux, macOS or WSL")
     wake, waker = os.pipe()
-    done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+    settled: Future[Outcome] = Future()
     job = Job(tuple(program), dict(files or {}), stdin, limits or Limits(), tuple(visible), cwd, tuple(pipes), wake)
     # A thread of its own: the pool's few may all be waiting for a program.
-    threading.Thread(target=job.settle, args=(asyncio.get_running_loop(), done), name="sandbox", daemon=True).start()
+    threading.Thread(target=job.settle, args=(settled,), name="sandbox", daemon=True).start()
+    done = asyncio.wrap_future(settled)
     try:
         return await asyncio.shield(done)
     except asyncio.CancelledError:
@@ -88,23 +90,12 @@ class Job:
     written: dict[str, bytearray] = field(default_factory=lambda: {"out": bytearray(), "err": bytearray()})
     reported: bytearray = field(default_factory=bytearray)
 
-    def settle(self, loop: asyncio.AbstractEventLoop, done: "asyncio.Future[Outcome]") -> None:
-        """Run, and hand the outcome to the loop that waits."""
-        outcome: Outcome | None = None
-        failure: Exception | None = None
+    def settle(self, done: Future[Outcome]) -> None:
+        """Run, and hand the outcome to whoever waits."""
         try:
-            outcome = self.conduct()
+            done.set_result(self.conduct())
         except Exception as error:  # noqa: BLE001 - raised where it is awaited
-            failure = error
-
-        def tell() -> None:
-            if failure is not None:
-                done.set_exception(failure)
-            elif outcome is not None:
-                done.set_result(outcome)
-
-        with suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(tell)
+            done.set_exception(error)
 
     def conduct(self) -> Outcome:
         """Start the program, read, and end it."""

@@ -92,15 +92,14 @@ class PythonTests:
         said = [json.loads(line) for line in tests.stdout.splitlines(keepends=True) if line.endswith(b"\n")]
         checks = [line for line in said if "check" in line]
         failures = [f"{line['check']}: {line['failed']}" for line in checks if "failed" in line]
-        calls = said[-1].get("calls") if said else None
+        last = said[-1] if said else {}
+        calls, behaviour = last.get("calls"), str(last.get("behaviour", ""))
         if calls == 0 and not failures:
             failures.append("the tests called nothing of the code: use its names, or import them from `solution`")
         if calls is None and not failures:
             begun = [line["begun"] for line in said if "begun" in line]
             failures.append(f"{begun[-1] if begun else 'the code'}: the tests' process {tests.how}")
-        passed = len(checks) - len([line for line in checks if "failed" in line])
         outcomes = ["failed" not in line for line in checks]
-        behaviour = str(said[-1].get("behaviour", "")) if said else ""
         if not failures:
             return Verdict(score=1, passed=True, outcomes=tuple(outcomes), behaviour=behaviour)
         whole = max(len(checks), self.count())
@@ -110,6 +109,7 @@ class PythonTests:
             feedback += f"\nand {len(failures) - SHOWN_FAILURES} more"
         if code is not None and any("ended its process" in failure for failure in failures):
             feedback += f"\nthe code's process {code.how}; {code.stderr.decode(errors='replace')[-300:]}"
+        passed = sum(outcomes)
         score, told = min(passed, whole - 1) / whole, f"{passed} of {whole}: {feedback}"
         return Verdict(score=score, passed=False, feedback=told, outcomes=tuple(outcomes), behaviour=behaviour)
 
