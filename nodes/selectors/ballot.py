@@ -1,5 +1,6 @@
 """What the selectors share: the leaders of a count, who speaks for an answer, and how a choice is put."""
 
+import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import TypeVar
@@ -99,6 +100,8 @@ def refutes(candidate: Candidate) -> bool:
     return candidate.verdict is not None and candidate.verdict.passed is False and candidate.verdict.kind == "exact"
 
 
-def last_line(text: str) -> str:
-    """Return where a judge puts its word; what stands before may be a quotation."""
-    return next((line for line in reversed(text.splitlines()) if line.strip()), "")
+def last_word(text: str, asked: str) -> int | None:
+    """Read off the last line, where a judge puts its word, the one number there; what stands before may be quoted."""
+    last = next((line for line in reversed(text.splitlines()) if line.strip()), "")
+    found = set(re.findall(asked, last, re.IGNORECASE))
+    return int(found.pop()) if len(found) == 1 else None

@@ -38,30 +38,25 @@ class Several(ABC):
 
     @property
     def asking(self) -> Asking | None:
-        """Itself, where a part asks a model."""
         return self if any(asking_part(part) for part in self.parts) else None
 
     @property
     def asked(self) -> Asking:
-        """The part that does."""
+        """The part that asks a model."""
         return next(part for part in map(asking_part, self.parts) if part)
 
     @property
     def awaits(self) -> str:
-        """What the model is asked by."""
         return self.asked.awaits
 
     @property
     def model(self) -> ChatModel | None:
-        """Who is asked."""
         return self.asked.model
 
     def read(self, problem: Problem, candidate: Candidate, reply: str) -> Verdict:
-        """Make a verdict of what the model said."""
         return self.asked.read(problem, candidate, reply)
 
     def settled(self, verdict: Verdict) -> Self:
-        """Return it with the model's verdict in the model's place."""
         parts = [part.settled(verdict) if (part := asking_part(given)) else given for given in self.parts]
         return replace(self, parts=tuple(parts))
 
