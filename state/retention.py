@@ -156,18 +156,13 @@ def shorten(codec: Codec, connection: Connection, head: Head) -> None:
     deltas = list(head.about.get(DELTAS) or ())
     way = back_to_values(codec, connection, head.place, head.parent, deltas) if deltas else ()
     kept = [head.id, *(ancestor.id for ancestor, _ in way)]
-    forget(connection, head.place, partial(older, head.id, kept))
+    forget(connection, head.place, lambda column: and_(column < head.id, column.not_in(kept)))
     free_values(codec, connection, head.place)
 
 
 def among(ids: Sequence[bytes], column: Column[bytes]) -> ColumnElement[bool]:
     """Return the condition that a checkpoint is one of these."""
     return column.in_(ids)
-
-
-def older(newest: bytes, kept: Sequence[bytes], column: Column[bytes]) -> ColumnElement[bool]:
-    """Return the condition that a checkpoint is superseded."""
-    return and_(column < newest, column.not_in(kept))
 
 
 def forget(connection: Connection, place: Place, gone: Callable[[Column[bytes]], ColumnElement[bool]]) -> None:
@@ -184,10 +179,8 @@ def free_values(codec: Codec, connection: Connection, place: Place) -> None:
     used: set[Version] = set()
     for row in queries.find(connection, place):
         used.update(stored_apart(codec.body_of(row)["checkpoint"]).values())
-    found = [
-        (bytes(channel), bytes(version), prior) for channel, version, prior in connection.execute(PRIORS, place.key)
-    ]
-    priors = {(channel, version): prior for channel, version, prior in found}
+    found = connection.execute(PRIORS, place.key)
+    priors = {(bytes(channel), bytes(version)): prior for channel, version, prior in found}
     for channel, version in list(used):
         while (prior := priors.get((channel, version))) is not None:
             version = bytes(prior)  # noqa: PLW2901 - walks down the chain

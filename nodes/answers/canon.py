@@ -47,12 +47,10 @@ def read(raw: str, answer_type: AnswerType | None, question: str) -> Meaning | N
     """Read an answer."""
     if answer_type in {None, "number", "math", "text"} and (simple := SIMPLE.fullmatch(raw)):
         return Meaning(str(Fraction(simple[1])))
-    if answer_type == "code":
+    if answer_type in {"code", "json"}:
         fenced = FENCED.fullmatch(raw)
-        return keyed(program(fenced[2], fenced[1]) if fenced else program(raw))
-    if answer_type == "json":
-        fenced = FENCED.fullmatch(raw)
-        return keyed(json_value(fenced[2] if fenced else raw))
+        language, block = fenced.groups() if fenced else ("", raw)
+        return keyed(program(block, language) if answer_type == "code" else json_value(block))
     try:
         with allowance():
             return typed(raw, answer_type, question)
