@@ -124,11 +124,10 @@ def shown(raw: str, kind: AnswerType | None) -> str:
 def candidates(text: str, marked: str | None, answer_type: AnswerType | None, question: str) -> list[str]:
     """Return what may be the answer, the likeliest first."""
     if answer_type == "code":
-        return find_code(text)
+        return [find_code(text)]
     if answer_type == "json":
-        blocks = find_code(text)
         found = find_json(text)
-        return [*(blocks if "```" in text else []), *([found] if found else []), text]
+        return [*([find_code(text)] if "```" in text else []), *([found] if found else []), text]
     if answer_type == "number":
         return find_number(text, marked)
     if answer_type == "choice":
@@ -241,14 +240,14 @@ def letters(text: str) -> list[str]:
     return [next(filter(None, found.groups())).upper() for found in CHOSEN.finditer(text)]
 
 
-def find_code(text: str) -> list[str]:
+def find_code(text: str) -> str:
     """Return the last fenced block that defines something, else the last one, else the whole text.
 
     Behind a program often stands how to call it.
     """
     blocks = list(FENCE.finditer(text))
     blocks = [block for block in blocks if DEFINES.search(block[2])] or blocks
-    return [f"```{blocks[-1][1]}\n{blocks[-1][2]}```"] if blocks else [text]
+    return f"```{blocks[-1][1]}\n{blocks[-1][2]}```" if blocks else text
 
 
 def find_maths(text: str) -> list[str]:

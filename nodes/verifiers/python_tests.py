@@ -58,7 +58,7 @@ class PythonTests:
 
     async def verify(self, problem: Problem, candidate: Candidate) -> Verdict:
         # What does not parse is no answer that could vote, but code all the same.
-        code = shown(find_code(candidate.text)[-1], "code").strip()
+        code = shown(find_code(candidate.text), "code").strip()
         if not code:
             return Verdict(score=0, passed=False, feedback="there is no code in the answer")
         async with turn():
