@@ -63,7 +63,7 @@ def by_text(text: str, options: Options) -> Meaning | None:
 
 def mentioned(text: str, options: Options) -> Meaning | None:
     """Return the letter that stands alone in a text."""
-    letters = set(MARKED.findall(text)) & set(options or MARKED.findall(text))
+    letters = {letter for letter in MARKED.findall(text) if not options or letter in options}
     if len(letters) > 1 and re.search(r"\bA [a-z]|\bI\b", text):
         letters -= {"A", "I"}
     return Meaning(letters.pop()) if len(letters) == 1 else None
@@ -71,7 +71,7 @@ def mentioned(text: str, options: Options) -> Meaning | None:
 
 def lettered(text: str) -> Meaning | None:
     """Read a lone letter or a lettered text where nothing says that it is a choice."""
-    if (lone := LONE.fullmatch(text)) and lone[1]:
+    if lone := LONE.fullmatch(text):
         return Meaning(lone[1].casefold())
     found = LETTERED.fullmatch(text)
     if found is None or (not found[1].isupper() and not re.match(r"\(?[a-j]\)", text)):

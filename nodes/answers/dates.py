@@ -29,7 +29,7 @@ NAMED_TIMES = {"noon": "12:00", "midday": "12:00", "midnight": "00:00"}
 
 def moment(text: str) -> Meaning | None:
     """Read a date, a time of day, or both; None for other text, and for a date that may be two: 01/02/2024."""
-    if len(text) > LONGEST or (text[-1:].isdigit() and text.isdigit()):
+    if len(text) > LONGEST or text.isdigit():
         return None
     if text.lower() in NAMED_TIMES:
         return Meaning("at " + NAMED_TIMES[text.lower()])

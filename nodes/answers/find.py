@@ -169,7 +169,7 @@ def find_boxed(text: str) -> str | None:
         return None
     opening = text.find("{", at)
     if opening < 0 or text[at:opening].strip() not in {"\\boxed", "\\fbox"}:
-        return re.split(r"[\s$]", text[at:].partition(" ")[2] or "", maxsplit=1)[0]
+        return re.split(r"[\s$]", text[at:].partition(" ")[2], maxsplit=1)[0]
     try:
         return text[opening + 1 : closing(text, opening)].strip()
     except TooDeepError:

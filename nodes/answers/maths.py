@@ -133,22 +133,22 @@ class Maths:
 
     def listed(self, text: str, depth: int) -> Meaning | None:
         """Read a bare list: solutions one after another."""
-        unordered = bool(EITHER.search(text)) or self.loose
+        either = bool(EITHER.search(text))
         pieces = split(EITHER.sub(",", text))
         if not 1 < len(pieces) <= LONGEST_LIST or depth or not all(piece.strip() for piece in pieces):
             return None
-        labels = [found[1] if (found := LABELLED.fullmatch(piece.strip())) else "" for piece in pieces]
+        named = [LABELLED.fullmatch(piece.strip()) for piece in pieces]
+        labels = [found[1] if found else "" for found in named]
+        values = [found[2] if found else piece for found, piece in zip(named, pieces, strict=True)]
         if all(labels) and len(set(labels)) > 1:
-            return self.assigned(pieces, labels, depth)
+            return self.assigned(labels, values, depth)
         name = labels[0]
-        if name:
-            pieces = [found[2] if (found := LABELLED.fullmatch(piece.strip())) else piece for piece in pieces]
-        keys = self.keys(pieces, depth)
+        keys = self.keys(values if name else pieces, depth)
         if keys is None:
             return None
-        if EITHER.search(text) and not name and len(set(keys)) == 1:
+        if either and not name and len(set(keys)) == 1:
             return Meaning(keys[0])
-        return self.solutions(name, keys, unordered=unordered)
+        return self.solutions(name, keys, unordered=either or self.loose)
 
     @staticmethod
     def solutions(name: str, keys: list[str], *, unordered: bool) -> Meaning:
@@ -164,9 +164,8 @@ class Maths:
             return Meaning(as_set, frozenset({in_order, f"({in_order})"}))
         return Meaning(in_order, frozenset({as_set, f"({in_order})"}))
 
-    def assigned(self, pieces: list[str], labels: list[str], depth: int) -> Meaning | None:
+    def assigned(self, labels: list[str], values: list[str], depth: int) -> Meaning | None:
         """Read values of several variables: x = 1, y = 2 is also (1, 2)."""
-        values = [found[2] for piece in pieces if (found := LABELLED.fullmatch(piece.strip()))]
         keys = self.keys(values, depth)
         if keys is None or len(set(labels)) < len(labels):
             return None

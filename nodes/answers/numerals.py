@@ -47,8 +47,7 @@ def read_magnitude(found: re.Match[str]) -> Fraction | None:
 
 def decimal(digits: str) -> Fraction:
     """Return the value of digits with or without separators."""
-    grouped = GROUPED.fullmatch(digits)
-    if grouped:
+    if grouped := GROUPED.fullmatch(digits):
         if grouped["dot"]:
             digits = digits.replace(".", "").replace(",", ".")
         elif grouped["space"]:
