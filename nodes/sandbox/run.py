@@ -59,7 +59,7 @@ async def run(
         raise UsageError("code cannot be run on Windows, which has no sandbox for it: use Linux, macOS or WSL")
     wake, waker = os.pipe()
     settled: Future[Outcome] = Future()
-    job = Job(tuple(program), dict(files or {}), stdin, limits or Limits(), tuple(visible), cwd, tuple(pipes), wake)
+    job = Job(program, files or {}, stdin, limits or Limits(), visible, cwd, pipes, wake)
     # A thread of its own: the pool's few may all be waiting for a program.
     threading.Thread(target=job.settle, args=(settled,), name="sandbox", daemon=True).start()
     done = asyncio.wrap_future(settled)
@@ -78,13 +78,13 @@ async def run(
 class Job:
     """One program in its sandbox, from the thread that looks after it."""
 
-    program: tuple[str, ...]
-    files: dict[str, str]
+    program: Sequence[str]
+    files: Mapping[str, str]
     stdin: bytes
     limits: Limits
-    visible: tuple[str, ...]
+    visible: Sequence[str]
     cwd: str | None
-    pipes: tuple[int, ...]
+    pipes: Sequence[int]
     wake: int
     """Readable once nobody waits for the program any more."""
     written: dict[str, bytearray] = field(default_factory=lambda: {"out": bytearray(), "err": bytearray()})
@@ -157,7 +157,7 @@ class Job:
             **asdict(self.limits),
             "program": [word.replace("{folder}", folder) for word in self.program],
             "environment": {"PATH": SEARCHED, "HOME": folder},
-            "files": self.files,
+            "files": dict(self.files),
             "folder": folder,
             "visible": self.visible,
             "cwd": self.cwd,
