@@ -10,7 +10,6 @@ from ..state.errors import UsageError
 from ..state.form import Form
 from ..state.run import AnswerType, Problem
 from .answers import Extracted, extract, infer_type
-from .answers.data import number
 from .schemas import breaches, validator
 
 IN_WORDS = "in words"
@@ -55,6 +54,12 @@ def canonical(calls: Sequence[object]) -> str:
     """Write calls so that equal ones are equal strings: 2.0 is 2, and neither keys nor calls have an order."""
     plain: list[object] = json.loads(json.dumps(calls), parse_float=number)
     return json.dumps(sorted(json.dumps(call, sort_keys=True) for call in plain))
+
+
+def number(digits: str) -> float:
+    """Read a number of JSON, as an integer where it is one."""
+    value = float(digits)
+    return int(value) if value.is_integer() else value
 
 
 def parameters_of(name: str, form: Form) -> Schema:
