@@ -79,9 +79,7 @@ class Caller:
                         await turn.enter_async_context(slot)
             except TimeoutError:
                 return Asked(clock.settle("unmade", error=NO_TIME))
-            asked = await self.once(task, clock)
-            slot.settle(cost(asked.call))
-            return asked
+            return await self.once(task, clock, slot)
 
     def slot(self, task: Task) -> Slot:
         """Return the call's place among those that all runs of the process make of the model.
@@ -99,7 +97,7 @@ class Caller:
         call = task.call
         return self.pool.order(call.id, call.model)[0] if self.pool else self.model
 
-    async def once(self, task: Task, clock: Clock) -> Asked:
+    async def once(self, task: Task, clock: Clock, slot: Slot) -> Asked:
         """Make the call, and write it down before and after, unless the journal knows its outcome."""
         call = task.call
         form = form_for(task.view, call)
@@ -107,13 +105,13 @@ class Caller:
         request = Request(*sampling, call.id, call.model, call.kind, form, task.view.settings.n)
         messages = prompt_for(task.view, task.call)
         if task.journal is None:
-            return await self.watched(messages, request, task, clock)
+            return await self.watched(messages, request, task, clock, slot)
         key = self.key(messages, request, task)
         begun = await task.journal.begin(key)
         if not begun.first:
             return replayed(begun.asked or Asked(task.call.model_copy(update={"state": "lost"})))
         try:
-            asked = await self.watched(messages, request, task, clock)
+            asked = await self.watched(messages, request, task, clock, slot)
         except ModelUnreachable:
             await task.journal.forget(key)
             raise
@@ -123,10 +121,14 @@ class Caller:
             await task.journal.finish(key, asked)
         return asked
 
-    async def watched(self, messages: list[BaseMessage], request: Request, task: Task, clock: Clock) -> Asked:
-        """Make the call in sight of logs and traces."""
+    async def watched(
+        self, messages: list[BaseMessage], request: Request, task: Task, clock: Clock, slot: Slot
+    ) -> Asked:
+        """Make the call in sight of logs and traces; its place is free again while its outcome is written down."""
         with watch_call(task.call, self.whose_turn(task).name, messages, request) as settled:
-            return settled(await self.make(messages, request, task, clock))
+            asked = settled(await self.make(messages, request, task, clock))
+        slot.settle(cost(asked.call))
+        return asked
 
     async def make(self, messages: list[BaseMessage], request: Request, task: Task, clock: Clock) -> Asked:
         """Make the call within its time, and settle it; a failure is data."""
