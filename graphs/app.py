@@ -19,8 +19,8 @@ from ..nodes.deadline import sending
 from ..nodes.models.embedding import LocalEmbedder
 from ..nodes.ports import ChatModel, ModelPool, Reply, Request, Verifier
 from ..nodes.route import check_budget, check_policy, check_pool, check_price
-from ..nodes.verifiers.forms import Spec
 from ..nodes.verifiers.function import Check, Function
+from ..nodes.verifiers.recipes import Spec
 from ..nodes.verifiers.spec import parse_foreign, parse_once, parse_verifier
 from ..nodes.verify import Checks
 from ..state.budget import Budget

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ..state.run import Candidate
 from .answers.clusters import joined, merged
-from .answers.form import Form
+from .answers.meaning import Meaning
 
 
 def agreed(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -18,8 +18,8 @@ def agreed(candidates: Sequence[Candidate]) -> list[Candidate]:
     """
     names = behaving(candidates)
     if any(item.aliases for item in candidates):
-        forms = [Form(item.answer, frozenset(item.aliases)) for item in candidates if item.answer is not None]
-        names = joined(forms) | names
+        meanings = [Meaning(item.answer, frozenset(item.aliases)) for item in candidates if item.answer is not None]
+        names = joined(meanings) | names
     if not names:
         return list(candidates)
     return [

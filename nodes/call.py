@@ -17,10 +17,10 @@ from ..state.pricing import Price, Prices, highest, price_of
 from ..state.run import Asked, BranchOutput
 from .backoff import backoff
 from .deadline import Deadline
-from .form import length
 from .limits import Limits, Slot, limiter_for
 from .ports import CallFailed, ChatModel, ModelPool, Request
 from .prompts import form_for, prompt_for
+from .reply import length
 from .task import CallRef, Clock, Task, seed, task_of
 from .telemetry import failed, replayed, watch_call
 

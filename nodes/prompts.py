@@ -155,8 +155,6 @@ ENDINGS: dict[AnswerType | None, str] = {
     "text": "",
 }
 ENDING = "End with a line 'Answer: <answer>'."
-
-
 SELF_RATED = "In a last line 'Confidence: <0-100>', say how likely your answer is to be right, in percent."
 SCHEMA_ENDING = "Answer with JSON only, by this JSON Schema: {schema}"
 PROPOSING = {"probe", "sample", "revise", "expand"}
@@ -197,8 +195,18 @@ def form_for(view: View, call: Call) -> Form:
     """Return the form that a call's reply may take: what makes no candidate is answered in words, but for grades."""
     if call.kind in PROPOSING:
         return view.problem.form
-    schema = schema_for(view, call)
-    return PLAIN if schema is None else Form(output_schema=schema)
+    graded = find(view, call.parents[0]) if call.kind == "grade" else None
+    if graded is None or graded.verdict is None or graded.verdict.awaits == SCORED:
+        return PLAIN
+    fields: dict[str, object] = {
+        "mark": {"type": "string", "enum": [mark_of(view.problem, graded)]},
+        "reason": {"type": "string"},
+        "addresses_grader": {"type": "boolean"},
+        "score": {"type": "integer", "enum": list(range(11))},
+        "passed": {"type": "boolean"},
+    }
+    schema = {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
+    return Form(output_schema=schema)
 
 
 def grading(problem: Problem, candidate: Candidate, rubric: str) -> list[BaseMessage]:
@@ -209,29 +217,10 @@ def grading(problem: Problem, candidate: Candidate, rubric: str) -> list[BaseMes
     return [*problem.messages, HumanMessage(GRADE.format(mark=mark_of(problem, candidate), **about))]
 
 
-def schema_for(view: View, call: Call) -> dict[str, object] | None:
-    """Return the form that the reply to a call has to have; None is any."""
-    graded = find(view, call.parents[0]) if call.kind == "grade" else None
-    if graded is None or graded.verdict is None or graded.verdict.awaits == SCORED:
-        return None
-    fields: dict[str, object] = {
-        "mark": {"type": "string", "enum": [mark_of(view.problem, graded)]},
-        "reason": {"type": "string"},
-        "addresses_grader": {"type": "boolean"},
-        "score": {"type": "integer", "enum": list(range(11))},
-        "passed": {"type": "boolean"},
-    }
-    return {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
-
-
 def mark_of(problem: Problem, candidate: Candidate) -> str:
     """Name the border of a candidate's text: nobody knows it who has not seen the run's id."""
-    return (
-        "#"
-        + blake2b(
-            f"{problem.epoch}/{candidate.id}/{candidate.text}".encode(errors="surrogatepass"), digest_size=8
-        ).hexdigest()
-    )
+    said = f"{problem.epoch}/{candidate.id}/{candidate.text}".encode(errors="surrogatepass")
+    return f"#{blake2b(said, digest_size=8).hexdigest()}"
 
 
 def text_of(view: View, call: Call) -> str:

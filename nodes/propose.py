@@ -12,8 +12,8 @@ from .answers.process import WouldWait, unwaiting
 from .critique import find
 from .events import Arrived, emit
 from .flight import Enough
-from .form import answer_in
 from .prompts import is_self_rated
+from .reply import answer_in
 from .self_rating import self_rating
 from .task import CallRef, task_of
 from .verify import Checks, verify

@@ -21,8 +21,8 @@ from .ask import check_asking
 from .assess import assess
 from .call import Caller
 from .events import Assessed, emit
-from .form import check_form
 from .gate import at_worst
+from .reply import check_form
 from .try_out import check_writing
 from .verify import Checks
 from .view import View

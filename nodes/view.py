@@ -8,7 +8,7 @@ from math import fsum
 from typing import Self
 
 from ..state.budget import Call, CallKind, Ledger, cost, cost_usd
-from ..state.merge import merge, place_of, read
+from ..state.merge import index_of, merge, read
 from ..state.pricing import Price
 from ..state.run import Candidate, Leg, Problem, RunState
 from ..state.settings import Settings
@@ -173,6 +173,6 @@ class View:
 
     def failures(self, call: Call) -> int:
         """Count the attempts at a call that have failed or timed out; those not made or cut off by a crash did not."""
-        known = self.calls[place_of(call.candidate_id, self.calls) :]
+        known = self.calls[index_of(call.candidate_id, self.calls) :]
         attempts = takewhile(lambda other: other.candidate_id == call.candidate_id, known)
         return sum(bool(other.error) and other.state != "unmade" for other in attempts)

@@ -19,23 +19,6 @@ if TYPE_CHECKING:
     from .run import Answer, Assessment, Candidate, Problem, Verdict
     from .settings import Settings
 
-MODULES = {
-    "budget": ("Budget", "Spent"),
-    "checkpointer": ("SQLAlchemySaver",),
-    "errors": (
-        "ChoiceNeeded",
-        "ModelUnreachable",
-        "PonderError",
-        "StoreError",
-        "ThreadBusy",
-        "ThreadNotFound",
-        "UsageError",
-    ),
-    "preview": ("Preview",),
-    "run": ("Answer", "Assessment", "Candidate", "Problem", "Verdict"),
-    "settings": ("Settings",),
-}
-
 __all__ = [
     "Answer",
     "Assessment",
@@ -56,10 +39,18 @@ __all__ = [
     "Verdict",
 ]
 
+MODULES = {
+    **dict.fromkeys(("Budget", "Spent"), ".budget"),
+    **dict.fromkeys(("Answer", "Assessment", "Candidate", "Problem", "Verdict"), ".run"),
+    "Preview": ".preview",
+    "SQLAlchemySaver": ".checkpointer",
+    "Settings": ".settings",
+}
+"""Where the names are that name no error."""
+
 
 def __getattr__(name: str) -> object:
     """Import LangGraph and SQLAlchemy, which take a second or more, only where a name needs them."""
-    for module, names in MODULES.items():
-        if name in names:
-            return getattr(import_module(f".{module}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(MODULES.get(name, ".errors"), __name__), name)

@@ -1,7 +1,7 @@
 """What a unit of writing stores, and how several units go into the database together."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -35,18 +35,15 @@ class Grown:
 
 @dataclass(frozen=True)
 class Batch:
-    """The rows of one unit; a batch is a unit of writing itself."""
+    """The rows of one unit."""
 
     values: Sequence[Record | Grown] = ()
     """A version that is there already is the same value."""
     checkpoints: Sequence[Record] = ()
     writes: Sequence[Record] = ()
     """Ordinary ones are stored once, special ones (errors, interrupts, resumes) over the old."""
-    result: Any = field(default=None)
-
-    def __call__(self, connection: Connection) -> Any:
-        store(connection, [self])
-        return self.result
+    result: Any = None
+    """What whoever waits for it gets."""
 
 
 def store(connection: Connection, batches: Sequence[Batch]) -> None:

@@ -201,7 +201,6 @@ class SQLAlchemySaver(Store, BaseCheckpointSaver[str]):
         await self.threaded(self.prune, thread_ids, strategy=strategy)
 
     async def alist_threads(self, limit: int | None = None) -> Names:
-        """Return the ids of threads, the newest first."""
         return await self.threaded(self.list_threads, limit)
 
     def journal(self, thread_id: str, way: Mapping[str, str]) -> CallJournal:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, select
 
+from .batch import Batch
 from .holders import lost
 from .statements import fetch
 from .tables import digest, leases
@@ -19,7 +20,7 @@ from .tables import digest, leases
 class Fenced:
     """A unit of writing that counts only while its thread has this owner."""
 
-    work: Callable[[Connection], Any]
+    work: Callable[[Connection], Any] | Batch
     thread_id: str
     owner: str
 

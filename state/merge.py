@@ -29,7 +29,7 @@ def merge(left: Iterable[K], right: Iterable[K]) -> list[K]:
     """
     merged = list(left)
     for item in right:
-        at = place_of(item.id, merged)
+        at = index_of(item.id, merged)
         if at == len(merged) or merged[at].id != item.id:
             merged.insert(at, item)
         elif merged[at].rank < item.rank:
@@ -37,7 +37,7 @@ def merge(left: Iterable[K], right: Iterable[K]) -> list[K]:
     return merged
 
 
-def place_of(key: str, records: Sequence[Keyed]) -> int:
+def index_of(key: str, records: Sequence[Keyed]) -> int:
     """Return where a record of that id stands, or would stand, among records sorted by id."""
     return bisect_left(records, key, key=attrgetter("id"))
 

@@ -5,6 +5,7 @@ A step may meet its own half-done work (MariaDB commits each DDL statement at on
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from sqlalchemy import Column, Connection, Engine, MetaData, PrimaryKeyConstraint, Table, func, inspect, select, text
 
@@ -13,21 +14,18 @@ from .engine import shown, writing
 from .errors import StoreError
 from .tables import metadata, versions
 
-FIRST_TABLES = ("ponder_versions", "ponder_checkpoints", "ponder_blobs", "ponder_writes")
 LOCK = "SELECT pg_advisory_lock(7305417662)"
 UNLOCK = "SELECT pg_advisory_unlock(7305417662)"
 NAMED_LOCK = "SELECT get_lock(concat('ponder_', md5(database())), 60)"
 NAMED_UNLOCK = "SELECT release_lock(concat('ponder_', md5(database())))"
 
 
-def create_first_tables(connection: Connection) -> None:
-    """Create checkpoints, blobs and writes."""
-    create(connection, *FIRST_TABLES)
+Step = Callable[[Connection], None]
 
 
-def create_leases(connection: Connection) -> None:
-    """Create the table of who works on which thread."""
-    create(connection, "ponder_leases")
+def create(*names: str) -> Step:
+    """Return the step that creates tables, those that are not there."""
+    return partial(metadata.create_all, tables=[metadata.tables[name] for name in names])
 
 
 def index_recent_threads(connection: Connection) -> None:
@@ -35,11 +33,6 @@ def index_recent_threads(connection: Connection) -> None:
     name = "ponder_recent"
     if name not in {index["name"] for index in inspect(connection).get_indexes("ponder_checkpoints")}:
         connection.execute(text(f"CREATE INDEX {name} ON ponder_checkpoints (ns, thread, id)"))
-
-
-def create_journal(connection: Connection) -> None:
-    """Create the journal of model calls."""
-    create(connection, "ponder_journal")
 
 
 def extend_lists(connection: Connection) -> None:
@@ -83,21 +76,16 @@ def sort_values_by_step(connection: Connection) -> None:
     connection.execute(text(f"ALTER TABLE {new.name} RENAME TO {old.name}"))
 
 
-def create_spending(connection: Connection) -> None:
-    """Create the table of what the endpoint's keys have spent."""
-    create(connection, "ponder_spending")
-
-
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
-    create_first_tables,
-    create_leases,
+MIGRATIONS: tuple[Step, ...] = (
+    create("ponder_versions", "ponder_checkpoints", "ponder_blobs", "ponder_writes"),
+    create("ponder_leases"),
     index_recent_threads,
-    create_journal,
+    create("ponder_journal"),
     extend_lists,
     forget_absent_values,
     slim_indexes,
     sort_values_by_step,
-    create_spending,
+    create("ponder_spending"),
 )
 """Only ever append; a table that has landed changes by a new step."""
 NEWEST = len(MIGRATIONS)
@@ -141,8 +129,3 @@ def locked(connection: Connection) -> Iterator[None]:
     finally:
         connection.execute(text(give))
         connection.commit()
-
-
-def create(connection: Connection, *names: str) -> None:
-    """Create tables that are not there."""
-    metadata.create_all(connection, tables=[metadata.tables[name] for name in names])

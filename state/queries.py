@@ -51,6 +51,8 @@ CHAIN = select(*VALUE).where(
     blobs.c.version.between(bindparam("base"), bindparam("last")),
     or_(blobs.c.base == bindparam("base"), blobs.c.version == bindparam("base")),
 )
+LATEST_FIRST = func.row_number().over(partition_by=checkpoints.c.thread, order_by=checkpoints.c.id.desc())
+"""The rank of a checkpoint among those of its thread."""
 WRITE = (writes.c.task_path, writes.c.task_id, writes.c.idx, writes.c.channel, writes.c.type, writes.c.data)
 
 
@@ -241,9 +243,8 @@ def parts(wanted: Sequence[T]) -> Iterator[Sequence[T]]:
 
 def list_threads(connection: Connection, limit: int | None) -> list[str]:
     """Return the ids of threads, the newest first; ranks them by an index and reads one checkpoint a thread."""
-    latest_first = func.row_number().over(partition_by=checkpoints.c.thread, order_by=checkpoints.c.id.desc())
     root = checkpoints.c.ns == digest("")
-    ranked = select(checkpoints.c.thread, checkpoints.c.id, latest_first.label("rank")).where(root).subquery()
+    ranked = select(checkpoints.c.thread, checkpoints.c.id, LATEST_FIRST.label("rank")).where(root).subquery()
     newest = select(ranked).where(ranked.c.rank == 1).order_by(ranked.c.id.desc()).limit(limit).subquery()
     here = and_(checkpoints.c.thread == newest.c.thread, root, checkpoints.c.id == newest.c.id)
     asked = select(checkpoints.c.thread_id).join(newest, here).order_by(newest.c.id.desc())

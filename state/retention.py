@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, and_, delete, literal, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, literal, select, update
 
 from . import queries
 from .codec import Codec, stored_apart
@@ -105,10 +105,9 @@ def keep_latest(codec: Codec, connection: Connection, thread_id: str) -> None:
     The namespace of a subgraph's call (its name has a task's id after a colon) goes when the step of the root graph
     that called it is superseded. A step that is newer than the newest one stored is about to be.
     """
-    here = Place(thread_id).key
     heads = [head_of(codec, connection, thread_id, ns) for ns in namespaces(connection, thread_id)]
     root = next((head.id for head in heads if not head.place.ns), b"")
-    stored = set(connection.scalars(select(checkpoints.c.id).where(*(checkpoints.c[n] == v for n, v in here.items()))))
+    stored = set(connection.scalars(select(checkpoints.c.id).where(*rows_of(checkpoints, Place(thread_id)))))
     for head in heads:
         if ":" in head.place.ns and head.called_from is not None and is_past(head.called_from, root, stored):
             delete_place(connection, head.place)
@@ -157,7 +156,7 @@ def shorten(codec: Codec, connection: Connection, head: Head) -> None:
     deltas = list(head.about.get(DELTAS) or ())
     way = back_to_values(codec, connection, head.place, head.parent, deltas) if deltas else ()
     kept = [head.id, *(ancestor.id for ancestor, _ in way)]
-    forget(connection, head.place, partial(older, head.id, kept))
+    forget(connection, head.place, lambda column: and_(column < head.id, column.not_in(kept)))
     free_values(codec, connection, head.place)
 
 
@@ -166,16 +165,10 @@ def among(ids: Sequence[bytes], column: Column[bytes]) -> ColumnElement[bool]:
     return column.in_(ids)
 
 
-def older(newest: bytes, kept: Sequence[bytes], column: Column[bytes]) -> ColumnElement[bool]:
-    """Return the condition that a checkpoint is superseded."""
-    return and_(column < newest, column.not_in(kept))
-
-
 def forget(connection: Connection, place: Place, gone: Callable[[Column[bytes]], ColumnElement[bool]]) -> None:
     """Forget checkpoints and their writes; their children have no parent then."""
-    of_place = (writes.c.thread == place.key["thread"], writes.c.ns == place.key["ns"])
-    connection.execute(delete(writes).where(*of_place, gone(writes.c.checkpoint), STORED.exists()))
-    here = (checkpoints.c.thread == place.key["thread"], checkpoints.c.ns == place.key["ns"])
+    connection.execute(delete(writes).where(*rows_of(writes, place), gone(writes.c.checkpoint), STORED.exists()))
+    here = rows_of(checkpoints, place)
     connection.execute(delete(checkpoints).where(*here, gone(checkpoints.c.id)))
     connection.execute(update(checkpoints).where(*here, gone(checkpoints.c.parent)).values(parent=None))
 
@@ -186,10 +179,8 @@ def free_values(codec: Codec, connection: Connection, place: Place) -> None:
     used: set[Version] = set()
     for row in queries.find(connection, place):
         used.update(stored_apart(codec.body_of(row)["checkpoint"]).values())
-    found = [
-        (bytes(channel), bytes(version), prior) for channel, version, prior in connection.execute(PRIORS, place.key)
-    ]
-    priors = {(channel, version): prior for channel, version, prior in found}
+    found = connection.execute(PRIORS, place.key)
+    priors = {(bytes(channel), bytes(version)): prior for channel, version, prior in found}
     for channel, version in list(used):
         while (prior := priors.get((channel, version))) is not None:
             version = bytes(prior)  # noqa: PLW2901 - walks down the chain
@@ -218,14 +209,16 @@ def is_past(step: bytes, newest: bytes, stored: Collection[bytes] = ()) -> bool:
 
 def free_calls(connection: Connection, thread_id: str) -> None:
     """Forget the journal of steps whose checkpoint is gone."""
-    root = Place(thread_id).key
-    stored = select(checkpoints.c.id).where(
-        checkpoints.c.thread == root["thread"], checkpoints.c.ns == root["ns"], checkpoints.c.id == journal.c.root
-    )
-    connection.execute(delete(journal).where(journal.c.thread == root["thread"], ~stored.exists()))
+    stored = select(checkpoints.c.id).where(*rows_of(checkpoints, Place(thread_id)), checkpoints.c.id == journal.c.root)
+    connection.execute(delete(journal).where(journal.c.thread == digest(thread_id), ~stored.exists()))
 
 
 def delete_place(connection: Connection, place: Place) -> None:
     """Forget a namespace of a thread."""
     for table in OF_PLACE:
-        connection.execute(delete(table).where(table.c.thread == place.key["thread"], table.c.ns == place.key["ns"]))
+        connection.execute(delete(table).where(*rows_of(table, place)))
+
+
+def rows_of(table: Table, place: Place) -> list[ColumnElement[bool]]:
+    """Return the conditions that a row is of a place."""
+    return [table.c[name] == value for name, value in place.key.items()]

@@ -100,10 +100,9 @@ def checkpoint_row(place: Place, checkpoint_id: str, parent_id: str | None, run_
     }
 
 
-def blob_row(place: Place, channel: str, version: object, value: Typed | None = None) -> Record:
-    """Return the row of a channel's version."""
-    row = {**place.key, "channel": channel_key(channel), "version": version_key(version)}
-    return row if value is None else {**row, "type": value.type, "data": value.data}
+def blob_row(place: Place, channel: str, version: object) -> Record:
+    """Return the row of a channel's version, without its value."""
+    return {**place.key, "channel": channel_key(channel), "version": version_key(version)}
 
 
 def task_row(place: Place, checkpoint_id: str, task_id: str, task_path: str) -> Record:

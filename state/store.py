@@ -78,7 +78,6 @@ class Store:
                 self.ready.set()
 
     async def asetup(self) -> None:
-        """Create the tables; called by itself on first use."""
         await self.threaded(self.setup)
 
     def opened(self) -> AbstractContextManager[Connection]:

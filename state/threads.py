@@ -10,6 +10,7 @@ from sqlalchemy import Row, Select, case, func, select
 from .checkpointer import SQLAlchemySaver
 from .errors import ThreadBusy, ThreadNotFound, unknown
 from .holders import Holder, holder, holders
+from .queries import LATEST_FIRST
 from .rows import Typed
 from .tables import checkpoints, decode, digest, leases
 
@@ -42,8 +43,7 @@ class Thread:
 
 def recent(saver: SQLAlchemySaver) -> list[bytes]:
     """Return the keys of all threads, the one that changed last first; reads an index alone."""
-    latest_first = func.row_number().over(partition_by=checkpoints.c.thread, order_by=checkpoints.c.id.desc())
-    ranked = select(checkpoints.c.thread, checkpoints.c.id, latest_first.label("place")).subquery()
+    ranked = select(checkpoints.c.thread, checkpoints.c.id, LATEST_FIRST.label("place")).subquery()
     with saver.reads() as connection:
         found = connection.scalars(select(ranked.c.thread).where(ranked.c.place == 1).order_by(ranked.c.id.desc()))
         return [bytes(key) for key in found]

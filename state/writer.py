@@ -37,19 +37,19 @@ class Writer:
         self.held: dict[str, str] = {}
         """Thread that this process holds -> owner in its lease."""
 
-    def submit(self, work: Work[T], thread_id: str | None = None) -> asyncio.Future[T]:
+    def submit(self, work: Work[T] | Batch, thread_id: str | None = None) -> asyncio.Future[T]:
         """Have a unit written; the future is done when it is committed.
 
         A unit of a thread that this process holds fails with `ThreadBusy` once it was taken over.
         """
         return self.workers.ask(self.write, self.fenced(work, thread_id))
 
-    def run(self, work: Work[T], thread_id: str | None = None) -> T:
+    def run(self, work: Work[T] | Batch, thread_id: str | None = None) -> T:
         """Write a unit, and wait for it."""
         done: T = self.workers.run(self.write, self.fenced(work, thread_id))
         return done
 
-    def fenced(self, work: Work[T], thread_id: str | None) -> Any:
+    def fenced(self, work: Work[T] | Batch, thread_id: str | None) -> Any:
         """Put a fence around a unit of a thread that is held."""
         owner = None if thread_id is None else self.held.get(thread_id)
         return work if thread_id is None or owner is None else Fenced(work, thread_id, owner)

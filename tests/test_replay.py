@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from ponder.nodes.theory import calls_until_pass, pass_at_k
 from tests.benchmarks.replay import cascade
 from tests.benchmarks.replay.measure import Row, at_calls, oracle
 from tests.benchmarks.replay.playback import play
 from tests.benchmarks.replay.policies import Policy, consistency, until_pass
 from tests.benchmarks.replay.recordings import Question, load
 from tests.benchmarks.replay.study import DATA, study
+from tests.theory import calls_until_pass, pass_at_k
 
 
 def write(path: Path, *lines: dict[str, Any]) -> Path:

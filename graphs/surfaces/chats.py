@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 from langchain_core.messages.tool import ToolCall
 
-from ...nodes.form import type_of
+from ...nodes.reply import type_of
 from ...state.errors import NoReply, UsageError
 from ...state.form import PLAIN, Form
 from ...state.run import Answer, Problem

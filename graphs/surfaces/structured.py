@@ -8,7 +8,7 @@ from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import BaseMessage
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
-from ...nodes.form import breach
+from ...nodes.reply import breach
 
 Shape = dict[str, Any]
 """A JSON Schema."""

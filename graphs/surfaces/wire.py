@@ -7,7 +7,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.messages.utils import convert_to_messages
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...nodes.form import check_form
+from ...nodes.reply import check_form
 from ...state.budget import Spent
 from ...state.errors import UsageError
 from ...state.form import Form

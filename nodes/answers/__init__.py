@@ -12,7 +12,7 @@ Nothing here runs code: two programs are equal where their syntax trees are. Pro
 from .canon import canonical
 from .clusters import cluster, equal
 from .find import extract
-from .form import Extracted
 from .infer import infer_type
+from .meaning import Extracted
 
 __all__ = ["Extracted", "canonical", "cluster", "equal", "extract", "infer_type"]

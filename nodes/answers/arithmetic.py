@@ -127,9 +127,14 @@ class Computation:
         return None
 
 
+def bits(value: Fraction) -> int:
+    """Return the bits of the larger of numerator and denominator."""
+    return max(value.numerator.bit_length(), value.denominator.bit_length())
+
+
 def bounded(value: Fraction) -> Fraction:
     """Return the value, unless it is too large."""
-    if max(value.numerator.bit_length(), value.denominator.bit_length()) > LARGEST:
+    if bits(value) > LARGEST:
         raise TooLargeError
     return value
 
@@ -141,10 +146,9 @@ def raised(value: Fraction, exponent: Fraction) -> Fraction | None:
     if exponent.denominator != 1:
         found = root(value, exponent.denominator) if exponent.denominator < 20 else None
         return None if found is None else raised(found, Fraction(exponent.numerator))
-    size = max(value.numerator.bit_length(), value.denominator.bit_length())
     if abs(value) == 1 or not value:
         return value ** (int(exponent) % 2 if value else 1)
-    if size * abs(exponent) > LARGEST:
+    if bits(value) * abs(exponent) > LARGEST:
         raise TooLargeError
     return bounded(value ** int(exponent))
 

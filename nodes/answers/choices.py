@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from .form import Form
+from .meaning import Meaning
 from .prose import prose
 from .tidy import plain, tidy
 
@@ -34,48 +34,48 @@ def options_of(question: str) -> Options:
     return found if len(letters) > 1 and letters == [chr(ord("A") + index) for index in range(len(letters))] else {}
 
 
-def choice(raw: str, options: Options) -> Form | None:
-    """Return the form of a choice; None where there is none.
+def choice(raw: str, options: Options) -> Meaning | None:
+    """Return the meaning of a choice; None where there is none.
 
     With the question's options a text is its letter; without, `B. Paris` is `B` and may be `Paris`.
     """
     text = plain(tidy(raw))
     if lone := LONE.fullmatch(text):
         letter = lone[1].upper()
-        return Form(letter) if not options or letter in options else None
+        return Meaning(letter) if not options or letter in options else None
     if several := SEVERAL.fullmatch(text.upper()):
-        return Form(",".join(sorted(set(MARKED.findall(several[0])))))
+        return Meaning(",".join(sorted(set(MARKED.findall(several[0])))))
     lettered = LETTERED.fullmatch(text)
     if lettered and (not options or lettered[1].upper() in options):
         said = prose(lettered[2])
-        return Form(lettered[1].upper(), frozenset({said} if said and not options else ()))
+        return Meaning(lettered[1].upper(), frozenset({said} if said and not options else ()))
     return by_text(text, options) or mentioned(text, options)
 
 
-def by_text(text: str, options: Options) -> Form | None:
+def by_text(text: str, options: Options) -> Meaning | None:
     """Return the letter of the one option with this text; without options the text itself."""
     said = prose(text)
     if not options:
-        return Form(said) if said and not MARKED.search(text) else None
+        return Meaning(said) if said and not MARKED.search(text) else None
     letters = [letter for letter, option in options.items() if prose(option) == said]
-    return Form(letters[0]) if len(letters) == 1 else None
+    return Meaning(letters[0]) if len(letters) == 1 else None
 
 
-def mentioned(text: str, options: Options) -> Form | None:
+def mentioned(text: str, options: Options) -> Meaning | None:
     """Return the letter that stands alone in a text."""
-    letters = set(MARKED.findall(text)) & set(options or MARKED.findall(text))
+    letters = {letter for letter in MARKED.findall(text) if not options or letter in options}
     if len(letters) > 1 and re.search(r"\bA [a-z]|\bI\b", text):
         letters -= {"A", "I"}
-    return Form(letters.pop()) if len(letters) == 1 else None
+    return Meaning(letters.pop()) if len(letters) == 1 else None
 
 
-def lettered(text: str) -> Form | None:
+def lettered(text: str) -> Meaning | None:
     """Read a lone letter or a lettered text where nothing says that it is a choice."""
-    if (lone := LONE.fullmatch(text)) and lone[1]:
-        return Form(lone[1].casefold())
+    if lone := LONE.fullmatch(text):
+        return Meaning(lone[1].casefold())
     found = LETTERED.fullmatch(text)
     if found is None or (not found[1].isupper() and not re.match(r"\(?[a-j]\)", text)):
         return None
     said = prose(found[2])
     letter = found[1].casefold()
-    return Form(f"{letter}. {said}", frozenset({letter, said})) if said else None
+    return Meaning(f"{letter}. {said}", frozenset({letter, said})) if said else None

@@ -7,8 +7,8 @@ km` and `5 miles` it stays alone. So the clusters are the same in whatever order
 from collections.abc import Iterable, Sequence
 
 from ...state.run import AnswerType
-from .canon import form_of
-from .form import Form
+from .canon import meaning_of
+from .meaning import Meaning
 
 
 def equal(a: str, b: str, answer_type: AnswerType | None = None, *, question: str = "") -> bool:
@@ -21,21 +21,21 @@ def equal(a: str, b: str, answer_type: AnswerType | None = None, *, question: st
 
 def cluster(answers: Sequence[str], answer_type: AnswerType | None = None, *, question: str = "") -> list[list[int]]:
     """Group the indices of equal answers, in order of first appearance."""
-    # What has no form is named by its text, behind a sign that no key begins with.
-    forms = [form_of(answer, answer_type, question=question) or Form("\0" + answer) for answer in answers]
+    # What has no meaning is named by its text, behind a sign that no key begins with.
+    meanings = [meaning_of(answer, answer_type, question=question) or Meaning("\0" + answer) for answer in answers]
     groups: dict[str, list[int]] = {}
-    names = joined(forms)
-    for index, form in enumerate(forms):
-        groups.setdefault(names.get(form.key, form.key), []).append(index)
+    names = joined(meanings)
+    for index, meaning in enumerate(meanings):
+        groups.setdefault(names.get(meaning.key, meaning.key), []).append(index)
     return list(groups.values())
 
 
-def joined(forms: Sequence[Form]) -> dict[str, str]:
+def joined(meanings: Sequence[Meaning]) -> dict[str, str]:
     """Return, for each key that stands for another, the one its cluster goes by: the least of its keys."""
-    if not any(form.aliases for form in forms):
+    if not any(meaning.aliases for meaning in meanings):
         return {}
-    pairs = [(key, other) for key, others in sorted(links(forms).items()) for other in sorted(others)]
-    return merged({form.key for form in forms}, pairs)
+    pairs = [(key, other) for key, others in sorted(links(meanings).items()) for other in sorted(others)]
+    return merged({meaning.key for meaning in meanings}, pairs)
 
 
 def merged(keys: Iterable[str], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -48,13 +48,13 @@ def merged(keys: Iterable[str], pairs: Iterable[tuple[str, str]]) -> dict[str, s
     return {name: leader for name, leader in names.items() if name != leader}
 
 
-def links(forms: Sequence[Form]) -> dict[str, set[str]]:
+def links(meanings: Sequence[Meaning]) -> dict[str, set[str]]:
     """Return which keys may stand for which: where both sides have one choice."""
-    present = {form.key for form in forms}
+    present = {meaning.key for meaning in meanings}
     found: dict[str, set[frozenset[str]]] = {}
-    for form in forms:
-        if others := (form.aliases & present) - {form.key}:
-            found.setdefault(form.key, set()).add(frozenset(others))
+    for meaning in meanings:
+        if others := (meaning.aliases & present) - {meaning.key}:
+            found.setdefault(meaning.key, set()).add(frozenset(others))
     # 5 km and 5000 m are one, but 5 and 5000 are not.
     single = {key: next(iter(choices)) for key, choices in found.items() if len(choices) == 1}
     claims: dict[str, set[str]] = {}

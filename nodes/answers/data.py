@@ -2,7 +2,7 @@
 
 import re
 from fractions import Fraction
-from json import JSONDecodeError, JSONDecoder, dumps, loads
+from json import JSONDecoder, dumps, loads
 
 REFERENCE = re.compile(r"\[\d{1,3}\]")
 MOST_TRIES = 64
@@ -10,20 +10,21 @@ MOST_TRIES = 64
 LARGEST_POWER = 400
 
 
-class NotJSONError(ValueError):
-    """A constant that JSON does not have, or a number beyond what is compared."""
-
-
 def refused(constant: str) -> object:
     """Refuse NaN and the infinities, which are not JSON."""
-    raise NotJSONError(constant)
+    raise ValueError(constant)
 
 
 def number(digits: str) -> object:
-    """Return a number that equals others of its value: whole where it can be, else a reduced fraction."""
+    """Return a number that equals others of its value: whole where it can be, else a reduced fraction.
+
+    Raises:
+        ValueError: it is beyond what is compared.
+
+    """
     _, _, power = digits.lower().partition("e")
     if power and abs(int(power)) > LARGEST_POWER:
-        raise NotJSONError(digits)
+        raise ValueError(digits)
     value = Fraction(digits)
     if value.denominator == 1:
         return int(value)
@@ -55,7 +56,7 @@ def find_json(text: str) -> str | None:
         try:
             _, end = decoder.raw_decode(text, start)
             found = found if found and REFERENCE.fullmatch(text, start, end) else text[start:end]
-        except (JSONDecodeError, NotJSONError, ValueError, RecursionError):
+        except (ValueError, RecursionError):
             end = start + 1
         at = end
     return found

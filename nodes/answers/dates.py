@@ -3,7 +3,7 @@
 import re
 from datetime import date
 
-from .form import Form
+from .meaning import Meaning
 
 MONTHS = ("january february march april may june july august september october november december").split()
 MONTH = rf"(?P<month>{'|'.join(f'{name[:3]}(?:{name[3:]})?' if len(name) > 3 else name for name in MONTHS)}|sept)\.?"
@@ -27,21 +27,21 @@ TIME = re.compile(CLOCK, re.IGNORECASE)
 NAMED_TIMES = {"noon": "12:00", "midday": "12:00", "midnight": "00:00"}
 
 
-def moment(text: str) -> Form | None:
+def moment(text: str) -> Meaning | None:
     """Read a date, a time of day, or both; None for other text, and for a date that may be two: 01/02/2024."""
-    if len(text) > LONGEST or (text[-1:].isdigit() and text.isdigit()):
+    if len(text) > LONGEST or text.isdigit():
         return None
     if text.lower() in NAMED_TIMES:
-        return Form("at " + NAMED_TIMES[text.lower()])
+        return Meaning("at " + NAMED_TIMES[text.lower()])
     if (found := TIME.fullmatch(text)) and (found["minute"] or found["half"]):
         hour = clock(found)
-        return Form("at " + hour) if hour else None
+        return Meaning("at " + hour) if hour else None
     for shape in SHAPES:
         if found := shape.fullmatch(text):
             day, hour = calendar(found.groupdict()), clock(found)
             if not day or (found["hour"] and (hour is None or not (found["minute"] or found["half"]))):
                 return None
-            return Form(f"{day} {hour}" if hour else day)
+            return Meaning(f"{day} {hour}" if hour else day)
     return None
 
 

@@ -5,11 +5,11 @@ from fractions import Fraction
 
 from ...state.run import AnswerType
 from .allowance import allowance
-from .canon import form_of, right_side
+from .canon import meaning_of, right_side
 from .choices import options_of
 from .data import find_json
-from .form import Extracted
 from .infer import infer_type
+from .meaning import Extracted
 from .numerals import MAGNITUDE
 from .quantities import SHORT_SCALE
 from .tidy import TooDeepError, closing
@@ -91,10 +91,10 @@ def extract(text: str, answer_type: AnswerType | None = None, *, question: str =
         found += [*((raw, kind) for raw in elsewhere), *((raw, None) for raw in find_text("", marked, None))]
     with allowance():
         for raw, read_as in found:
-            form = form_of(raw, read_as, question=question if read_as == "choice" else "")
-            if form is not None:
-                aliases = form.aliases | (percentage(form.key) if percent and "%" in raw else set())
-                return Extracted(shown(raw, read_as), form.key, read_as or "text", tuple(sorted(aliases)))
+            meaning = meaning_of(raw, read_as, question=question if read_as == "choice" else "")
+            if meaning is not None:
+                aliases = meaning.aliases | (percentage(meaning.key) if percent and "%" in raw else set())
+                return Extracted(shown(raw, read_as), meaning.key, read_as or "text", tuple(sorted(aliases)))
     return None
 
 
@@ -124,11 +124,10 @@ def shown(raw: str, kind: AnswerType | None) -> str:
 def candidates(text: str, marked: str | None, answer_type: AnswerType | None, question: str) -> list[str]:
     """Return what may be the answer, the likeliest first."""
     if answer_type == "code":
-        return find_code(text)
+        return [find_code(text)]
     if answer_type == "json":
-        blocks = find_code(text)
         found = find_json(text)
-        return [*(blocks if "```" in text else []), *([found] if found else []), text]
+        return [*([find_code(text)] if "```" in text else []), *([found] if found else []), text]
     if answer_type == "number":
         return find_number(text, marked)
     if answer_type == "choice":
@@ -170,7 +169,7 @@ def find_boxed(text: str) -> str | None:
         return None
     opening = text.find("{", at)
     if opening < 0 or text[at:opening].strip() not in {"\\boxed", "\\fbox"}:
-        return re.split(r"[\s$]", text[at:].partition(" ")[2] or "", maxsplit=1)[0]
+        return re.split(r"[\s$]", text[at:].partition(" ")[2], maxsplit=1)[0]
     try:
         return text[opening + 1 : closing(text, opening)].strip()
     except TooDeepError:
@@ -189,9 +188,9 @@ def find_number(text: str, marked: str | None) -> list[str]:
         return last
     first = sentence(marked).rstrip(" .!*")
     right = right_side(first)
-    if form := form_of(first, "number"):
+    if meaning := meaning_of(first, "number"):
         shorter = [*numbers(right)[:1], right]
-        same = (said for said in shorter if (other := form_of(said, "number")) and other.key == form.key)
+        same = (said for said in shorter if (other := meaning_of(said, "number")) and other.key == meaning.key)
         return [next(same, first)]
     for said in (first, right):
         if SEVERAL.match(said) or BETWEEN.search(said):
@@ -241,14 +240,14 @@ def letters(text: str) -> list[str]:
     return [next(filter(None, found.groups())).upper() for found in CHOSEN.finditer(text)]
 
 
-def find_code(text: str) -> list[str]:
+def find_code(text: str) -> str:
     """Return the last fenced block that defines something, else the last one, else the whole text.
 
     Behind a program often stands how to call it.
     """
     blocks = list(FENCE.finditer(text))
     blocks = [block for block in blocks if DEFINES.search(block[2])] or blocks
-    return [f"```{blocks[-1][1]}\n{blocks[-1][2]}```"] if blocks else [text]
+    return f"```{blocks[-1][1]}\n{blocks[-1][2]}```" if blocks else text
 
 
 def find_maths(text: str) -> list[str]:

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .arithmetic import TooLargeError, evaluate
-from .form import Form
-from .numerals import written
+from .meaning import Meaning
 from .prose import prose
 from .quantities import quantity
 from .symbolic import Symbolic
@@ -22,6 +21,8 @@ CLOSERS = {")", "]", "}"}
 NAME = r"(?:[A-Za-z](?:_\{?\w+\}?)?(?:\s?\(\s?[a-z]\s?\))?|\\[a-z]+|[α-ω])"
 LABELLED = re.compile(rf"({NAME})\s*(?:=|∈|:=)\s*([^=<>≤≥]+)")
 REACHED = re.compile(rf"({NAME})\s*(<|>|≤|≥)\s*([^=<>≤≥]+)")
+TURNED = re.compile(rf"([^=<>≤≥]+?)\s*(<|>|≤|≥)\s*({NAME})")
+TURN = str.maketrans("<>≤≥", "><≥≤")
 SPAN = re.compile(rf"([^=<>≤≥]+?)\s*(<|≤)\s*({NAME})\s*(<|≤)\s*([^=<>≤≥]+)")
 EITHER = re.compile(r"(?:,?\s+(?:and|or)\s+|\s*\\(?:land|lor|vee|wedge|text)\b\s*)")
 NUMBERED = re.compile(r"\d+(?:-\d+)+|\d+(?:/\d+){2,}|[nN]/[aA]|w/o?|[A-Za-z](?:-[A-Za-z]){2,}")
@@ -56,12 +57,12 @@ class Maths:
     loose: bool = False
     """A bare list is a set of solutions, whatever its order."""
 
-    def form(self, text: str, depth: int = 0) -> Form | None:
-        """Return the form of an expression; None where it has none."""
+    def meaning(self, text: str, depth: int = 0) -> Meaning | None:
+        """Return the meaning of an expression; None where it has none."""
         text = text.strip()
         if not text or len(text) > LONGEST or depth > DEEPEST:
             return None
-        readers: tuple[Callable[[str, int], Form | None], ...] = (
+        readers: tuple[Callable[[str, int], Meaning | None], ...] = (
             *(self.simple, self.enclosed, self.union, self.listed, self.bounds, self.labelled, self.either_sign),
             self.measured,
         )
@@ -69,25 +70,25 @@ class Maths:
             if found := read(text, depth):
                 return found
         key = self.symbolic(text) if not wordy(text) else prose(text) if depth else None
-        return None if key is None else Form(key)
+        return None if key is None else Meaning(key)
 
-    def simple(self, text: str, _depth: int) -> Form | None:
+    def simple(self, text: str, _depth: int) -> Meaning | None:
         """Read a number, a measure, or infinity."""
         if text in EMPTY:
-            return Form("{}")
+            return Meaning("{}")
         if (based := BASED.fullmatch(text)) and 1 < int(based[2]) <= LARGEST_BASE:
             return in_base(based[1], int(based[2]))
         if infinite := INFINITE.fullmatch(text):
-            return Form("-oo" if infinite[1] == "-" else "oo")
+            return Meaning("-oo" if infinite[1] == "-" else "oo")
         if found := quantity(text, algebra=True):
             return found
         try:
             value = evaluate(text)
         except TooLargeError:
-            return Form("".join(text.split()))
-        return None if value is None else Form(written(value))
+            return Meaning("".join(text.split()))
+        return None if value is None else Meaning(str(value))
 
-    def enclosed(self, text: str, depth: int) -> Form | None:
+    def enclosed(self, text: str, depth: int) -> Meaning | None:
         """Read a set, a tuple, an interval, a list, or an expression in brackets."""
         opener, closer = text[0], text[-1]
         paired = opener in PAIRS and closer in CLOSERS and (closer == "}") == (opener == "{")
@@ -95,32 +96,32 @@ class Maths:
         if not paired or end_of(text) != len(text) - 1 or len(pieces) > LONGEST_LIST:
             return None
         if len(pieces) == 1 and (opener, closer) == ("(", ")"):
-            return self.form(text[1:-1], depth + 1)
+            return self.meaning(text[1:-1], depth + 1)
         keys = self.keys(pieces, depth)
         if keys is None:
             return None
         if opener == "{":
-            return Form("{" + ", ".join(sorted(set(keys))) + "}")
+            return Meaning(set_of(keys))
         if len(keys) == 2:
             opener = "(" if keys[0] == "-oo" else opener
             closer = ")" if keys[1] == "oo" else closer
-        return Form(f"{opener}{', '.join(keys)}{closer}")
+        return Meaning(f"{opener}{', '.join(keys)}{closer}")
 
     def keys(self, pieces: list[str], depth: int) -> list[str] | None:
         """Return the keys of the members of a list; None where one has none."""
-        forms = [self.form(piece, depth + 1) for piece in pieces]
-        return None if any(form is None for form in forms) else [form.key for form in forms if form]
+        keys = [found.key for piece in pieces if (found := self.meaning(piece, depth + 1))]
+        return keys if len(keys) == len(pieces) else None
 
-    def measured(self, text: str, _depth: int) -> Form | None:
+    def measured(self, text: str, _depth: int) -> Meaning | None:
         """Read a number that is not rational, with a unit: 5 sqrt(2) cm."""
         found = MEASURED.fullmatch(text)
         unit = read_unit(found[2]) if found and constant(found[1]) else None
         if found is None or unit is None:
             return None
         alone, key = self.symbolic(found[1]), self.symbolic(f"({found[1]})*({unit[1]})")
-        return Form(f"{key} {unit[0]}", frozenset({alone})) if alone and key else None
+        return Meaning(f"{key} {unit[0]}", frozenset({alone})) if alone and key else None
 
-    def union(self, text: str, depth: int) -> Form | None:
+    def union(self, text: str, depth: int) -> Meaning | None:
         """Read a union of sets or intervals."""
         pieces = (
             split(text, "∪") if "∪" in text else split(text, "U") if re.search(r"[)\]}]\s*U\s*[(\[{]", text) else []
@@ -128,85 +129,79 @@ class Maths:
         if not 1 < len(pieces) <= LONGEST_LIST or not all(piece.strip()[:1] in PAIRS for piece in pieces):
             return None
         keys = self.keys(pieces, depth)
-        return None if keys is None else Form(" ∪ ".join(sorted(set(keys))))
+        return None if keys is None else Meaning(" ∪ ".join(sorted(set(keys))))
 
-    def listed(self, text: str, depth: int) -> Form | None:
+    def listed(self, text: str, depth: int) -> Meaning | None:
         """Read a bare list: solutions one after another."""
-        unordered = bool(EITHER.search(text)) or self.loose
+        either = bool(EITHER.search(text))
         pieces = split(EITHER.sub(",", text))
         if not 1 < len(pieces) <= LONGEST_LIST or depth or not all(piece.strip() for piece in pieces):
             return None
-        labels = [found[1] if (found := LABELLED.fullmatch(piece.strip())) else "" for piece in pieces]
+        named = [LABELLED.fullmatch(piece.strip()) for piece in pieces]
+        labels = [found[1] if found else "" for found in named]
+        values = [found[2] if found else piece for found, piece in zip(named, pieces, strict=True)]
         if all(labels) and len(set(labels)) > 1:
-            return self.assigned(pieces, labels, depth)
+            return self.assigned(labels, values, depth)
         name = labels[0]
-        if name:
-            pieces = [found[2] if (found := LABELLED.fullmatch(piece.strip())) else piece for piece in pieces]
-        keys = self.keys(pieces, depth)
+        keys = self.keys(values if name else pieces, depth)
         if keys is None:
             return None
-        if EITHER.search(text) and not name and len(set(keys)) == 1:
-            return Form(keys[0])
-        return self.solutions(name, keys, unordered=unordered)
+        if either and not name and len(set(keys)) == 1:
+            return Meaning(keys[0])
+        return self.solutions(name, keys, unordered=either or self.loose)
 
     @staticmethod
-    def solutions(name: str, keys: list[str], *, unordered: bool) -> Form:
-        """Return the form of a list of solutions, for the variable of that name if there is one."""
+    def solutions(name: str, keys: list[str], *, unordered: bool) -> Meaning:
+        """Return the meaning of a list of solutions, for the variable of that name if there is one."""
         parts = [key.partition(" ∈ ") for key in keys]
         if unordered and all(inside for _, inside, _ in parts) and len({of for of, _, _ in parts}) == 1:
             union = " ∪ ".join(sorted({interval for _, _, interval in parts}))
-            return Form(f"{parts[0][0]} ∈ {union}", frozenset({union}))
-        as_set, in_order = "{" + ", ".join(sorted(set(keys))) + "}", ", ".join(keys)
+            return Meaning(f"{parts[0][0]} ∈ {union}", frozenset({union}))
+        as_set, in_order = set_of(keys), ", ".join(keys)
         if name:
-            return Form(f"{name} ∈ {as_set}", frozenset({as_set, in_order, ", ".join(sorted(keys))}))
+            return Meaning(f"{name} ∈ {as_set}", frozenset({as_set, in_order, ", ".join(sorted(keys))}))
         if unordered:
-            return Form(as_set, frozenset({in_order, f"({in_order})"}))
-        return Form(in_order, frozenset({as_set, f"({in_order})"}))
+            return Meaning(as_set, frozenset({in_order, f"({in_order})"}))
+        return Meaning(in_order, frozenset({as_set, f"({in_order})"}))
 
-    def assigned(self, pieces: list[str], labels: list[str], depth: int) -> Form | None:
+    def assigned(self, labels: list[str], values: list[str], depth: int) -> Meaning | None:
         """Read values of several variables: x = 1, y = 2 is also (1, 2)."""
-        values = [found[2] for piece in pieces if (found := LABELLED.fullmatch(piece.strip()))]
         keys = self.keys(values, depth)
         if keys is None or len(set(labels)) < len(labels):
             return None
         pairs = sorted(zip(labels, keys, strict=True))
-        return Form(", ".join(f"{label} = {key}" for label, key in pairs), frozenset({f"({', '.join(keys)})"}))
+        return Meaning(", ".join(f"{label} = {key}" for label, key in pairs), frozenset({f"({', '.join(keys)})"}))
 
-    def bounds(self, text: str, depth: int) -> Form | None:
+    def bounds(self, text: str, depth: int) -> Meaning | None:
         """Read an inequality on one variable, which is also an interval."""
         if spanned := SPAN.fullmatch(text):
             low, first, name, second, high = spanned.groups()
             interval = f"{'(' if first == '<' else '['}{low},{high}{')' if second == '<' else ']'}"
         elif reached := REACHED.fullmatch(text):
             name, sign, end = reached.groups()
-            closes = "()" if sign in "<>" else "[]"
-            interval = f"(-∞,{end}{closes[1]}" if sign in "<≤" else f"{closes[0]}{end},∞)"
-        elif reached := re.fullmatch(rf"([^=<>≤≥]+?)\s*(<|>|≤|≥)\s*({NAME})", text):
-            end, sign, name = reached.groups()
-            return (
-                self.bounds(f"{name} {dict(zip('<>≤≥', '><≥≤', strict=True))[sign]} {end}", depth + 1)
-                if depth < DEEPEST
-                else None
-            )
+            interval = beyond(sign, end)
+        elif turned := TURNED.fullmatch(text):
+            end, sign, name = turned.groups()
+            interval = beyond(sign.translate(TURN), end)
         else:
             return None
         if not constant(interval):
             return None
-        form = self.form(interval, depth + 1)
-        return form and form.named(f"{''.join(name.split())} ∈ {form.key}")
+        meaning = self.meaning(interval, depth + 1)
+        return meaning and meaning.named(f"{''.join(name.split())} ∈ {meaning.key}")
 
-    def labelled(self, text: str, depth: int) -> Form | None:
+    def labelled(self, text: str, depth: int) -> Meaning | None:
         """Read `x = 5`, which is also 5."""
         found = LABELLED.fullmatch(text)
         if found is None:
             return None
-        form = self.form(found[2], depth + 1)
-        if form is None:
+        meaning = self.meaning(found[2], depth + 1)
+        if meaning is None:
             return None
         key = self.symbolic(text) if "(" not in found[1] and not constant(found[2]) and "∈" not in text else None
-        return form.named(key or f"{''.join(found[1].split())} = {form.key}")
+        return meaning.named(key or f"{''.join(found[1].split())} = {meaning.key}")
 
-    def either_sign(self, text: str, depth: int) -> Form | None:
+    def either_sign(self, text: str, depth: int) -> Meaning | None:
         """Read a ± b as the set of both."""
         if text.count("±") != 1:
             return None
@@ -214,14 +209,25 @@ class Maths:
         keys = self.keys([f"{left}+{right}" if left.strip() else right, f"{left}-{right}"], depth)
         if keys is None:
             return None
-        as_set, in_order = "{" + ", ".join(sorted(set(keys))) + "}", ", ".join(keys)
-        return Form(as_set, frozenset({in_order, ", ".join(reversed(keys))}))
+        as_set, in_order = set_of(keys), ", ".join(keys)
+        return Meaning(as_set, frozenset({in_order, ", ".join(reversed(keys))}))
 
 
-def in_base(digits: str, base: int) -> Form | None:
-    """Return the form of a number written in another base; None where it has other digits."""
+def set_of(keys: list[str]) -> str:
+    """Return the key of a set of these."""
+    return "{" + ", ".join(sorted(set(keys))) + "}"
+
+
+def beyond(sign: str, end: str) -> str:
+    """Return as an interval what stands on one side of an end."""
+    opener, closer = "()" if sign in "<>" else "[]"
+    return f"(-∞,{end}{closer}" if sign in "<≤" else f"{opener}{end},∞)"
+
+
+def in_base(digits: str, base: int) -> Meaning | None:
+    """Return the meaning of a number written in another base; None where it has other digits."""
     figures = "0123456789abcdefghijklmnopqrstuvwxyz"[:base]
-    return Form(str(int(digits, base))) if digits[0].isdigit() and set(digits.lower()) <= set(figures) else None
+    return Meaning(str(int(digits, base))) if digits[0].isdigit() and set(digits.lower()) <= set(figures) else None
 
 
 def constant(text: str) -> bool:

@@ -8,18 +8,12 @@ LONGEST_NUMBER = 400
 LARGEST_POWER = 400
 """Decimal exponent; beyond, a number stays as it is written."""
 
-DIGITS = re.compile(r"\d+(?:\.\d*)?|\.\d+")
-GROUPED = re.compile(
-    r"(?P<comma>\d{1,3}(?:,\d{3})+(?:\.\d+)?)"
-    r"|(?P<space>\d{1,3}(?: \d{3})+(?:[.,]\d+)?)"
-    r"|(?P<apostrophe>\d{1,3}(?:['_]\d{3})+(?:\.\d+)?)"
-    r"|(?P<dot>\d{1,3}(?:\.\d{3})+,\d+|\d{1,3}(?:\.\d{3}){2,})"
-)
+COMMA = r"\d{1,3}(?:(?:,\d{3})+|(?:['_]\d{3})+)(?:\.\d+)?"
+SPACE = r"\d{1,3}(?: \d{3})+(?:[.,]\d+)?"
+DOT = r"\d{1,3}(?:\.\d{3})+,\d+|\d{1,3}(?:\.\d{3}){2,}"
+GROUPED = re.compile(rf"{COMMA}|(?P<space>{SPACE})|(?P<dot>{DOT})")
 """Thousands set apart. A single comma or dot before other than three digits is not one of these: 1,5 is a list."""
-PLAIN = (
-    r"(?:\d{1,3}(?:\.\d{3})+,\d+|\d{1,3}(?:\.\d{3}){2,}|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:['_]\d{3})+(?:\.\d+)?"
-    r"|\d{1,3}(?: \d{3})+(?:[.,]\d+)?(?!\d|\s?/)|\d+(?:\.\d+)?\.?(?!\d)|\.\d+)"
-)
+PLAIN = rf"(?:{DOT}|{COMMA}|{SPACE}(?!\d|\s?/)|\d+(?:\.\d+)?\.?(?!\d)|\.\d+)"
 POWER = r"(?:[eE](?P<power>[-+]?\d{1,3})|\s?[*x]\s?10\s?\^\s?\(\s?(?P<ten>[-+]?\d{1,3})\s?\))"
 MAGNITUDE = re.compile(
     rf"(?P<whole>\d+)(?:\s|\s?-\s?|\s?(?:and|&)\s)(?P<top>\d+)\s?/\s?(?P<bottom>\d+)(?![\d/])"
@@ -53,8 +47,7 @@ def read_magnitude(found: re.Match[str]) -> Fraction | None:
 
 def decimal(digits: str) -> Fraction:
     """Return the value of digits with or without separators."""
-    grouped = GROUPED.fullmatch(digits)
-    if grouped:
+    if grouped := GROUPED.fullmatch(digits):
         if grouped["dot"]:
             digits = digits.replace(".", "").replace(",", ".")
         elif grouped["space"]:
@@ -75,8 +68,3 @@ def meant(value: Fraction, places: int, significant: int) -> Fraction:
         return near
     shifted = near * 10**places
     return near if value * 10**places in {int(shifted), round(shifted)} else value
-
-
-def written(value: Fraction) -> str:
-    """Return the key of a number."""
-    return str(value)

@@ -69,19 +69,14 @@ class Renamed(ast.NodeTransformer):
             return self.generic_visit(node)
         return self.generic_visit(ast.Assign([node.target], node.value, lineno=node.lineno))
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
         node.returns = None
         return self.visit_body(node)
 
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
-        node.returns = None
-        return self.visit_body(node)
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815 - as `ast` calls it
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         self.fields.update(node.body)
-        return self.visit_body(node)
-
-    def visit_Module(self, node: ast.Module) -> ast.AST:
         return self.visit_body(node)
 
     def visit_body(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module) -> ast.AST:
@@ -89,6 +84,8 @@ class Renamed(ast.NodeTransformer):
         if ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or ([] if isinstance(node, ast.Module) else [ast.Pass()])
         return self.generic_visit(node)
+
+    visit_Module = visit_body  # noqa: N815
 
 
 def local_names(tree: ast.Module) -> set[str]:

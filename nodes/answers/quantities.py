@@ -4,8 +4,8 @@ import re
 from fractions import Fraction
 
 from .arithmetic import TooLargeError, evaluate
-from .form import Form
-from .numerals import MAGNITUDE, read_magnitude, written
+from .meaning import Meaning
+from .numerals import MAGNITUDE, read_magnitude
 from .units import CURRENCIES, TEMPERATURES, read_unit
 from .words import ROUND, read_words
 
@@ -26,7 +26,7 @@ PART = re.compile(r"[A-Za-z]+")
 AMOUNT = re.compile(r"(.*[\d)])(\s*)([A-Za-z°μΩ¢][^,=<>]{0,40})", re.DOTALL)
 
 
-def quantity(text: str, *, algebra: bool = False, nouns: bool = True) -> Form | None:
+def quantity(text: str, *, algebra: bool = False, nouns: bool = True) -> Meaning | None:
     """Read a text that is a number, with or without what it counts; None for other text.
 
     `algebra`: a letter that touches the number is a variable, not a unit. `nouns`: what is counted is part of it.
@@ -46,7 +46,7 @@ def quantity(text: str, *, algebra: bool = False, nouns: bool = True) -> Form | 
         value, rest = value * SHORT_SCALES[short[1].lower()], ""
     if percent := PERCENT.fullmatch(rest):
         noun = percent[1].strip(" .")
-        return Form(written(value / 100)) if not noun or noun.startswith("of ") else None
+        return Meaning(str(value / 100)) if not noun or noun.startswith("of ") else None
     if currency:
         named = read_unit(rest.strip(" .")) if rest.strip(" .") else (currency, Fraction(1))
         return measured(value, *named, value) if named and named[0] == currency else None
@@ -67,11 +67,11 @@ def magnitude(text: str) -> tuple[Fraction, str] | None:
     return read_words(text)
 
 
-def counted(value: Fraction, rest: str, *, nouns: bool) -> Form | None:
-    """Return the form of a number and what follows it: nothing, a unit, or a noun."""
+def counted(value: Fraction, rest: str, *, nouns: bool) -> Meaning | None:
+    """Return the meaning of a number and what follows it: nothing, a unit, or a noun."""
     name = rest.strip(" .")
     if not name:
-        return Form(written(value))
+        return Meaning(str(value))
     if name.lower() in TEMPERATURES:
         factor, zero = TEMPERATURES[name.lower()]
         return measured(value * factor + zero, "K", Fraction(1), value)
@@ -82,17 +82,17 @@ def counted(value: Fraction, rest: str, *, nouns: bool) -> Form | None:
         return total
     if not nouns:
         first, _, more = name.partition(" ")
-        return counted(value, f" {first}", nouns=False) if more else Form(written(value))  # 5 days ago
-    return Form(f"{written(value)} {singular(name.lower())}", frozenset({written(value)}))
+        return counted(value, f" {first}", nouns=False) if more else Meaning(str(value))  # 5 days ago
+    return Meaning(f"{value} {singular(name.lower())}", frozenset({str(value)}))
 
 
-def measured(value: Fraction, base: str, worth: Fraction, said: Fraction) -> Form:
-    """Return the form of a measure, which may stand without its unit as it was written."""
-    return Form(f"{written(value * worth)} {base}".strip(), frozenset({written(said)}))
+def measured(value: Fraction, base: str, worth: Fraction, said: Fraction) -> Meaning:
+    """Return the meaning of a measure, which may stand without its unit as it was written."""
+    return Meaning(f"{value * worth} {base}".strip(), frozenset({str(said)}))
 
 
-def compound(value: Fraction, rest: str) -> Form | None:
-    """Return the form of a measure in several units: 1 hour 30 minutes."""
+def compound(value: Fraction, rest: str) -> Meaning | None:
+    """Return the meaning of a measure in several units: 1 hour 30 minutes."""
     total, base = Fraction(0), ""
     for _ in range(4):
         name = PART.match(rest.lstrip())
@@ -103,7 +103,7 @@ def compound(value: Fraction, rest: str) -> Form | None:
         base, total = known[0], total + value * known[1]
         rest = rest.lstrip()[name.end() :]
         if not rest.strip():
-            return Form(f"{written(total)} {base}")
+            return Meaning(f"{total} {base}")
         gap = NEXT.match(rest)
         more = magnitude(rest[gap.end() :]) if gap else None
         if more is None:
@@ -112,8 +112,8 @@ def compound(value: Fraction, rest: str) -> Form | None:
     return None
 
 
-def computed(text: str, *, algebra: bool, nouns: bool) -> Form | None:
-    """Return the form of a computation with a unit or noun: 2^(10) bytes."""
+def computed(text: str, *, algebra: bool, nouns: bool) -> Meaning | None:
+    """Return the meaning of a computation with a unit or noun: 2^(10) bytes."""
     found = AMOUNT.fullmatch(text)
     if found is None or (algebra and not found[2]):
         return None

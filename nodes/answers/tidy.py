@@ -13,13 +13,10 @@ VULGAR = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅞])")
 SIGNS = str.maketrans(
     {
         **dict.fromkeys("−–‐‑﹣－", "-"),
-        **dict.fromkeys("×⋅·∙", "*"),
+        **dict.fromkeys("×⋅·∙∗", "*"),
+        **dict.fromkeys("⁄∕÷", "/"),
         **dict.fromkeys("“”„″", '"'),
         **dict.fromkeys("‘’‚′", "'"),
-        "⁄": "/",
-        "∕": "/",
-        "÷": "/",
-        "∗": "*",
         "º": "°",
         "ϕ": "φ",
         "µ": "μ",
@@ -48,6 +45,7 @@ SYMBOLS = {
     **dict.fromkeys(("ne", "neq"), "≠"),
     **dict.fromkeys(("emptyset", "varnothing"), "∅"),
     **dict.fromkeys(("circ", "degree"), "°"),
+    **dict.fromkeys(("lvert", "rvert", "vert", "mid"), "|"),
     "div": "/",
     "pm": "±",
     "cup": "∪",
@@ -57,19 +55,11 @@ SYMBOLS = {
     "lt": "<",
     "gt": ">",
     "pi": "π",
-    "%": "%",
-    "$": "$",
-    "#": "#",
-    "{": "{",
-    "}": "}",
+    **{escaped: escaped for escaped in "%$#{}"},
     "lbrace": "{",
     "rbrace": "}",
     "approx": "≈",
     "mu": "μ",
-    "lvert": "|",
-    "rvert": "|",
-    "vert": "|",
-    "mid": "|",
     "euro": "€",
     "pounds": "£",
     "to": "->",
@@ -80,7 +70,6 @@ MATRIX = re.compile(r"\{(?:[pbvBV]?matrix|smallmatrix|array)\}")
 
 GROUPS = re.compile(r"(?<=\d)_(?=\d{3}(?!\d))")
 RECURRING = re.compile(r"(\d{0,20})\.(\d{0,20})\\(?:overline|bar)\{(\d{1,20})\}")
-
 
 LAYERS = 4
 """Quotes, dollars and stars around an answer that are taken off."""

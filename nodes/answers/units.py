@@ -5,29 +5,18 @@ from fractions import Fraction
 from functools import cache
 
 F = Fraction
-LONG_PREFIXES = {
-    "kilo": F(10**3),
-    "mega": F(10**6),
-    "giga": F(10**9),
-    "tera": F(10**12),
-    "centi": F(1, 100),
-    "milli": F(1, 10**3),
-    "micro": F(1, 10**6),
-    "nano": F(1, 10**9),
-    "deci": F(1, 10),
+PREFIXES = {
+    "kilo": ("k", F(10**3)),
+    "mega": ("M", F(10**6)),
+    "giga": ("G", F(10**9)),
+    "tera": ("T", F(10**12)),
+    "deci": ("d", F(1, 10)),
+    "centi": ("c", F(1, 100)),
+    "milli": ("m", F(1, 10**3)),
+    "micro": ("μu", F(1, 10**6)),
+    "nano": ("n", F(1, 10**9)),
 }
-SHORT_PREFIXES = {
-    "k": F(10**3),
-    "M": F(10**6),
-    "G": F(10**9),
-    "T": F(10**12),
-    "c": F(1, 100),
-    "m": F(1, 10**3),
-    "μ": F(1, 10**6),
-    "u": F(1, 10**6),
-    "n": F(1, 10**9),
-    "d": F(1, 10),
-}
+"""Name -> letters, each of which is the symbol, and what it multiplies with."""
 METRIC = {
     "m": (("meter", "metre"), "m", F(1)),
     "g": (("gram", "gramme"), "kg", F(1, 1000)),
@@ -50,57 +39,59 @@ METRIC = {
 }
 """Symbol -> names, the base unit, its worth; each takes metric prefixes."""
 OTHERS: dict[str, tuple[str, Fraction]] = {
-    **dict.fromkeys(("sec", "secs"), ("s", F(1))),
-    **dict.fromkeys(("min", "mins", "minute"), ("s", F(60))),
-    **dict.fromkeys(("h", "hr", "hrs", "hour"), ("s", F(3600))),
-    "day": ("s", F(86400)),
-    **dict.fromkeys(("week", "wk"), ("s", F(604800))),
-    "month": ("month", F(1)),
-    **dict.fromkeys(("year", "yr", "yrs"), ("month", F(12))),
-    **dict.fromkeys(("inch", "inches", "in"), ("m", F(254, 10**4))),
-    **dict.fromkeys(("foot", "feet", "ft"), ("m", F(3048, 10**4))),
-    **dict.fromkeys(("yard", "yd", "yds"), ("m", F(9144, 10**4))),
-    "kms": ("m", F(1000)),
-    **dict.fromkeys(("mile", "mi"), ("m", F(1609344, 1000))),
-    **dict.fromkeys(("pound", "lb", "lbs"), ("kg", F(45359237, 10**8))),
-    **dict.fromkeys(("ounce", "oz"), ("kg", F(45359237, 16 * 10**8))),
-    **dict.fromkeys(("tonne", "metric ton"), ("kg", F(1000))),
-    **dict.fromkeys(("gallon", "gal"), ("m^3", F(3785411784, 10**12))),
-    **dict.fromkeys(("l",), ("m^3", F(1, 1000))),
-    **dict.fromkeys(("ml",), ("m^3", F(1, 10**6))),
-    **dict.fromkeys(("acre",), ("m^2", F(40468564224, 10**7))),
-    **dict.fromkeys(("hectare", "ha"), ("m^2", F(10**4))),
-    **dict.fromkeys(("mph",), ("m s^-1", F(1609344, 3600 * 1000))),
-    **dict.fromkeys(("kph", "kmph"), ("m s^-1", F(1000, 3600))),
-    **dict.fromkeys(("°", "degree", "deg"), ("deg", F(1))),
-    **dict.fromkeys(("radian", "rad"), ("rad", F(1))),
-    **dict.fromkeys(("atm", "atmosphere"), ("Pa", F(101325))),
-    "bar": ("Pa", F(10**5)),
-    **dict.fromkeys(("kelvin", "K"), ("K", F(1))),
-    **dict.fromkeys(("dollar", "usd", "buck", "US dollar", "$"), ("USD", F(1))),
-    **dict.fromkeys(("cent", "¢"), ("USD", F(1, 100))),
-    **dict.fromkeys(("euro", "eur", "€"), ("EUR", F(1))),
-    **dict.fromkeys(("pound sterling", "gbp", "£"), ("GBP", F(1))),
-    **dict.fromkeys(("yen", "jpy", "¥"), ("JPY", F(1))),
-    **dict.fromkeys(("rupee", "inr", "₹"), ("INR", F(1))),
-    **dict.fromkeys(("kb",), ("B", F(1000))),
-    "KB": ("B", F(1000)),
-    "KiB": ("B", F(1024)),
-    "MiB": ("B", F(1024**2)),
-    "GiB": ("B", F(1024**3)),
+    name: (base, worth)
+    for names, base, worth in (
+        ("sec, secs", "s", F(1)),
+        ("min, mins, minute", "s", F(60)),
+        ("h, hr, hrs, hour", "s", F(3600)),
+        ("day", "s", F(86400)),
+        ("week, wk", "s", F(604800)),
+        ("month", "month", F(1)),
+        ("year, yr, yrs", "month", F(12)),
+        ("inch, inches, in", "m", F(254, 10**4)),
+        ("foot, feet, ft", "m", F(3048, 10**4)),
+        ("yard, yd, yds", "m", F(9144, 10**4)),
+        ("kms", "m", F(1000)),
+        ("mile, mi", "m", F(1609344, 1000)),
+        ("pound, lb, lbs", "kg", F(45359237, 10**8)),
+        ("ounce, oz", "kg", F(45359237, 16 * 10**8)),
+        ("tonne, metric ton", "kg", F(1000)),
+        ("gallon, gal", "m^3", F(3785411784, 10**12)),
+        ("l", "m^3", F(1, 1000)),
+        ("ml", "m^3", F(1, 10**6)),
+        ("acre", "m^2", F(40468564224, 10**7)),
+        ("hectare, ha", "m^2", F(10**4)),
+        ("mph", "m s^-1", F(1609344, 3600 * 1000)),
+        ("kph, kmph", "m s^-1", F(1000, 3600)),
+        ("°, degree, deg", "deg", F(1)),
+        ("radian, rad", "rad", F(1)),
+        ("atm, atmosphere", "Pa", F(101325)),
+        ("bar", "Pa", F(10**5)),
+        ("kelvin, K", "K", F(1)),
+        ("dollar, usd, buck, US dollar, $", "USD", F(1)),
+        ("cent, ¢", "USD", F(1, 100)),
+        ("euro, eur, €", "EUR", F(1)),
+        ("pound sterling, gbp, £", "GBP", F(1)),
+        ("yen, jpy, ¥", "JPY", F(1)),
+        ("rupee, inr, ₹", "INR", F(1)),
+        ("kb, KB", "B", F(1000)),
+        ("KiB", "B", F(1024)),
+        ("MiB", "B", F(1024**2)),
+        ("GiB", "B", F(1024**3)),
+    )
+    for name in names.split(", ")
 }
 CURRENCIES = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR"}
 TEMPERATURES = {
-    **dict.fromkeys(
-        ("°c", "° c", "celsius", "degrees celsius", "degree celsius", "deg c", "degrees c"), (F(1), F(27315, 100))
-    ),
-    **dict.fromkeys(
-        ("°f", "° f", "fahrenheit", "degrees fahrenheit", "degree fahrenheit", "deg f", "degrees f"),
-        (F(5, 9), F(45967, 180)),
-    ),
+    name: kelvin
+    for names, kelvin in (
+        ("°c, ° c, celsius, degrees celsius, degree celsius, deg c, degrees c", (F(1), F(27315, 100))),
+        ("°f, ° f, fahrenheit, degrees fahrenheit, degree fahrenheit, deg f, degrees f", (F(5, 9), F(45967, 180))),
+    )
+    for name in names.split(", ")
 }
 """Scale -> what to multiply with and to add, to get kelvin."""
-POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
+POWERS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
 FACTOR = re.compile(
     r"(?:(square|sq\.?|cubic|cu\.?) )?([¢$€£¥₹]|[A-Za-z°Ωμ]+(?:-hour)?)(?: ?\^ ?\(?(-?\d)\)?| (squared|cubed))?"
 )
@@ -112,25 +103,20 @@ def table() -> dict[str, tuple[str, Fraction]]:
     """Return every unit by the way it is written."""
     units = dict(OTHERS)
     for symbol, (names, base, worth) in METRIC.items():
-        units[symbol] = (base, worth)
-        units |= {
-            prefix + symbol: (base, worth * factor) for prefix, factor in SHORT_PREFIXES.items() if symbol != "bit"
-        }
-        units |= dict.fromkeys(names, (base, worth))
-        for prefix, factor in LONG_PREFIXES.items():
-            units |= dict.fromkeys((prefix + name for name in names), (base, worth * factor))
+        units |= dict.fromkeys((symbol, *names), (base, worth))
+        for prefix, (letters, factor) in PREFIXES.items():
+            short = [] if symbol == "bit" else [letter + symbol for letter in letters]
+            units |= dict.fromkeys((*short, *(prefix + name for name in names)), (base, worth * factor))
     return units | {name: units[name] for name in OTHERS}
 
 
 def unit(name: str) -> tuple[str, Fraction] | None:
     """Return base and worth of one unit; words and longer symbols in any case, and in the plural."""
     known = table()
-    for form in (name, name.lower()) if len(name) > 1 else (name,):
-        for spelled in (
-            form,
-            form.removesuffix("s") if len(form) > 3 else form,
-            form.removesuffix("es") if len(form) > 4 else form,
-        ):
+    for cased in (name, name.lower()) if len(name) > 1 else (name,):
+        singular = cased.removesuffix("s") if len(cased) > 3 else cased
+        shorter = cased.removesuffix("es") if len(cased) > 4 else cased
+        for spelled in (cased, singular, shorter):
             if spelled in known:
                 return known[spelled]
     return None
@@ -147,9 +133,8 @@ def read_unit(text: str) -> tuple[str, Fraction] | None:
         known = unit(found[2])
         if known is None:
             return None
-        power = POWERS.get((found[1] or "").rstrip("."), 1) * int(
-            found[3] or {"squared": 2, "cubed": 3}.get(found[4] or "", 1)
-        )
+        before, behind = POWERS.get((found[1] or "").rstrip("."), 1), POWERS.get(found[4] or "", 1)
+        power = before * int(found[3] or behind)
         if abs(power) > 6:
             return None
         for part in known[0].split(" "):

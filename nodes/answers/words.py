@@ -4,31 +4,19 @@ import re
 from fractions import Fraction
 
 SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen"
 )
-ONES = {word: number for number, word in enumerate(f"{SMALL} eighteen nineteen".split())}
+ONES = {word: number for number, word in enumerate(SMALL.split())}
 TENS = {
     word: 10 * number
-    for number, word in enumerate(
-        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], start=2
-    )
+    for number, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)
 }
 SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 ROUND = {"dozen": 12, "hundred": 100, **SCALES}
 """Words that multiply the number before them."""
-PARTS = {
-    **dict.fromkeys(("half", "halves"), 2),
-    **{
-        name + end: number
-        for name, number in {"third": 3, "quarter": 4, "fourth": 4, "fifth": 5}.items()
-        for end in ("", "s")
-    },
-    **{
-        name + end: number
-        for name, number in {"sixth": 6, "seventh": 7, "eighth": 8, "tenth": 10}.items()
-        for end in ("", "s")
-    },
-}
+PART = {"third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "tenth": 10}
+PARTS = {"half": 2, "halves": 2, **PART, **{f"{name}s": number for name, number in PART.items()}}
 GAP = re.compile(r"\s*-\s*|,?\s+")
 LONE = re.compile(rf"(?:a\s+)?(half|quarter|third|{'|'.join(ROUND)})\b")
 WORD = re.compile(r"[a-z]+")

@@ -43,15 +43,15 @@ def key(latex: str) -> str | None:
     if isinstance(read, Relational):
         stated: Any = read
         sides = stated.lhs, stated.rhs
-        return (
-            relation(stated.rel_op, evaluate(sides[0] - sides[1])) if all(isinstance(x, Expr) for x in sides) else None
-        )
+        if not all(isinstance(side, Expr) for side in sides):
+            return None
+        return relation(stated.rel_op, evaluate(sides[0] - sides[1]))
     values = evaluate(read) if isinstance(read, Expr) else []
     if not values:
         return None
-    return (
-        number(values[0]) if len({listed([value]) for value in values}) == 1 else f"at fixed points: {listed(values)}"
-    )
+    if len({listed([value]) for value in values}) == 1:
+        return number(values[0])
+    return f"at fixed points: {listed(values)}"
 
 
 def relation(sign: str, values: list[Any]) -> str | None:

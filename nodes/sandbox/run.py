@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -57,10 +58,11 @@ async def run(
     if sys.platform == "win32":
         raise UsageError("code cannot be run on Windows, which has no sandbox for it: use Linux, macOS or WSL")
     wake, waker = os.pipe()
-    done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-    job = Job(tuple(program), dict(files or {}), stdin, limits or Limits(), tuple(visible), cwd, tuple(pipes), wake)
+    settled: Future[Outcome] = Future()
+    job = Job(program, files or {}, stdin, limits or Limits(), visible, cwd, pipes, wake)
     # A thread of its own: the pool's few may all be waiting for a program.
-    threading.Thread(target=job.settle, args=(asyncio.get_running_loop(), done), name="sandbox", daemon=True).start()
+    threading.Thread(target=job.settle, args=(settled,), name="sandbox", daemon=True).start()
+    done = asyncio.wrap_future(settled)
     try:
         return await asyncio.shield(done)
     except asyncio.CancelledError:
@@ -76,35 +78,24 @@ async def run(
 class Job:
     """One program in its sandbox, from the thread that looks after it."""
 
-    program: tuple[str, ...]
-    files: dict[str, str]
+    program: Sequence[str]
+    files: Mapping[str, str]
     stdin: bytes
     limits: Limits
-    visible: tuple[str, ...]
+    visible: Sequence[str]
     cwd: str | None
-    pipes: tuple[int, ...]
+    pipes: Sequence[int]
     wake: int
     """Readable once nobody waits for the program any more."""
     written: dict[str, bytearray] = field(default_factory=lambda: {"out": bytearray(), "err": bytearray()})
     reported: bytearray = field(default_factory=bytearray)
 
-    def settle(self, loop: asyncio.AbstractEventLoop, done: "asyncio.Future[Outcome]") -> None:
-        """Run, and hand the outcome to the loop that waits."""
-        outcome: Outcome | None = None
-        failure: Exception | None = None
+    def settle(self, done: Future[Outcome]) -> None:
+        """Run, and hand the outcome to whoever waits."""
         try:
-            outcome = self.conduct()
+            done.set_result(self.conduct())
         except Exception as error:  # noqa: BLE001 - raised where it is awaited
-            failure = error
-
-        def tell() -> None:
-            if failure is not None:
-                done.set_exception(failure)
-            elif outcome is not None:
-                done.set_result(outcome)
-
-        with suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(tell)
+            done.set_exception(error)
 
     def conduct(self) -> Outcome:
         """Start the program, read, and end it."""
@@ -166,7 +157,7 @@ class Job:
             **asdict(self.limits),
             "program": [word.replace("{folder}", folder) for word in self.program],
             "environment": {"PATH": SEARCHED, "HOME": folder},
-            "files": self.files,
+            "files": dict(self.files),
             "folder": folder,
             "visible": self.visible,
             "cwd": self.cwd,

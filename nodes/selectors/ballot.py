@@ -1,6 +1,7 @@
 """What the selectors share: the leaders of a count, who speaks for an answer, and how a choice is put."""
 
-from collections.abc import Hashable, Mapping, Sequence
+import re
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import TypeVar
 
@@ -27,11 +28,25 @@ def margin(weights: Mapping[K, float]) -> float:
     return (first - second) / sum(weights.values()) if first > 0 else 0.0
 
 
+def weighed(votes: Iterable[Candidate], weight: Callable[[Candidate], float]) -> dict[str, float]:
+    """Add up what the candidates of each answer weigh."""
+    weights: dict[str, float] = {}
+    for item in votes:
+        if item.answer is not None:
+            weights[item.answer] = weights.get(item.answer, 0.0) + weight(item)
+    return weights
+
+
+def scored(candidate: Candidate) -> float:
+    """Return the verifier's score; 0 where there is none."""
+    return candidate.verdict.score if candidate.verdict else 0.0
+
+
 def spokesman(votes: Sequence[Candidate], answer: str) -> Candidate:
     """Return the candidate that speaks for an answer: the best score, then the best confidence, then the first."""
 
     def standing(candidate: Candidate) -> tuple[float, float]:
-        return (candidate.verdict.score if candidate.verdict else 0, candidate.confidence or 0)
+        return (scored(candidate), candidate.confidence or 0)
 
     return max((item for item in votes if item.answer == answer), key=standing)
 
@@ -39,6 +54,12 @@ def spokesman(votes: Sequence[Candidate], answer: str) -> Candidate:
 def tied(view: View) -> list[Candidate]:
     """Return one candidate for each of the answers with the most votes, in the order of arrival."""
     return [spokesman(view.votes, answer) for answer in leaders(tally(view.votes))]
+
+
+def leading(view: View, weights: Mapping[str, float], rule: Rule) -> Selection | None:
+    """Choose the answer with the most weight; none on a tie."""
+    best = leaders(weights)
+    return elected(view, best[0], rule, margin(weights)) if len(best) == 1 else None
 
 
 def elected(
@@ -79,6 +100,8 @@ def refutes(candidate: Candidate) -> bool:
     return candidate.verdict is not None and candidate.verdict.passed is False and candidate.verdict.kind == "exact"
 
 
-def last_line(text: str) -> str:
-    """Return where a judge puts its word; what stands before may be a quotation."""
-    return next((line for line in reversed(text.splitlines()) if line.strip()), "")
+def last_word(text: str, asked: str) -> int | None:
+    """Read off the last line, where a judge puts its word, the one number there; what stands before may be quoted."""
+    last = next((line for line in reversed(text.splitlines()) if line.strip()), "")
+    found = set(re.findall(asked, last, re.IGNORECASE))
+    return int(found.pop()) if len(found) == 1 else None

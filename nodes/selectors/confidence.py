@@ -9,7 +9,7 @@ from statistics import fmean
 
 from ...state.run import Candidate, ConfidenceSource, Selection
 from ..view import View
-from .ballot import elected, leaders, margin
+from .ballot import leading, weighed
 
 TEMPERATURE = 2.0
 """Of the softmax; on the recorded data the weights are worth most as what breaks ties: colder ones lose votes."""
@@ -23,13 +23,8 @@ def confidence(view: View) -> Selection | None:
     if not known:
         return None
     usual = fmean(weight(item.confidence or 0.0) for item in known)
-    weights: dict[str, float] = {}
-    for item in votes:
-        if item.answer is not None:
-            mine = usual if item.confidence is None else weight(item.confidence)
-            weights[item.answer] = weights.get(item.answer, 0.0) + mine
-    best = leaders(weights)
-    return elected(view, best[0], "confidence", margin(weights)) if len(best) == 1 else None
+    weights = weighed(votes, lambda item: usual if item.confidence is None else weight(item.confidence))
+    return leading(view, weights, "confidence")
 
 
 def comparable(votes: Sequence[Candidate]) -> list[Candidate]:

@@ -4,18 +4,19 @@ Universal self-consistency (Chen et al. 2023, arXiv:2311.17311): the model reads
 twice, the second time in the reverse order, and a conflict is no choice.
 """
 
-import re
 from collections.abc import Sequence
 
 from ...state.budget import Call
 from ...state.run import Candidate, Selection
 from ..view import View
-from .ballot import elected, last_line, tied
+from .ballot import elected, last_word, tied
 
 READ = 8
 """Most texts that are put into one prompt."""
 CONSISTENT = "consistent"
 """The strategy of such a call."""
+NAMED = r"consistent\W{0,4}(\d{1,2})\b"
+"""How its reply ends: 'Most consistent: N'."""
 
 
 def consistent(view: View) -> Selection | None:
@@ -24,7 +25,7 @@ def consistent(view: View) -> Selection | None:
         call.parents[number - 1]
         for call in view.calls
         if call.kind == "judge" and call.strategy == CONSISTENT and call.state == "done"
-        if 0 < (number := number_in(call.reply)) <= len(call.parents)
+        if 0 < (number := last_word(call.reply, NAMED) or 0) <= len(call.parents)
     ]
     finalists = {candidate.id: candidate for candidate in tied(view)}
     if len(named) < 2 or len(set(named)) > 1 or named[0] not in finalists:  # noqa: PLR2004 - both orders
@@ -39,9 +40,3 @@ def readings(view: View, finalists: Sequence[Candidate]) -> list[Call]:
         view.call("judge", 0, index, strategy=CONSISTENT, parents=order, temperature=0.0)
         for index, order in enumerate((ids, ids[::-1]))
     ]
-
-
-def number_in(text: str) -> int:
-    """Read 'Most consistent: N' off the last line; 0 where it is not there."""
-    found = re.findall(r"consistent\W{0,4}(\d{1,2})\b", last_line(text), re.IGNORECASE)
-    return int(found[0]) if len(set(found)) == 1 else 0

@@ -4,14 +4,13 @@ Judges prefer a place: on JudgeBench o1-mini contradicts itself on 31% of the pa
 2024, arXiv:2410.12784).
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from itertools import permutations
 
 from ...state.budget import Call
 from ...state.run import Candidate, Selection
 from ..view import View
-from .ballot import elected, last_line, tied
+from .ballot import elected, last_word, tied
 
 FINALISTS = 4
 """Most distinct answers that are compared pairwise: n of them cost n x (n - 1) calls."""
@@ -46,6 +45,5 @@ def wins(finalists: Sequence[Candidate], calls: Iterable[Call]) -> dict[str, int
 
 
 def better(text: str) -> int | None:
-    """Read 'Better: 1' or 'Better: Solution 2' off the last line; what stands before may be a quotation."""
-    found = re.findall(r"better\W{0,4}(?:solution[\s_]?)?([12])\b", last_line(text), re.IGNORECASE)
-    return int(found[-1]) if len(set(found)) == 1 else None
+    """Read 'Better: 1' or 'Better: Solution 2'."""
+    return last_word(text, r"better\W{0,4}(?:solution[\s_]?)?([12])\b")

@@ -3,11 +3,9 @@
 from ...state.run import Selection
 from ..view import View
 from ..vote import tally
-from .ballot import elected, leaders, margin
+from .ballot import leading
 
 
 def majority(view: View) -> Selection | None:
     """Choose the answer with the most votes; none on a tie."""
-    counts = tally(view.votes)
-    best = leaders(counts)
-    return elected(view, best[0], "majority", margin(counts)) if len(best) == 1 else None
+    return leading(view, tally(view.votes), "majority")

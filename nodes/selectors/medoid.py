@@ -5,7 +5,7 @@ from operator import mul
 from statistics import fmean
 
 from ...state.run import Selection
-from ..form import type_of
+from ..reply import type_of
 from ..view import View
 from .ballot import elected, leaders, margin, tied
 

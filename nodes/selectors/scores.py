@@ -4,11 +4,9 @@ Each answer gets the sum of its candidates' scores. Where every answer was given
 a weak verifier is led astray by the more candidates there are: it then looks at the first few alone.
 """
 
-from collections.abc import Iterable
-
-from ...state.run import Candidate, Selection
+from ...state.run import Selection
 from ..view import View
-from .ballot import elected, leaders, margin
+from .ballot import leading, scored, weighed
 
 MOST_BY_SCORE = 8
 """Candidates among which a weak verifier may choose by its score alone."""
@@ -19,18 +17,8 @@ def scores(view: View) -> Selection | None:
     votes = view.votes
     if not votes or any(item.verdict is None or item.verdict.awaits for item in votes):
         return None
-    sums = added(votes)
+    sums = weighed(votes, scored)
     weak = any(item.verdict and item.verdict.kind == "weak" for item in votes)
     if weak and len(votes) > MOST_BY_SCORE and len(sums) == len(votes):
-        sums = added(votes[:MOST_BY_SCORE])
-    best = leaders(sums)
-    return elected(view, best[0], "scores", margin(sums)) if len(best) == 1 else None
-
-
-def added(votes: Iterable[Candidate]) -> dict[str, float]:
-    """Add up the scores of each answer's candidates."""
-    sums: dict[str, float] = {}
-    for item in votes:
-        if item.answer is not None and item.verdict is not None:
-            sums[item.answer] = sums.get(item.answer, 0.0) + item.verdict.score
-    return sums
+        sums = weighed(votes[:MOST_BY_SCORE], scored)
+    return leading(view, sums, "scores")

@@ -32,19 +32,19 @@ PACK: list[tuple[Any, str, Callable[[Any, Each], object]]] = [
 """Type, the word for it, and how a value of it is written; numbers as text, so that none is rounded or refused."""
 
 UNPACK: dict[str, Callable[[Any, Each], object]] = {
-    "int": lambda form, _: int(form, 16),
-    "float": lambda form, _: float(form),
-    "complex": lambda form, _: complex(float(form[0]), float(form[1])),
-    "fraction": lambda form, _: Fraction(int(form[0], 16), int(form[1], 16)),
-    "decimal": lambda form, _: Decimal(form),
-    "bytes": lambda form, _: bytes.fromhex(form),
-    "bytearray": lambda form, _: bytearray.fromhex(form),
+    "int": lambda packed, _: int(packed, 16),
+    "float": lambda packed, _: float(packed),
+    "complex": lambda packed, _: complex(float(packed[0]), float(packed[1])),
+    "fraction": lambda packed, _: Fraction(int(packed[0], 16), int(packed[1], 16)),
+    "decimal": lambda packed, _: Decimal(packed),
+    "bytes": lambda packed, _: bytes.fromhex(packed),
+    "bytearray": lambda packed, _: bytearray.fromhex(packed),
     "list": items,
-    "tuple": lambda form, each: tuple(items(form, each)),
-    "set": lambda form, each: set(items(form, each)),
-    "frozenset": lambda form, each: frozenset(items(form, each)),
-    "dict": lambda form, each: {each(key): each(value) for key, value in form},
-    "range": lambda form, _: range(*(int(number, 16) for number in form)),
+    "tuple": lambda packed, each: tuple(items(packed, each)),
+    "set": lambda packed, each: set(items(packed, each)),
+    "frozenset": lambda packed, each: frozenset(items(packed, each)),
+    "dict": lambda packed, each: {each(key): each(value) for key, value in packed},
+    "range": lambda packed, _: range(*(int(number, 16) for number in packed)),
 }
 
 
@@ -58,9 +58,9 @@ def pack(value: Any, other: Each) -> object:
     def each(item: Any) -> object:
         return pack(item, other)
 
-    for kind, word, form in PACK:
+    for kind, word, write in PACK:
         if isinstance(value, kind):
-            return {word: form(value, each)}
+            return {word: write(value, each)}
     if hasattr(value, "dtype") and hasattr(value, "tolist"):  # numpy's arrays and scalars
         return each(value.tolist())
     return other(value)
@@ -70,7 +70,7 @@ def unpack(packed: Any, other: Callable[[str, Any], Any]) -> Any:
     """Read a value; `other` reads what is no plain data."""
     if not isinstance(packed, dict):
         return packed
-    word, form = next(iter(packed.items()))
+    word, inner = next(iter(packed.items()))
     if word not in UNPACK:
-        return other(word, form)
-    return UNPACK[word](form, lambda item: unpack(item, other))
+        return other(word, inner)
+    return UNPACK[word](inner, lambda item: unpack(item, other))

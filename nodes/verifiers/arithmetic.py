@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
+from ..answers.arithmetic import bits, root
 from ..answers.tidy import TooDeepError, plain, tidy
 
 Number = Fraction | float
@@ -135,7 +136,7 @@ def bounded(value: Number) -> Number:
             raise Wrong("a value is too large")
         return value
     value = Fraction(value)
-    if max(value.numerator.bit_length(), value.denominator.bit_length()) > MOST_BITS:
+    if bits(value) > MOST_BITS:
         raise Wrong("a value is too large")
     return value
 
@@ -143,20 +144,16 @@ def bounded(value: Number) -> Number:
 def power(base: Number, exponent: Number) -> Number:
     """Raise to a power, exactly for whole ones."""
     if isinstance(base, Fraction) and isinstance(exponent, Fraction) and exponent.denominator == 1:
-        bits = max(base.numerator.bit_length(), base.denominator.bit_length())
-        if bits * abs(exponent) > MOST_BITS:
+        if bits(base) * abs(exponent) > MOST_BITS:
             raise Wrong("a value is too large")
         return base ** int(exponent)
-    return root(base) if exponent == Fraction(1, 2) else float(base) ** float(exponent)
+    return square_root(base) if exponent == Fraction(1, 2) else float(base) ** float(exponent)
 
 
-def root(value: Number) -> Number:
+def square_root(value: Number) -> Number:
     """Return the square root, exactly where it is rational."""
-    if isinstance(value, Fraction) and value >= 0:
-        top, bottom = math.isqrt(value.numerator), math.isqrt(value.denominator)
-        if top * top == value.numerator and bottom * bottom == value.denominator:
-            return Fraction(top, bottom)
-    return math.sqrt(value)
+    exact = root(value, 2) if isinstance(value, Fraction) else None
+    return math.sqrt(value) if exact is None else exact
 
 
 def whole(value: Number) -> int:
@@ -185,7 +182,7 @@ OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Number]] = {
 }
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": abs,
-    "sqrt": root,
+    "sqrt": square_root,
     "min": min,
     "max": max,
     "factorial": factorial,

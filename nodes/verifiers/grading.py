@@ -24,5 +24,4 @@ class Grading(ABC):
         return Verdict(score=0, kind="weak", awaits=self.awaits)
 
     def settled(self, verdict: Verdict) -> Settled:
-        """Put the model's verdict in its place."""
         return Settled(verdict)

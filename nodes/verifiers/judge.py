@@ -41,12 +41,10 @@ class Judge(Grading):
 
     @property
     def asking(self) -> Asking:
-        """It asks a model."""
         return self
 
     @property
     def awaits(self) -> str:
-        """What the model is asked by."""
         return f"judge:{self.rubric}"
 
     def read(self, problem: Problem, candidate: Candidate, reply: str) -> Verdict:

@@ -11,7 +11,8 @@ from functools import cache
 from importlib import resources
 from typing import ClassVar
 
-from pydantic import JsonValue
+from pydantic import ConfigDict, JsonValue
+from pydantic.dataclasses import dataclass as validated
 
 from ...state.errors import UsageError
 from ...state.run import AnswerType, Candidate, Problem, Verdict
@@ -25,7 +26,7 @@ LAST_SECONDS = 2.0
 """For the code's process to end, where it is said to have."""
 
 
-@dataclass(frozen=True)
+@validated(frozen=True, config=ConfigDict(extra="forbid"))
 class Case:
     """What a function is given, and what it is to return."""
 
@@ -57,7 +58,7 @@ class PythonTests:
 
     async def verify(self, problem: Problem, candidate: Candidate) -> Verdict:
         # What does not parse is no answer that could vote, but code all the same.
-        code = shown(find_code(candidate.text)[-1], "code").strip()
+        code = shown(find_code(candidate.text), "code").strip()
         if not code:
             return Verdict(score=0, passed=False, feedback="there is no code in the answer")
         async with turn():
@@ -91,15 +92,14 @@ class PythonTests:
         said = [json.loads(line) for line in tests.stdout.splitlines(keepends=True) if line.endswith(b"\n")]
         checks = [line for line in said if "check" in line]
         failures = [f"{line['check']}: {line['failed']}" for line in checks if "failed" in line]
-        calls = said[-1].get("calls") if said else None
+        last = said[-1] if said else {}
+        calls, behaviour = last.get("calls"), str(last.get("behaviour", ""))
         if calls == 0 and not failures:
             failures.append("the tests called nothing of the code: use its names, or import them from `solution`")
         if calls is None and not failures:
             begun = [line["begun"] for line in said if "begun" in line]
             failures.append(f"{begun[-1] if begun else 'the code'}: the tests' process {tests.how}")
-        passed = len(checks) - len([line for line in checks if "failed" in line])
         outcomes = ["failed" not in line for line in checks]
-        behaviour = str(said[-1].get("behaviour", "")) if said else ""
         if not failures:
             return Verdict(score=1, passed=True, outcomes=tuple(outcomes), behaviour=behaviour)
         whole = max(len(checks), self.count())
@@ -109,6 +109,7 @@ class PythonTests:
             feedback += f"\nand {len(failures) - SHOWN_FAILURES} more"
         if code is not None and any("ended its process" in failure for failure in failures):
             feedback += f"\nthe code's process {code.how}; {code.stderr.decode(errors='replace')[-300:]}"
+        passed = sum(outcomes)
         score, told = min(passed, whole - 1) / whole, f"{passed} of {whole}: {feedback}"
         return Verdict(score=score, passed=False, feedback=told, outcomes=tuple(outcomes), behaviour=behaviour)
 

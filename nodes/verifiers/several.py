@@ -1,4 +1,4 @@
-"""Several verifiers as one: what `all_of` and `any_of` share."""
+"""Several verifiers as one: every one has to pass a candidate (`all_of`), or one of them (`any_of`)."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -38,30 +38,25 @@ class Several(ABC):
 
     @property
     def asking(self) -> Asking | None:
-        """Itself, where a part asks a model."""
         return self if any(asking_part(part) for part in self.parts) else None
 
     @property
     def asked(self) -> Asking:
-        """The part that does."""
+        """The part that asks a model."""
         return next(part for part in map(asking_part, self.parts) if part)
 
     @property
     def awaits(self) -> str:
-        """What the model is asked by."""
         return self.asked.awaits
 
     @property
     def model(self) -> ChatModel | None:
-        """Who is asked."""
         return self.asked.model
 
     def read(self, problem: Problem, candidate: Candidate, reply: str) -> Verdict:
-        """Make a verdict of what the model said."""
         return self.asked.read(problem, candidate, reply)
 
     def settled(self, verdict: Verdict) -> Self:
-        """Return it with the model's verdict in the model's place."""
         parts = [part.settled(verdict) if (part := asking_part(given)) else given for given in self.parts]
         return replace(self, parts=tuple(parts))
 
@@ -79,6 +74,42 @@ class Several(ABC):
     @abstractmethod
     def joined(self, verdicts: Sequence[Verdict]) -> Verdict:
         """Make one verdict of all."""
+
+
+class AllOf(Several):
+    """Every part has to pass it, and the lowest score counts; a part that only scores leaves that open."""
+
+    def decided(self, verdicts: Sequence[Verdict]) -> bool:
+        return any(verdict.passed is False for verdict in verdicts)
+
+    def joined(self, verdicts: Sequence[Verdict]) -> Verdict:
+        failed = [verdict for verdict in verdicts if verdict.passed is False]
+        open_ = any(verdict.passed is None for verdict in verdicts)
+        weak = any(verdict.kind == "weak" for verdict in failed or verdicts)
+        return Verdict(
+            score=min(verdict.score for verdict in verdicts),
+            passed=False if failed else None if open_ else True,
+            feedback=feedback(failed or verdicts),
+            kind="weak" if weak else "exact",
+        )
+
+
+class AnyOf(Several):
+    """One part has to pass it, and the highest score counts; where none does, one that only scores leaves that open."""
+
+    def decided(self, verdicts: Sequence[Verdict]) -> bool:
+        return any(verdict.passed for verdict in verdicts)
+
+    def joined(self, verdicts: Sequence[Verdict]) -> Verdict:
+        passed = [verdict for verdict in verdicts if verdict.passed]
+        open_ = any(verdict.passed is None for verdict in verdicts)
+        exact = any(verdict.kind == "exact" for verdict in passed) or all(v.kind == "exact" for v in verdicts)
+        return Verdict(
+            score=max(verdict.score for verdict in verdicts),
+            passed=True if passed else None if open_ else False,
+            feedback=feedback(passed or verdicts),
+            kind="exact" if exact else "weak",
+        )
 
 
 def feedback(verdicts: Sequence[Verdict]) -> str:

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from ...state.errors import UsageError
 from ..ports import Verifier
-from .forms import FORMS, Reach, Spec, form_of
+from .recipes import KNOWN, Reach, Spec, recipe_of
 
 
 def parse_verifier(spec: Spec) -> Verifier:
@@ -29,11 +29,11 @@ def parse_verifier(spec: Spec) -> Verifier:
 
     """
     try:
-        return form_of(spec).build()
+        return recipe_of(spec).build()
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole"
-        raise UsageError(f"verifier {spec!r} cannot be used: {where}: {first['msg']}; give {FORMS}") from error
+        raise UsageError(f"verifier {spec!r} cannot be used: {where}: {first['msg']}; give {KNOWN}") from error
     except (UsageError, RecursionError) as error:
         raise UsageError(f"verifier {spec!r} cannot be used: {error}") from error
 
@@ -66,6 +66,6 @@ def reach_of(spec: Spec) -> set[Reach]:
 
     """
     try:
-        return form_of(spec).reach()
+        return recipe_of(spec).reach()
     except (ValidationError, RecursionError) as error:
-        raise UsageError(f"verifier {spec!r} cannot be read: give {FORMS}") from error
+        raise UsageError(f"verifier {spec!r} cannot be read: give {KNOWN}") from error

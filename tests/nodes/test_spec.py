@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from ponder.nodes.verifiers.all_of import AllOf
 from ponder.nodes.verifiers.judge import Judge
 from ponder.nodes.verifiers.python_tests import PythonTests
 from ponder.nodes.verifiers.regex import Regex
+from ponder.nodes.verifiers.several import AllOf
 from ponder.nodes.verifiers.spec import parse_verifier, reach_of
 from ponder.state import UsageError
 

@@ -9,16 +9,15 @@ from typing import Any
 import pytest
 
 from ponder.nodes import verify as verifying
-from ponder.nodes.form import answer_in
 from ponder.nodes.ports import Verifier
-from ponder.nodes.verifiers.all_of import AllOf
-from ponder.nodes.verifiers.any_of import AnyOf
+from ponder.nodes.reply import answer_in
 from ponder.nodes.verifiers.choice import Choice
 from ponder.nodes.verifiers.command import Command
 from ponder.nodes.verifiers.function import Function
 from ponder.nodes.verifiers.json_schema import JsonSchema
 from ponder.nodes.verifiers.math import Math
 from ponder.nodes.verifiers.regex import Regex
+from ponder.nodes.verifiers.several import AllOf, AnyOf
 from ponder.nodes.verify import Settled, judged, verify
 from ponder.state import UsageError
 from ponder.state.form import Form

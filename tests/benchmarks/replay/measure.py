@@ -6,10 +6,10 @@ from random import Random
 from statistics import fmean
 from typing import Any
 
-from ponder.nodes.theory import calls_until_pass, pass_at_k
 from tests.benchmarks.replay.playback import Run
 from tests.benchmarks.replay.policies import FIXED
 from tests.benchmarks.replay.recordings import Question
+from tests.theory import calls_until_pass, pass_at_k
 
 BOOTSTRAPS = 2000
 LEVEL = 0.95

@@ -9,17 +9,17 @@ LONGEST = 2000
 
 
 @dataclass(frozen=True)
-class Form:
-    """The normal form of an answer."""
+class Meaning:
+    """What equal answers share, and what they might also be."""
 
     key: str
     """Equal answers have equal keys."""
     aliases: frozenset[str] = frozenset()
     """Keys of what it might also be written as: `5 km` without its unit, `x = 5` without its name."""
 
-    def named(self, key: str, *aliases: str) -> "Form":
-        """Return the form of the same thing with something said about it."""
-        return Form(key, self.aliases | {self.key, *aliases})
+    def named(self, key: str, *aliases: str) -> "Meaning":
+        """Return the meaning of the same thing with something said about it."""
+        return Meaning(key, self.aliases | {self.key, *aliases})
 
 
 @dataclass(frozen=True)
@@ -30,4 +30,4 @@ class Extracted:
     canonical: str
     type: AnswerType
     aliases: tuple[str, ...] = ()
-    """See `Form.aliases`."""
+    """See `Meaning.aliases`."""

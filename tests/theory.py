@@ -1,6 +1,6 @@
 """What sampling can reach, and what it costs, worked out exactly: the yardsticks of the benchmarks.
 
-A law is the probabilities of a problem's answers, the right one first. The Beta rule itself is in `vote`.
+A law is the probabilities of a problem's answers, the right one first. The Beta rule itself is in `nodes/vote.py`.
 """
 
 from collections.abc import Callable, Sequence

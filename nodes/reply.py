@@ -1,7 +1,7 @@
-"""Read the answer off a reply, in the form that was asked for: tool calls, an object of a schema, or words."""
+"""Read the answer off a reply, as it was asked for: tool calls, an object of a schema, or words."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import BaseMessage
@@ -50,18 +50,16 @@ def called(calls: Sequence[Schema], form: Form) -> tuple[Extracted | None, str]:
     return Extracted(json.dumps(plain), canonical(plain), "json"), ""
 
 
-def canonical(calls: Iterable[object]) -> str:
+def canonical(calls: Sequence[object]) -> str:
     """Write calls so that equal ones are equal strings: 2.0 is 2, and neither keys nor calls have an order."""
-    return json.dumps(sorted(json.dumps(plain_numbers(call), sort_keys=True) for call in calls))
+    plain: list[object] = json.loads(json.dumps(calls), parse_float=number)
+    return json.dumps(sorted(json.dumps(call, sort_keys=True) for call in plain))
 
 
-def plain_numbers(value: object) -> object:
-    """Return JSON with whole numbers as integers."""
-    if isinstance(value, dict):
-        return {key: plain_numbers(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain_numbers(part) for part in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def number(digits: str) -> float:
+    """Read a number of JSON, as an integer where it is one."""
+    value = float(digits)
+    return int(value) if value.is_integer() else value
 
 
 def parameters_of(name: str, form: Form) -> Schema:

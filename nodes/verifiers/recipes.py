@@ -10,14 +10,18 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 from ...state.errors import UsageError
 from ..ports import Verifier
-from .all_of import AllOf
-from .any_of import AnyOf
+from ..sandbox import Limits
 from .choice import Choice
+from .command import Command
 from .function import Check, Function
+from .json_schema import JsonSchema
 from .judge import Judge
+from .math import Math
+from .python_tests import Case, PythonTests
 from .regex import Regex
+from .several import AllOf, AnyOf
 
-FORMS = (
+KNOWN = (
     "python:TESTS.py, cmd:COMMAND {answer_file}, py:MODULE:FUNCTION, regex:PATTERN, schema:FILE.json, choice:LETTER, "
     "math:CONDITIONS, judge:RUBRIC, reward:URL, or JSON"
 )
@@ -26,7 +30,7 @@ Reach = Literal["code", "file", "network"]
 Spec = str | Mapping[str, JsonValue]
 
 
-class Form(BaseModel):
+class Recipe(BaseModel):
     """One kind of verifier, as it is written."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,16 +44,18 @@ class Form(BaseModel):
         raise NotImplementedError
 
 
-class CaseForm(BaseModel):
-    """What a function is given, and what it is to return."""
+class SandboxRecipe(Recipe):
+    """What `python_tests` and `command` share."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    seconds: float = Field(default=10.0, gt=0, le=3600)
 
-    input: JsonValue
-    expected: JsonValue
+    @property
+    def limits(self) -> Limits:
+        """What the program may use."""
+        return Limits(seconds=self.seconds, cpu=max(1, round(self.seconds)))
 
 
-class PythonForm(Form):
+class PythonRecipe(SandboxRecipe):
     """`python_tests`."""
 
     type: Literal["python"]
@@ -57,43 +63,33 @@ class PythonForm(Form):
     """Tests as code, or a JSON file with the other fields."""
     tests: str = ""
     function: str = ""
-    cases: tuple[CaseForm, ...] = ()
-    seconds: float = Field(default=10.0, gt=0, le=3600)
+    cases: tuple[Case, ...] = ()
 
     def reach(self) -> set[Reach]:
         return {"code", "file"} if self.file else {"code"}
 
     def build(self) -> Verifier:
-        from ..sandbox import Limits
-        from .python_tests import Case, PythonTests
-
         if self.file.endswith(".json"):
             within = TypeAdapter(dict[str, JsonValue]).validate_json(text_of(self.file))
-            return PythonForm.model_validate({"type": "python", "seconds": self.seconds, **within}).build()
+            return PythonRecipe.model_validate({"type": "python", "seconds": self.seconds, **within}).build()
         tests = text_of(self.file) if self.file else self.tests
-        cases = tuple(Case(case.input, case.expected) for case in self.cases)
-        limits = Limits(seconds=self.seconds, cpu=max(1, round(self.seconds)))
-        return PythonTests(tests, self.function, cases, limits)
+        return PythonTests(tests, self.function, self.cases, self.limits)
 
 
-class CommandForm(Form):
+class CommandRecipe(SandboxRecipe):
     """`command`."""
 
     type: Literal["cmd"]
     command: str
-    seconds: float = Field(default=10.0, gt=0, le=3600)
 
     def reach(self) -> set[Reach]:
         return {"code"}
 
     def build(self) -> Verifier:
-        from ..sandbox import Limits
-        from .command import Command
-
-        return Command(self.command, Limits(seconds=self.seconds, cpu=max(1, round(self.seconds))))
+        return Command(self.command, self.limits)
 
 
-class FunctionForm(Form):
+class FunctionRecipe(Recipe):
     """`function`."""
 
     type: Literal["py"]
@@ -116,7 +112,7 @@ class FunctionForm(Form):
         return Function(cast("Check", found))
 
 
-class RegexForm(Form):
+class RegexRecipe(Recipe):
     """`regex`."""
 
     type: Literal["regex"]
@@ -126,7 +122,7 @@ class RegexForm(Form):
         return Regex(self.pattern)
 
 
-class SchemaForm(Form):
+class SchemaRecipe(Recipe):
     """`json_schema`."""
 
     type: Literal["schema"]
@@ -137,12 +133,10 @@ class SchemaForm(Form):
         return {"file"} if self.file else set()
 
     def build(self) -> Verifier:
-        from .json_schema import JsonSchema
-
         return JsonSchema(TypeAdapter(JsonValue).validate_json(text_of(self.file)) if self.file else self.schema_)
 
 
-class ChoiceForm(Form):
+class ChoiceRecipe(Recipe):
     """`choice`."""
 
     type: Literal["choice"]
@@ -152,19 +146,17 @@ class ChoiceForm(Form):
         return Choice(self.answer.strip(" ()").upper())
 
 
-class MathForm(Form):
+class MathRecipe(Recipe):
     """`math`."""
 
     type: Literal["math"]
     conditions: str
 
     def build(self) -> Verifier:
-        from .math import Math
-
         return Math(self.conditions)
 
 
-class JudgeForm(Form):
+class JudgeRecipe(Recipe):
     """`judge`."""
 
     type: Literal["judge"]
@@ -174,7 +166,7 @@ class JudgeForm(Form):
         return Judge(self.rubric)
 
 
-class RewardForm(Form):
+class RewardRecipe(Recipe):
     """`reward_model`."""
 
     type: Literal["reward"]
@@ -185,20 +177,20 @@ class RewardForm(Form):
         return {"network"}
 
     def build(self) -> Verifier:
-        from .reward_model import RewardModel
+        from .reward_model import RewardModel  # takes long to import, and few runs need it
 
         return RewardModel(self.url, self.model)
 
 
-class SeveralForm(Form):
+class SeveralRecipe(Recipe):
     """`all_of` and `any_of`."""
 
     type: Literal["all_of", "any_of"]
-    of: tuple["str | AnyForm", ...]
+    of: tuple["str | AnyRecipe", ...]
 
-    def parts(self) -> "list[AnyForm]":
-        """Return the forms of the parts."""
-        return [form_of(part) if isinstance(part, str) else part for part in self.of]
+    def parts(self) -> "list[AnyRecipe]":
+        """Return the recipes of the parts."""
+        return [recipe_of(part) if isinstance(part, str) else part for part in self.of]
 
     def reach(self) -> set[Reach]:
         return set[Reach]().union(*(part.reach() for part in self.parts()))
@@ -208,17 +200,17 @@ class SeveralForm(Form):
         return kind(tuple(part.build() for part in self.parts()))
 
 
-AnyForm = Annotated[
-    PythonForm
-    | CommandForm
-    | FunctionForm
-    | RegexForm
-    | SchemaForm
-    | ChoiceForm
-    | MathForm
-    | JudgeForm
-    | RewardForm
-    | SeveralForm,
+AnyRecipe = Annotated[
+    PythonRecipe
+    | CommandRecipe
+    | FunctionRecipe
+    | RegexRecipe
+    | SchemaRecipe
+    | ChoiceRecipe
+    | MathRecipe
+    | JudgeRecipe
+    | RewardRecipe
+    | SeveralRecipe,
     Field(discriminator="type"),
 ]
 SHORT = {
@@ -233,11 +225,11 @@ SHORT = {
     "reward": "url",
 }
 """Kind -> the field that `KIND:REST` fills."""
-SeveralForm.model_rebuild()
-forms: TypeAdapter[AnyForm] = TypeAdapter(AnyForm)
+SeveralRecipe.model_rebuild()
+recipes: TypeAdapter[AnyRecipe] = TypeAdapter(AnyRecipe)
 
 
-def form_of(spec: Spec) -> AnyForm:
+def recipe_of(spec: Spec) -> AnyRecipe:
     """Read a spec.
 
     Raises:
@@ -245,13 +237,13 @@ def form_of(spec: Spec) -> AnyForm:
 
     """
     if not isinstance(spec, str):
-        return forms.validate_python(spec)
+        return recipes.validate_python(spec)
     if spec.lstrip().startswith("{"):
-        return forms.validate_json(spec)
+        return recipes.validate_json(spec)
     kind, _, rest = spec.partition(":")
     if kind not in SHORT or not rest.strip():
-        raise UsageError(f"give {FORMS}")
-    return forms.validate_python({"type": kind, SHORT[kind]: rest})
+        raise UsageError(f"give {KNOWN}")
+    return recipes.validate_python({"type": kind, SHORT[kind]: rest})
 
 
 def text_of(path: str) -> str:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponder.nodes.theory import (
+from ponder.nodes.vote import lead_kept, lead_probability
+from tests.theory import (
     calls_until_pass,
     majority_at_k,
     mean_calls_until_pass,
@@ -16,7 +17,6 @@ from ponder.nodes.theory import (
     samples_to_lead,
     vote_until,
 )
-from ponder.nodes.vote import lead_kept, lead_probability
 
 counts = st.integers(1, 8).flatmap(
     lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(1, n))  # samples, of which right, drawn
