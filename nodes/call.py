@@ -147,7 +147,7 @@ class Caller:
                 raise ModelUnreachable(str(error)) from error
             failed(task.call, error)
             about = {"error": str(error), "retry_after": error.retry_after}
-            return Asked(clock.settle("failed", **about, **self.paid(error.usage or Usage())))
+            return Asked(clock.settle("failed", **about, **self.paid(error.usage or Usage(), error.model)))
         except Exception as error:  # noqa: BLE001 - the calls beside it are paid for, and would be cancelled
             if not deadline.limit.expired():
                 failed(task.call, error)
@@ -162,8 +162,9 @@ class Caller:
         return Asked(clock.settle("done", **paid), reply)
 
     def paid(self, usage: Usage, model: str = "") -> dict[str, object]:
-        """Return what a call has cost, in tokens and in US dollars where the price is known."""
-        price = price_of(model or self.model.name, self.prices)
+        """Return what a call has cost, in tokens and in US dollars; of a pool, where nobody says whose, as the dearest."""
+        named = model or ("" if self.pool else self.model.name)
+        price = price_of(named, self.prices) or self.price
         return {"usage": usage, "usd": None if price is None else price.of(usage)}
 
     def key(self, messages: list[BaseMessage], request: Request, task: Task) -> str:

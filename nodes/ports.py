@@ -59,11 +59,12 @@ class CallFailed(Exception):  # noqa: N818 - control flow between a model and it
         sent: bool = True,
         status: int | None = None,
         usage: Usage | None = None,
+        model: str = "",
     ) -> None:
         """Say why, when to try again (seconds; None is never), whether the model was reached at all, and what was paid.
 
-        A call that was not `sent` cost nothing; `status` is the HTTP status, and `usage` what the server reported
-        although its reply is of no use.
+        A call that was not `sent` cost nothing; `status` is the HTTP status, `usage` what the server reported
+        although its reply is of no use, and `model` the member of a pool that was asked.
         """
         super().__init__(message)
         self.retry_after = retry_after
@@ -71,6 +72,7 @@ class CallFailed(Exception):  # noqa: N818 - control flow between a model and it
         self.sent = sent
         self.status = status
         self.usage = usage
+        self.model = model
 
 
 class ChatModel(Protocol):

@@ -112,4 +112,4 @@ class Pool:
 def passing(error: CallFailed, member: ChatModel) -> CallFailed:
     """Return a member's failure as the pool's: the next attempt asks another one, which need not wait for it."""
     message = f"{member.name}: {error}"
-    return CallFailed(message, retry_after=0.0, status=error.status, usage=error.usage)
+    return CallFailed(message, retry_after=0.0, status=error.status, usage=error.usage, model=member.name)
