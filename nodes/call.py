@@ -162,7 +162,7 @@ class Caller:
         return Asked(clock.settle("done", **paid), reply)
 
     def paid(self, usage: Usage, model: str = "") -> dict[str, object]:
-        """Return what a call has cost, in tokens and in US dollars; of a pool, where nobody says whose, as the dearest."""
+        """Return what a call has cost, also in US dollars: as the dearest, where none of a pool is named."""
         named = model or ("" if self.pool else self.model.name)
         price = price_of(named, self.prices) or self.price
         return {"usage": usage, "usd": None if price is None else price.of(usage)}

@@ -115,7 +115,7 @@ def retry_after(error: Exception) -> float:
     except ValueError:
         try:
             seconds = parsedate_to_datetime(asked).timestamp() - time.time()
-        except ValueError:  # neither
+        except (ValueError, OverflowError):  # neither, or a year that no clock knows
             return 0.0
     return seconds if seconds > 0 else 0.0  # also where it is not a number
 
