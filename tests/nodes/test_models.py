@@ -199,3 +199,16 @@ def test_a_missing_key_and_a_missing_package_say_what_to_do(monkeypatch: pytest.
         openai_model("gpt-5", api_key="two\nkeys")
     with pytest.raises(UsageError, match="model 'gpt-5' is unknown: give local, "):
         as_model("gpt-5")
+
+
+async def test_another_server_or_key_in_the_environment_is_asked_from_the_next_call_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = as_model("openai:fake")
+    with FakeServer() as one, FakeServer() as other:
+        for server, key in ((one, "first-key"), (other, "first-key"), (other, "second-key"), (one, "first-key")):
+            monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+            monkeypatch.setenv("OPENAI_API_KEY", key)
+            await model.generate([HumanMessage("1 + 1?")], ASKED)
+    assert one.authorized == ["Bearer first-key"] * 2
+    assert other.authorized == ["Bearer first-key", "Bearer second-key"]
