@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import HumanMessage
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
 
 from ponder.graphs import asolve, solve
 from ponder.graphs.app import as_model
@@ -212,3 +214,14 @@ async def test_another_server_or_key_in_the_environment_is_asked_from_the_next_c
             await model.generate([HumanMessage("1 + 1?")], ASKED)
     assert one.authorized == ["Bearer first-key"] * 2
     assert other.authorized == ["Bearer first-key", "Bearer second-key"]
+
+
+async def test_a_callers_own_client_does_not_try_again_by_itself_beside_the_budget() -> None:
+    def busy(_: dict[str, Any], number: int) -> Said:
+        return Said() if number % 2 else Said(status=503, body={})
+
+    with FakeServer(busy) as server:
+        model = ChatOpenAI(model="own", base_url=server.url, api_key=SecretStr("key"), max_retries=3)
+        answer = await asolve("1 + 1?", model=model, policy="fixed", budget={"max_calls": 4}, store=":memory:")
+        assert (len(server.requests), answer.spent.calls) == (4, 4)
+        assert model.max_retries == model.root_async_client.max_retries == 3  # it stays as it was
