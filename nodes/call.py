@@ -3,9 +3,8 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
@@ -16,9 +15,9 @@ from ..state.form import PLAIN, Form
 from ..state.pricing import Price, Prices, highest, price_of
 from ..state.run import Asked, BranchOutput
 from .backoff import backoff
-from .deadline import Deadline
+from .deadline import Deadline, sending
 from .form import length
-from .limits import Limits, Slot, limiter_for
+from .limits import Limits, Slot, Turn, limiter_for
 from .ports import CallFailed, ChatModel, ModelPool, Request
 from .prompts import form_for, prompt_for
 from .task import CallRef, Clock, Task, seed, task_of
@@ -70,41 +69,30 @@ class Caller:
 
         """
         clock = Clock(task)
-        async with AsyncExitStack() as turn:
-            slot = self.slot(task)
+        async with Turn() as turn:
             try:
                 with task.waiting():
                     async with asyncio.timeout(clock.left()):
                         await pause(task)
-                        await turn.enter_async_context(slot)
+                        await turn.take(slot(task, self.whose_turn(task)))
             except TimeoutError:
                 return Asked(clock.settle("unmade", error=NO_TIME))
-            asked = await self.once(task, clock)
-            slot.settle(cost(asked.call))
+            asked = await self.once(task, clock, turn)
+            turn.settle(cost(asked.call))
             return asked
-
-    def slot(self, task: Task) -> Slot:
-        """Return the call's place among those that all runs of the process make of the model.
-
-        No more are made than a model in this process works on at once: what it has not begun is not lost with it.
-        """
-        limits, model = task.view.settings, self.whose_turn(task)
-        most = [number for number in (limits.concurrency, getattr(model, "slots", None)) if number is not None]
-        per_minute = limits.requests_per_minute, limits.tokens_per_minute
-        limiter = limiter_for(model.name, Limits(min(most, default=None), *per_minute))
-        return limiter.slot(task.call.worst_tokens)
 
     def whose_turn(self, task: Task) -> ChatModel:
         """Return the model that is asked: of a pool, the one whose turn it is."""
         call = task.call
         return self.pool.order(call.id, call.model)[0] if self.pool else self.model
 
-    async def once(self, task: Task, clock: Clock) -> Asked:
+    async def once(self, task: Task, clock: Clock, turn: Turn) -> Asked:
         """Make the call, and write it down before and after, unless the journal knows its outcome."""
         call = task.call
         form = form_for(task.view, call)
         sampling = call.temperature, call.max_tokens, seed(task), clock.timeout()
-        request = Request(*sampling, call.id, call.model, call.kind, form, task.view.settings.n)
+        asking = partial(hand_over, task, turn)
+        request = Request(*sampling, call.id, call.model, call.kind, form, task.view.settings.n, asking)
         messages = prompt_for(task.view, task.call)
         if task.journal is None:
             return await self.watched(messages, request, task, clock)
@@ -173,6 +161,24 @@ class Caller:
         asked = [self.model.name, said, request.temperature, request.max_tokens, request.seed]
         asked += [request.form.model_dump()] if request.form != PLAIN else []
         return json.dumps([task.view.problem.epoch, task.call.id, asked], default=str)
+
+
+def slot(task: Task, model: ChatModel) -> Slot:
+    """Return the call's place among those that all runs of the process make of a model.
+
+    No more are made than a model in this process works on at once: what it has not begun is not lost with it.
+    """
+    limits = task.view.settings
+    most = [number for number in (limits.concurrency, getattr(model, "slots", None)) if number is not None]
+    per_minute = limits.requests_per_minute, limits.tokens_per_minute
+    return limiter_for(model.name, Limits(min(most, default=None), *per_minute)).slot(task.call.worst_tokens)
+
+
+async def hand_over(task: Task, turn: Turn, model: ChatModel) -> None:
+    """Wait for the call's turn at a model that stands in; meanwhile it is not late."""
+    with sending() as sent:
+        await turn.take(slot(task, model))
+        sent()
 
 
 async def pause(task: Task) -> None:

@@ -1,6 +1,6 @@
 """What the steps need from outside: a chat model, a verifier."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -45,6 +45,8 @@ class Request:
     """What the reply may be, beyond a text."""
     n: int = 1
     """Calls of one prompt that may share a request."""
+    hand_over: "Callable[[ChatModel], Awaitable[None]] | None" = None
+    """Waits for the turn of another model, which stands in: each has limits of its own."""
 
 
 class CallFailed(Exception):  # noqa: N818 - control flow between a model and its caller

@@ -74,7 +74,11 @@ class Pool:
 
         """
         failures: list[CallFailed | ModelUnreachable] = []
+        turn = self.order(request.place, request.model)[0]
         for member in self.admitted(request.place, request.model):
+            if member is not turn and request.hand_over:
+                await request.hand_over(member)
+                turn = member
             try:
                 return await self.ask(member, messages, request)
             except (CallFailed, ModelUnreachable) as error:
