@@ -7,6 +7,7 @@ one is taken and squeezed into 0 to 1, or, from a process reward model, a probab
 import json
 import math
 import os
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ from ...state.budget import Usage
 from ...state.errors import UsageError
 from ...state.run import FAILED, Candidate, Problem, Reply, Verdict
 from ..models.failures import LONGEST_WAIT, PASSING, UNSENT, retry_after
-from ..models.http import BadStatus, TooLong, post, without_password
+from ..models.http import BadStatus, TooLong, post
 from ..models.usage import at_worst, believable, count
 from ..ports import Asking, CallFailed, Request
 from ..prompts import SCORED
@@ -30,8 +31,9 @@ MOST_REWARD = 1000.0
 """A reward that is larger, either way, is none."""
 AGAIN_SECONDS = 1.0
 RUNS = "check that the server runs, and its URL"
-KEY = "set PONDER_REWARD_KEY to a valid key"
-FIXES = {401: KEY, 403: KEY, 404: RUNS, 405: RUNS}
+KEY = "PONDER_REWARD_KEY"
+"""In the environment: a bearer's key, or USER:PASSWORD."""
+FIXES = {**dict.fromkeys((401, 403), f"set {KEY} to a valid key"), **dict.fromkeys((404, 405), RUNS)}
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,10 @@ class RewardModel(Grading):
             url = httpx.URL(self.url)
         except (httpx.InvalidURL, ValueError) as error:
             raise UsageError(f"{self.url!r} is no URL: {error}") from error
+        if url.userinfo:  # a run is stored with the spec of its verifier
+            raise UsageError(
+                f"the URL on {url.host!r} holds a password: set {KEY}=USER:PASSWORD, and leave it out there"
+            )
         if url.scheme not in {"http", "https"} or not url.host or self.endpoint_name not in ENDPOINTS:
             known = ", ".join(f"/{name}" for name in ENDPOINTS)
             raise UsageError(f"{self.url!r} is no scoring endpoint: give http://HOST/PATH that ends with {known}")
@@ -59,7 +65,7 @@ class RewardModel(Grading):
     @property
     def name(self) -> str:
         """What prices and logs call it."""
-        return f"reward:{self.served or httpx.URL(self.url).netloc.decode().rpartition('@')[2]}"
+        return f"reward:{self.served or httpx.URL(self.url).netloc.decode()}"
 
     @property
     def model(self) -> "RewardModel":
@@ -113,11 +119,10 @@ class RewardModel(Grading):
             CallFailed: the server did not answer, or refused.
 
         """
-        key = os.environ.get("PONDER_REWARD_KEY")
-        url, password = without_password(self.url)
-        headers = password or ({"Authorization": f"Bearer {key}"} if key else {})
+        key = os.environ.get(KEY, "").strip()
+        way = f"Basic {b64encode(key.encode()).decode()}" if ":" in key else f"Bearer {key}"
         try:
-            said = await post(url, url, body, headers)
+            said = await post(self.url, self.url, body, {"Authorization": way} if key else {})
         except UNSENT as error:
             raise CallFailed(
                 f"{self.name} cannot be reached ({kind(error)}): {RUNS}", AGAIN_SECONDS, sent=False

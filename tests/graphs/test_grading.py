@@ -375,6 +375,23 @@ async def test_a_candidate_that_each_verifier_looked_at_was_checked() -> None:
     assert answer.unchecked == ""
 
 
+@pytest.mark.parametrize(("key", "sent"), [("a-key", "Bearer a-key"), ("me:hunter2", "Basic bWU6aHVudGVyMg==")])
+async def test_a_reward_model_s_key_is_in_the_environment(monkeypatch: pytest.MonkeyPatch, key: str, sent: str) -> None:
+    monkeypatch.setenv("PONDER_REWARD_KEY", f"{key}\n")
+    said = Said(body={"data": [{"score": 0.5}]})
+    with FakeServer(lambda *_: said) as server:
+        await run(ScriptedModel(lambda *_: "Answer: 7"), policy="direct", verifier=f"reward:{server.url}/score")
+        assert server.authorized == [sent]
+
+
+async def test_a_password_in_a_reward_model_s_url_is_refused_because_the_spec_is_stored() -> None:
+    spec = "reward:http://me:hunter2@reward.invalid/score"
+    with pytest.raises(UsageError, match="holds a password: set PONDER_REWARD_KEY=USER:PASSWORD"):
+        await asolve("?", verifier=spec, model=ScriptedModel(), store=":memory:")
+    with pytest.raises(UsageError, match="holds a password: set PONDER_REWARD_KEY=USER:PASSWORD"):
+        await asolve(Problem(text="?", verifier=spec), model=ScriptedModel(), store=":memory:")
+
+
 async def test_a_reward_model_without_a_price_is_refused_where_dollars_are_limited(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
