@@ -118,9 +118,15 @@ class Together:
                 return
             parts = []
         waiting = shared.waiting
-        self.alone = self.alone or (len(parts) <= 1 < len(waiting))
+        # One choice shows that it knows no `n`, and none that something went wrong this time.
+        self.alone = self.alone or not parts or (len(parts) == 1 < len(waiting) and answers(parts[0]))
         for one, part in zip(waiting, [*parts, *[None] * (len(waiting) - len(parts))], strict=True):
             one.settle(part)
+
+
+def answers(part: object) -> bool:
+    """Say whether it is a completion."""
+    return isinstance(part, Mapping) and bool(part.get("choices"))
 
 
 def refuses(error: Exception) -> bool:

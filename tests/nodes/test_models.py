@@ -31,10 +31,13 @@ async def ask(url: str, request: Request = ASKED) -> Reply:
     ("said", "says"),
     [
         (Said(status=401, body={"error": {"message": "bad key"}}), "refused the key (401): set OPENAI_API_KEY"),
-        (Said(status=403, body={"error": {"message": "no"}}), "refused the key (403)"),
+        (
+            Said(status=403, body={"error": {"message": "not in your country"}}),
+            "refused the key (403): set OPENAI_API_KEY to a valid one; it says: not in your country",
+        ),
         (
             Said(status=404, body={"error": {"message": "no model"}}),
-            "was not found (404): check --model, and that",
+            "check --model, and that --base-url ends as the server wants (…/v1); it says: no model",
         ),
         (Said(status=429, body={"error": {"message": "pay", "code": "insufficient_quota"}}), "no quota left"),
     ],

@@ -69,6 +69,19 @@ async def test_a_shared_request_that_fails_fails_each_of_its_calls_and_is_made_a
     assert answer.spent.calls == 8
 
 
+async def test_a_server_that_fails_once_with_a_status_of_success_is_asked_together_again() -> None:
+    asked: list[int | None] = []
+
+    async def post(payload: dict[str, Any]) -> object:
+        asked.append(payload.get("n"))
+        return choices(payload, 0).body if len(asked) > 1 else {"error": {"message": "overloaded"}}
+
+    together = Together()
+    for _ in range(2):
+        await asyncio.gather(*(together.post({"n": 2, "seed": seed}, post) for seed in (1, 2)))
+    assert asked == [2, None, 2]
+
+
 async def test_a_shared_request_goes_on_until_nobody_waits_for_it() -> None:
     begun, ended = asyncio.Event(), asyncio.Event()
 
