@@ -1,7 +1,7 @@
 """What the steps need from outside: a chat model, a verifier."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from langchain_core.messages import BaseMessage
@@ -45,7 +45,7 @@ class Request:
     """What the reply may be, beyond a text."""
     n: int = 1
     """Calls of one prompt that may share a request."""
-    hand_over: "Callable[[ChatModel], Awaitable[None]] | None" = None
+    hand_over: "Callable[[ChatModel], Awaitable[None]] | None" = field(default=None, compare=False, repr=False)
     """Waits for the turn of another model, which stands in: each has limits of its own."""
 
 
