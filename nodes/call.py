@@ -77,9 +77,7 @@ class Caller:
                         await turn.take(slot(task, self.whose_turn(task)))
             except TimeoutError:
                 return Asked(clock.settle("unmade", error=NO_TIME))
-            asked = await self.once(task, clock, turn)
-            turn.settle(cost(asked.call))
-            return asked
+            return await self.once(task, clock, turn)
 
     def whose_turn(self, task: Task) -> ChatModel:
         """Return the model that is asked: of a pool, the one whose turn it is."""
@@ -95,13 +93,13 @@ class Caller:
         request = Request(*sampling, call.id, call.model, call.kind, form, task.view.settings.n, asking)
         messages = prompt_for(task.view, task.call)
         if task.journal is None:
-            return await self.watched(messages, request, task, clock)
+            return await self.watched(messages, request, task, clock, turn)
         key = self.key(messages, request, task)
         begun = await task.journal.begin(key)
         if not begun.first:
             return replayed(begun.asked or Asked(task.call.model_copy(update={"state": "lost"})))
         try:
-            asked = await self.watched(messages, request, task, clock)
+            asked = await self.watched(messages, request, task, clock, turn)
         except ModelUnreachable:
             await task.journal.forget(key)
             raise
@@ -111,10 +109,14 @@ class Caller:
             await task.journal.finish(key, asked)
         return asked
 
-    async def watched(self, messages: list[BaseMessage], request: Request, task: Task, clock: Clock) -> Asked:
-        """Make the call in sight of logs and traces."""
+    async def watched(
+        self, messages: list[BaseMessage], request: Request, task: Task, clock: Clock, turn: Turn
+    ) -> Asked:
+        """Make the call in sight of logs and traces; its place is free again while its outcome is written down."""
         with watch_call(task.call, self.whose_turn(task).name, messages, request) as settled:
-            return settled(await self.make(messages, request, task, clock))
+            asked = settled(await self.make(messages, request, task, clock))
+        turn.settle(cost(asked.call))
+        return asked
 
     async def make(self, messages: list[BaseMessage], request: Request, task: Task, clock: Clock) -> Asked:
         """Make the call within its time, and settle it; a failure is data."""

@@ -47,7 +47,7 @@ class Slot:
         self.woken: asyncio.Future[None] | None = None
 
     def settle(self, tokens: int) -> None:
-        """Replace the tokens that were asked for by those that the call took."""
+        """Give the place back, and replace the tokens that were asked for by those that the call took."""
         self.limiter.settle(self, tokens)
 
     def wake(self) -> bool:
@@ -84,7 +84,7 @@ class Turn:
         self.slot = slot
 
     def settle(self, tokens: int) -> None:
-        """Replace the tokens that were asked for by those that the call took."""
+        """Give the place back, and replace the tokens that were asked for by those that the call took."""
         if self.slot:
             self.slot.settle(tokens)
 
@@ -149,9 +149,11 @@ class Limiter:
             raise
 
     def leave(self, slot: Slot) -> None:
-        """Give the place back; the minute remembers the call."""
+        """Give the place back, once; the minute remembers the call."""
         with self.lock:
-            self.flying -= 1
+            if slot.admitted:
+                slot.admitted = False
+                self.flying -= 1
             self.admit()
 
     def withdraw(self, slot: Slot) -> None:
@@ -164,12 +166,12 @@ class Limiter:
             self.admit()
 
     def settle(self, slot: Slot, tokens: int) -> None:
-        """Count what a call took, while its minute lasts."""
+        """Give the place back, and count what the call took, while its minute lasts."""
         with self.lock:
             if slot in self.minute:
                 self.tokens += tokens - slot.tokens
             slot.tokens = tokens
-            self.admit()
+        self.leave(slot)
 
     def admit(self) -> None:
         """Let in whoever stands first and fits, and set the timer for the next one; the caller holds the lock."""

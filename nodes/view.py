@@ -28,18 +28,18 @@ class View:
     models: tuple[str, ...] = ()
     """Several models that can be asked; empty where there is one."""
 
-    @property
+    @cached_property
     def problem(self) -> Problem:
         """The problem, as `begin` stored it."""
         problem = self.state.get("problem", "")
         return Problem(text=problem) if isinstance(problem, str) else problem
 
-    @property
+    @cached_property
     def settings(self) -> Settings:
         """The settings in force."""
         return self.state.get("settings") or Settings()
 
-    @property
+    @cached_property
     def leg(self) -> Leg:
         """The stretch of the way that runs now."""
         return self.state.get("leg") or Leg()
@@ -54,7 +54,7 @@ class View:
         """The same, but that those that mean the same have one answer."""
         return agreed(self.stored)
 
-    @property
+    @cached_property
     def heard(self) -> list[Candidate]:
         """The candidates that count: all; of a cascade those of the model that answered last, the highest one asked."""
         answered = [candidate for candidate in self.candidates if candidate.answer is not None]
@@ -62,7 +62,7 @@ class View:
             return self.candidates
         return [candidate for candidate in self.candidates if candidate.model == answered[-1].model]
 
-    @property
+    @cached_property
     def votes(self) -> list[Candidate]:
         """Those of them that hold an answer."""
         return [candidate for candidate in self.heard if candidate.answer is not None]
@@ -102,7 +102,7 @@ class View:
         limit = settings.budget.max_calls or most
         return limit if settings.policy == "fixed" else min(limit, most)
 
-    @property
+    @cached_property
     def place(self) -> str:
         """What the ids of this branch's calls begin with."""
         return f"{self.leg.step}-{self.branch}-"

@@ -1,4 +1,7 @@
-"""The README is true: what can drift is generated, and its Python runs. `python -m tests.test_readme` rewrites it."""
+"""README and CONTRIBUTING are true: what can drift is generated, and their Python runs.
+
+`python -m tests.test_readme` rewrites the generated parts.
+"""
 
 import ast
 import json
@@ -14,6 +17,8 @@ from ponder.graphs import create_ponder
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+FOLDERS = ("graphs", "nodes", "state")
 BLOCK = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -23,16 +28,32 @@ def graph() -> str:
     return f"```mermaid\n{drawn.strip()}\n```\n"
 
 
+def packages() -> list[Path]:
+    """Return every package of the code, by its own file."""
+    return [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("__init__.py"))]
+
+
+def first_line(path: Path) -> str:
+    """Return what a module says of itself first."""
+    return (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines()[0].rstrip(".")
+
+
 def tree() -> str:
+    """List every folder of the code with its first line."""
+    lines = [f"{str(path.parent.relative_to(ROOT)) + '/':18} {first_line(path)}" for path in packages()]
+    return "```text\n" + "\n".join(lines) + "\n```\n"
+
+
+def files() -> str:
     """List every source file with its first line."""
     lines = []
-    for folder in ("graphs", "nodes", "state"):
-        files = (ROOT / folder).rglob("*.py")
-        for path in sorted(files, key=lambda path: (path.parent, path.name != "__init__.py", path)):
-            said = (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines()[0].rstrip(".")
-            name = str(path.relative_to(ROOT)).replace("__init__.py", "")
-            lines.append(f"{name:34} {said}" if len(said) <= 84 else f"{name:34} {said[:83]}…")
-    return "```text\n" + "\n".join(lines) + "\n```\n"
+    for package in packages():
+        name = package.parent.relative_to(ROOT)
+        lines += ["", f"`{name}/`: {first_line(package)}", ""]
+        lines += [
+            f"- `{path.name}`: {first_line(path)}" for path in sorted(package.parent.glob("*.py")) if path != package
+        ]
+    return "\n".join(lines[1:]) + "\n"
 
 
 def usage() -> str:
@@ -60,18 +81,29 @@ def replayed() -> str:
     return "\n".join(tables)
 
 
-GENERATED = {"graph": graph, "replay": replayed, "tree": tree, "help": usage}
+GENERATED = {
+    README: {"graph": graph, "replay": replayed, "tree": tree, "help": usage},
+    CONTRIBUTING: {"files": files},
+}
 
 
-def renewed(text: str) -> str:
-    """Return the README with its generated parts made anew."""
-    return BLOCK.sub(lambda found: found[1] + GENERATED[found[2]]() + found[3], text)
+def renewed(document: Path) -> str:
+    """Return a document with its generated parts made anew."""
+    return BLOCK.sub(lambda found: found[1] + GENERATED[document][found[2]]() + found[3], document.read_text())
 
 
-def test_what_is_generated_is_as_it_stands() -> None:
-    text = README.read_text()
-    assert {found[2] for found in BLOCK.finditer(text)} == set(GENERATED)
-    assert text == renewed(text), "run `python -m tests.test_readme`"
+@pytest.mark.parametrize("document", GENERATED, ids=lambda path: path.stem)
+def test_what_is_generated_is_as_it_stands(document: Path) -> None:
+    text = document.read_text()
+    assert {found[2] for found in BLOCK.finditer(text)} == set(GENERATED[document])
+    assert text == renewed(document), "run `python -m tests.test_readme`"
+
+
+@pytest.mark.parametrize("document", GENERATED, ids=lambda path: path.stem)
+def test_the_files_that_it_names_are_there(document: Path) -> None:
+    named = re.findall(r"`((?:graphs|nodes|state|tests)/[\w./]*)`", document.read_text())
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,4 +117,5 @@ def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 
 
 if __name__ == "__main__":
-    README.write_text(renewed(README.read_text()))
+    for document in GENERATED:
+        document.write_text(renewed(document))

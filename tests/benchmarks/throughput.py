@@ -1,9 +1,12 @@
 """Many solves at once in one process, against a bare client with the same limit; and one wide solve.
 
-`uv run python -m tests.benchmarks.throughput [--solves 500] [--concurrency 32] [--rounds 3]`: each solve makes 8 calls
-of 50 ms through the store; the bare client makes the same requests by asyncio and httpx. Interleaved rounds, medians;
-the processor's time is this process's, and means something on a busy machine, too. The wide solve makes 32 calls at
-once: its critical path is 50 ms.
+`uv run python -m tests.benchmarks.throughput [--solves 500] [--concurrency 8 16 32] [--rounds 3] [--collector python]`:
+each solve makes 8 calls of 50 ms through the store; the bare client makes the same requests by asyncio and httpx.
+Interleaved rounds, medians; the processor's time is this process's, and means something on a busy machine, too.
+Python's garbage collector is set as `ponder serve` sets it, or left as it is.
+
+One solve makes 32 calls: in a single wave, whose critical path is 50 ms, and in eight windows of four, whose critical
+path is 400 ms, since no answer is like another.
 """
 
 import argparse
@@ -13,15 +16,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from subprocess import PIPE, Popen
+from typing import Any
 
 import httpx
 from langchain_core.messages import BaseMessage
 
 from ponder.graphs import asolve
-from ponder.nodes.limits import Limiter
+from ponder.graphs.cli.serve import collect_less
 from ponder.nodes.models.openai import openai_model
 from ponder.nodes.ports import ChatModel, Reply, Request
 from ponder.state import SQLAlchemySaver
@@ -33,10 +37,10 @@ LATENCY = 0.05
 
 @dataclass
 class Timed:
-    """A model of which at most so many calls are in flight, and how long each took."""
+    """A model that notes how long each call took; no answer of a `quarrelsome` one is like another."""
 
     model: ChatModel
-    limiter: Limiter
+    quarrelsome: bool = False
     took: list[float] = field(default_factory=list)
 
     @property
@@ -44,15 +48,14 @@ class Timed:
         return self.model.name
 
     async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
-        async with self.limiter.slot():
-            clock = time.perf_counter()
-            reply = await self.model.generate(messages, request)
-            self.took.append(time.perf_counter() - clock)
-        return reply
+        clock = time.perf_counter()
+        reply = await self.model.generate(messages, request)
+        self.took.append(time.perf_counter() - clock)
+        return replace(reply, text=f"Answer: {len(self.took)}") if self.quarrelsome else reply
 
 
-async def bare(url: str, requests: int, concurrency: int) -> float:
-    """Make the requests with httpx alone; return the seconds."""
+async def bare(url: str, requests: int, concurrency: int, windows: int = 1) -> float:
+    """Make the requests with httpx alone, so many windows of them one after the other; return the seconds."""
     gate = asyncio.Semaphore(concurrency)
     limits = httpx.Limits(max_connections=1000, max_keepalive_connections=100)
     async with httpx.AsyncClient(limits=limits, timeout=None) as client:  # noqa: S113 - as ponder's own
@@ -65,24 +68,27 @@ async def bare(url: str, requests: int, concurrency: int) -> float:
             return str(reply.json()["choices"][0]["message"]["content"])
 
         clock = time.perf_counter()
-        await asyncio.gather(*(one(index) for index in range(requests)))
+        for _ in range(windows):
+            await asyncio.gather(*(one(index) for index in range(requests // windows)))
         return time.perf_counter() - clock
 
 
-async def ponder(model: ChatModel, solves: int, calls: int, saver: SQLAlchemySaver, name: str) -> float:
+async def ponder(
+    model: ChatModel, solves: int, calls: int, saver: SQLAlchemySaver, name: str, **settings: object
+) -> float:
     """Solve at once; return the seconds."""
+    given: dict[str, Any] = {"policy": "fixed", "max_tokens": 64, **settings}
     clock = time.perf_counter()
     await asyncio.gather(
         *(
             asolve(
                 f"What is {index} + 7?",
                 model=model,
-                policy="fixed",
                 budget={"max_calls": calls},
                 store=saver,
                 thread_id=f"{name}-{index}",
                 seed=index,
-                max_tokens=64,
+                **given,
             )
             for index in range(solves)
         )
@@ -102,62 +108,70 @@ def percentiles(seconds: Iterable[float]) -> str:
     return f"p50 {(cuts[49] - LATENCY) * 1000:.1f} ms, p99 {(cuts[98] - LATENCY) * 1000:.1f} ms"
 
 
-async def measure(url: str, saver: SQLAlchemySaver, given: argparse.Namespace) -> None:
+async def many(url: str, saver: SQLAlchemySaver, given: argparse.Namespace, concurrency: int) -> None:
     """Print the medians of interleaved rounds."""
-    timed = Timed(openai_model("fault", url, "none"), Limiter(given.concurrency))
-    await ponder(timed, 2, CALLS, saver, "warm")
+    timed = Timed(openai_model("fault", url, "none"))
+    await ponder(timed, 2, CALLS, saver, f"warm{concurrency}")
     timed.took.clear()
     held, ratios, rates, busy = memory(), [], [], []
     requests = given.solves * CALLS
     for turn in range(given.rounds):
         begun = time.process_time()
-        plain = await bare(url, requests, given.concurrency)
+        plain = await bare(url, requests, concurrency)
         between = time.process_time()
-        ours = await ponder(timed, given.solves, CALLS, saver, f"many{turn}")
+        ours = await ponder(timed, given.solves, CALLS, saver, f"many{concurrency}-{turn}", concurrency=concurrency)
         busy.append((between - begun, time.process_time() - between))
         ratios.append(plain / ours)
         rates.append((requests / plain, requests / ours))
-        print(
-            f"bare {requests / plain:.0f} calls/s, ponder {requests / ours:.0f}, memory {memory():.0f} MB", flush=True
-        )
     fast, slow = (statistics.median(column) for column in zip(*rates, strict=True))
-    print(
-        f"{given.solves} solves at once, {CALLS} calls each, {given.concurrency} in flight, {given.rounds} rounds: ",
-        end="",
-    )
     light, heavy = (statistics.median(column) / requests * 1000 for column in zip(*busy, strict=True))
-    print(f"bare {fast:.0f} calls/s, ponder {slow:.0f}, ratio {statistics.median(ratios):.2f}; ", end="")
-    print(f"processor {light:.1f} and {heavy:.1f} ms a call; ", end="")
-    print(f"memory {held:.0f} -> {memory():.0f} MB; a call's overhead in the adapter {percentiles(timed.took)}")
-
-
-async def wide(url: str, saver: SQLAlchemySaver, rounds: int) -> None:
-    """Print what one solve of many calls takes."""
-    model = openai_model("fault", url, "none")
-    took = [await ponder(model, 1, WIDE, saver, f"wide{turn}") for turn in range(rounds + 1)][1:]
-    plain = [await bare(url, WIDE, WIDE) for _ in range(rounds)]
-    ours, least = statistics.median(took) * 1000, statistics.median(plain) * 1000
     print(
-        f"one solve of {WIDE} calls at {LATENCY * 1000:.0f} ms, median of {rounds}: ponder with store {ours:.0f} ms, ",
-        end="",
+        f"{given.solves} solves at once, {CALLS} calls each, {concurrency} in flight: bare {fast:.0f} calls/s, ponder "
+        f"{slow:.0f}, ratio {statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f}); processor "
+        f"{light:.1f} and {heavy:.1f} ms a call; memory {held:.0f} -> {memory():.0f} MB; a call's overhead in the "
+        f"adapter {percentiles(timed.took)}",
+        flush=True,
     )
-    print(f"bare {least:.0f} ms; {ours / LATENCY / 1000:.2f} × the critical path, {ours / least:.2f} × bare")
+
+
+async def wide(url: str, saver: SQLAlchemySaver, rounds: int, windows: int) -> None:
+    """Print what one solve of many calls takes, made in so many windows."""
+    model = Timed(openai_model("fault", url, "none"), quarrelsome=True)
+    policy = {"policy": "fixed"} if windows == 1 else {"policy": "parallel", "window": WIDE // windows}
+    took, plain = [], []
+    for turn in range(rounds + 1):
+        took.append(await ponder(model, 1, WIDE, saver, f"wide{windows}-{turn}", effort="thorough", **policy))
+        plain.append(await bare(url, WIDE, WIDE, windows))
+    assert len(model.took) == WIDE * (rounds + 1)
+    ours, least = statistics.median(took[1:]) * 1000, statistics.median(plain[1:]) * 1000
+    print(
+        f"one solve of {WIDE} calls at {LATENCY * 1000:.0f} ms, waves: {windows}, median of {rounds}: ponder with "
+        f"store {ours:.0f} ms, bare {least:.0f} ms; {ours / LATENCY / 1000 / windows:.2f} × the critical path, "
+        f"{ours / least:.2f} × bare",
+        flush=True,
+    )
 
 
 async def main() -> None:
     """Measure on a server and a store of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name, default in (("solves", 500), ("concurrency", 32), ("rounds", 3)):
+    for name, default in (("solves", 500), ("rounds", 3)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--concurrency", type=int, nargs="+", default=[8, 16, 32])
+    parser.add_argument("--collector", choices=("serve", "python"), default="serve")
     given = parser.parse_args()
+    if given.collector == "serve":
+        collect_less()
     command = [sys.executable, "-m", "tests.fault_server", "--latency", str(LATENCY), "--spread", "0"]
     with tempfile.TemporaryDirectory() as folder, Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:  # noqa: ASYNC220
         assert process.stdin
         assert process.stdout
         url = process.stdout.readline().strip()
         async with SQLAlchemySaver.from_conn_string(f"sqlite:///{Path(folder) / 'ponder.db'}") as saver:
-            await wide(url, saver, given.rounds * 5)
-            await measure(url, saver, given)
+            for windows in (1, 8):
+                await wide(url, saver, given.rounds * 5, windows)
+            for concurrency in given.concurrency:
+                await many(url, saver, given, concurrency)
         process.stdin.close()
 
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 
 from ponder.graphs import aresume, asolve, create_ponder
 from ponder.nodes.ports import CallFailed, Reply
-from ponder.state import Answer, Budget, UsageError
+from ponder.state import Answer, Budget, SQLAlchemySaver, UsageError
 from ponder.state.budget import Usage
+from ponder.state.journal import CallJournal
+from ponder.state.run import Asked
 from tests.fakes import ScriptedModel, always, cycle, kind_of
 
 PRICES = '{"scripted": {"input": 1000, "output": 10000}}'
@@ -229,6 +232,31 @@ async def test_calls_of_all_runs_together_keep_the_concurrency_limit() -> None:
     answers = await asyncio.gather(*(run(model, **options) for _ in range(3)))
     assert [answer.spent.calls for answer in answers] == [8, 8, 8]
     assert model.most_flying == 3
+
+
+class Patient(CallJournal):
+    """Writes down how a call ended when another one has begun."""
+
+    begun: ClassVar[asyncio.Event]
+
+    async def finish(self, key: str, asked: Asked) -> None:
+        await self.begun.wait()
+        await super().finish(key, asked)
+
+
+class PatientSaver(SQLAlchemySaver):
+    def journal(self, thread_id: str, way: Mapping[str, str]) -> CallJournal:
+        return Patient(self.writer, self.codec, thread_id, way)
+
+
+async def test_a_call_begins_while_the_outcome_of_the_one_before_is_written_down(tmp_path: Path) -> None:
+    Patient.begun = asyncio.Event()
+    model = ScriptedModel(lambda _, number: (number == 1 and Patient.begun.set()) or "Answer: 2", name="patient")
+    async with PatientSaver(f"sqlite:///{tmp_path}/ponder.db") as saver, asyncio.timeout(30):
+        answer = await asolve(
+            "1 + 1?", model=model, policy="fixed", budget={"max_calls": 2}, concurrency=1, store=saver
+        )
+    assert (answer.spent.calls, model.most_flying) == (2, 1)
 
 
 async def test_a_call_whose_turn_does_not_come_in_time_is_not_made_and_costs_nothing() -> None:
