@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
@@ -47,6 +46,7 @@ MADE_WITH = ("pool", "assessor", "calibration", "write_tests")
 MACHINES: Kept[CompiledGraph] = Kept()
 ADAPTERS: Kept[ChatModel] = Kept()
 """With what they have learned of their servers."""
+LOADED: Kept[ChatModel] = Kept()
 
 
 def create_ponder_graph(
@@ -174,8 +174,7 @@ def create_ponder(
     **options: Any,
 ) -> CompiledGraph:
     """Compile `create_ponder_graph(model, **options)`, to be invoked or to be a node of a larger graph."""
-    graph = create_ponder_graph(model, **options)
-    return graph.compile(checkpointer=checkpointer, name=name)
+    return create_ponder_graph(model, **options).compile(checkpointer=checkpointer, name=name)
 
 
 def make_graph() -> CompiledGraph:
@@ -253,14 +252,20 @@ class NamedModel:
         return await model.generate(messages, request)
 
 
-@lru_cache(maxsize=32)
 def load_model(name: str, base_url: str | None) -> ChatModel:
-    """Load a model by its name; it stays for the life of the process.
+    """Load a model by its name; it stays as long as the environment names the same keys and servers.
 
     Raises:
         ModelNotSetUp: the model cannot be loaded, has no key, or its provider's package is missing.
 
     """
+    told = ((each, value) for each, value in os.environ.items() if each.endswith(("_API_KEY", "_BASE_URL")))
+    # By a hash: no key is kept here.
+    return LOADED.get((name, base_url, hash(frozenset(told))), lambda: named_model(name, base_url))
+
+
+def named_model(name: str, base_url: str | None) -> ChatModel:
+    """Make a model of each kind."""
     kind, _, rest = name.partition(":")
     if kind == "local":
         from ..nodes.models.local import local_model  # optional
@@ -279,9 +284,7 @@ def provider_model(name: str) -> ChatModel:
         chat_models = importlib.import_module("langchain.chat_models")
         return as_model(cast("BaseChatModel", chat_models.init_chat_model(name)))
     except ImportError as error:
-        raise ModelNotSetUp(
-            f"model {name!r} needs a package that is missing ({error}): install langchain and it"
-        ) from error
+        raise ModelNotSetUp(f"model {name!r} needs a package ({error}): install langchain and it") from error
     except ValueError as error:
         raise ModelNotSetUp(f"model {name!r} is unknown ({str(error).splitlines()[0]}): give {MODEL_FORMS}") from error
 

@@ -3,9 +3,8 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
@@ -16,8 +15,8 @@ from ..state.form import PLAIN, Form
 from ..state.pricing import Price, Prices, highest, price_of
 from ..state.run import Asked, BranchOutput
 from .backoff import backoff
-from .deadline import Deadline
-from .limits import Limits, Slot, limiter_for
+from .deadline import Deadline, sending
+from .limits import Limits, Slot, Turn, limiter_for
 from .ports import CallFailed, ChatModel, ModelPool, Request
 from .prompts import form_for, prompt_for
 from .reply import length
@@ -70,48 +69,37 @@ class Caller:
 
         """
         clock = Clock(task)
-        async with AsyncExitStack() as turn:
-            slot = self.slot(task)
+        async with Turn() as turn:
             try:
                 with task.waiting():
                     async with asyncio.timeout(clock.left()):
                         await pause(task)
-                        await turn.enter_async_context(slot)
+                        await turn.take(slot(task, self.whose_turn(task)))
             except TimeoutError:
                 return Asked(clock.settle("unmade", error=NO_TIME))
-            return await self.once(task, clock, slot)
-
-    def slot(self, task: Task) -> Slot:
-        """Return the call's place among those that all runs of the process make of the model.
-
-        No more are made than a model in this process works on at once: what it has not begun is not lost with it.
-        """
-        limits, model = task.view.settings, self.whose_turn(task)
-        most = [number for number in (limits.concurrency, getattr(model, "slots", None)) if number is not None]
-        per_minute = limits.requests_per_minute, limits.tokens_per_minute
-        limiter = limiter_for(model.name, Limits(min(most, default=None), *per_minute))
-        return limiter.slot(task.call.worst_tokens)
+            return await self.once(task, clock, turn)
 
     def whose_turn(self, task: Task) -> ChatModel:
         """Return the model that is asked: of a pool, the one whose turn it is."""
         call = task.call
         return self.pool.order(call.id, call.model)[0] if self.pool else self.model
 
-    async def once(self, task: Task, clock: Clock, slot: Slot) -> Asked:
+    async def once(self, task: Task, clock: Clock, turn: Turn) -> Asked:
         """Make the call, and write it down before and after, unless the journal knows its outcome."""
         call = task.call
         form = form_for(task.view, call)
         sampling = call.temperature, call.max_tokens, seed(task), clock.timeout()
-        request = Request(*sampling, call.id, call.model, call.kind, form, task.view.settings.n)
+        asking = partial(hand_over, task, turn)
+        request = Request(*sampling, call.id, call.model, call.kind, form, task.view.settings.n, asking)
         messages = prompt_for(task.view, task.call)
         if task.journal is None:
-            return await self.watched(messages, request, task, clock, slot)
+            return await self.watched(messages, request, task, clock, turn)
         key = self.key(messages, request, task)
         begun = await task.journal.begin(key)
         if not begun.first:
             return replayed(begun.asked or Asked(task.call.model_copy(update={"state": "lost"})))
         try:
-            asked = await self.watched(messages, request, task, clock, slot)
+            asked = await self.watched(messages, request, task, clock, turn)
         except ModelUnreachable:
             await task.journal.forget(key)
             raise
@@ -122,12 +110,12 @@ class Caller:
         return asked
 
     async def watched(
-        self, messages: list[BaseMessage], request: Request, task: Task, clock: Clock, slot: Slot
+        self, messages: list[BaseMessage], request: Request, task: Task, clock: Clock, turn: Turn
     ) -> Asked:
         """Make the call in sight of logs and traces; its place is free again while its outcome is written down."""
         with watch_call(task.call, self.whose_turn(task).name, messages, request) as settled:
             asked = settled(await self.make(messages, request, task, clock))
-        slot.settle(cost(asked.call))
+        turn.settle(cost(asked.call))
         return asked
 
     async def make(self, messages: list[BaseMessage], request: Request, task: Task, clock: Clock) -> Asked:
@@ -149,7 +137,7 @@ class Caller:
                 raise ModelUnreachable(str(error)) from error
             failed(task.call, error)
             about = {"error": str(error), "retry_after": error.retry_after}
-            return Asked(clock.settle("failed", **about, **self.paid(error.usage or Usage())))
+            return Asked(clock.settle("failed", **about, **self.paid(error.usage or Usage(), error.model)))
         except Exception as error:  # noqa: BLE001 - the calls beside it are paid for, and would be cancelled
             if not deadline.limit.expired():
                 failed(task.call, error)
@@ -164,8 +152,9 @@ class Caller:
         return Asked(clock.settle("done", **paid), reply)
 
     def paid(self, usage: Usage, model: str = "") -> dict[str, object]:
-        """Return what a call has cost, in tokens and in US dollars where the price is known."""
-        price = price_of(model or self.model.name, self.prices)
+        """Return what a call has cost, also in US dollars: as the dearest, where none of a pool is named."""
+        named = model or ("" if self.pool else self.model.name)
+        price = price_of(named, self.prices) or self.price
         return {"usage": usage, "usd": None if price is None else price.of(usage)}
 
     def key(self, messages: list[BaseMessage], request: Request, task: Task) -> str:
@@ -174,6 +163,24 @@ class Caller:
         asked = [self.model.name, said, request.temperature, request.max_tokens, request.seed]
         asked += [request.form.model_dump()] if request.form != PLAIN else []
         return json.dumps([task.view.problem.epoch, task.call.id, asked], default=str)
+
+
+def slot(task: Task, model: ChatModel) -> Slot:
+    """Return the call's place among those that all runs of the process make of a model.
+
+    No more are made than a model in this process works on at once: what it has not begun is not lost with it.
+    """
+    limits = task.view.settings
+    most = [number for number in (limits.concurrency, getattr(model, "slots", None)) if number is not None]
+    per_minute = limits.requests_per_minute, limits.tokens_per_minute
+    return limiter_for(model.name, Limits(min(most, default=None), *per_minute)).slot(task.call.worst_tokens)
+
+
+async def hand_over(task: Task, turn: Turn, model: ChatModel) -> None:
+    """Wait for the call's turn at a model that stands in; meanwhile it is not late."""
+    with sending() as sent:
+        await turn.take(slot(task, model))
+        sent()
 
 
 async def pause(task: Task) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -62,7 +62,17 @@ class Deadline:
         await self.limit.__aexit__(kind, error, trace)
 
 
-current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
+class Leaving(Protocol):
+    """Who wants to know when a request leaves: the call's deadline, or those of several calls that share it."""
+
+    unsent: bool
+
+    def sent(self) -> None:
+        """Take note that the request leaves now."""
+        ...
+
+
+current: ContextVar[Leaving | None] = ContextVar("deadline", default=None)
 
 
 @contextmanager

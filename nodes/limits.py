@@ -68,6 +68,34 @@ class Slot:
         self.limiter.leave(self)
 
 
+class Turn:
+    """The place that a call holds at the model that is asked; who stands in for that one has limits of its own."""
+
+    def __init__(self) -> None:
+        """Hold none."""
+        self.slot: Slot | None = None
+
+    async def take(self, slot: Slot) -> None:
+        """Wait for a place, and leave the one that was held: no call was made there."""
+        if self.slot:
+            self.slot.limiter.withdraw(self.slot)
+            self.slot = None  # and none is held while another one is waited for, or two calls could wait for each other
+        await slot.limiter.enter(slot)
+        self.slot = slot
+
+    def settle(self, tokens: int) -> None:
+        """Give the place back, and replace the tokens that were asked for by those that the call took."""
+        if self.slot:
+            self.slot.settle(tokens)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self.slot:
+            self.slot.limiter.leave(self.slot)
+
+
 def finish(woken: asyncio.Future[None]) -> None:
     """Resolve a future that may have been cancelled meanwhile."""
     if not woken.done():

@@ -1,7 +1,7 @@
 """What the steps need from outside: a chat model, a verifier."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from langchain_core.messages import BaseMessage
@@ -45,6 +45,8 @@ class Request:
     """What the reply may be, beyond a text."""
     n: int = 1
     """Calls of one prompt that may share a request."""
+    hand_over: "Callable[[ChatModel], Awaitable[None]] | None" = field(default=None, compare=False, repr=False)
+    """Waits for the turn of another model, which stands in: each has limits of its own."""
 
 
 class CallFailed(Exception):  # noqa: N818 - control flow between a model and its caller
@@ -59,11 +61,12 @@ class CallFailed(Exception):  # noqa: N818 - control flow between a model and it
         sent: bool = True,
         status: int | None = None,
         usage: Usage | None = None,
+        model: str = "",
     ) -> None:
         """Say why, when to try again (seconds; None is never), whether the model was reached at all, and what was paid.
 
-        A call that was not `sent` cost nothing; `status` is the HTTP status, and `usage` what the server reported
-        although its reply is of no use.
+        A call that was not `sent` cost nothing; `status` is the HTTP status, `usage` what the server reported
+        although its reply is of no use, and `model` the member of a pool that was asked.
         """
         super().__init__(message)
         self.retry_after = retry_after
@@ -71,6 +74,7 @@ class CallFailed(Exception):  # noqa: N818 - control flow between a model and it
         self.sent = sent
         self.status = status
         self.usage = usage
+        self.model = model
 
 
 class ChatModel(Protocol):

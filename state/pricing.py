@@ -27,7 +27,7 @@ MILLION = 1_000_000
 class Price(BaseModel):
     """USD per million tokens."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     input: NonNegativeFloat
     output: NonNegativeFloat
@@ -53,8 +53,10 @@ FREE = {"local*": Price(input=0, output=0)}
 
 def price_of(model: str, prices: Prices) -> Price | None:
     """Return the price of a model: by its whole name, else by the longest pattern that matches; None is unknown."""
+    if model in prices:  # brackets in it are no pattern
+        return prices[model]
     matching = [name for name in prices if fnmatchcase(model, name)]
-    return prices[max(matching, key=lambda name: (name == model, len(name)))] if matching else None
+    return prices[max(matching, key=len)] if matching else None
 
 
 def highest(prices: Sequence[Price | None]) -> Price | None:

@@ -35,6 +35,8 @@ budget`: the calls that the assessment or `max_compute_budget` allows are made; 
 
 Kind = Literal["exact", "weak"]
 """`exact`: what passes is right; `weak`: a model's opinion, which can be argued into anything by many candidates."""
+FAILED = "verifier failed: "
+"""What the feedback of a verdict begins with that says nothing of its candidate."""
 
 
 class Frozen(BaseModel):
@@ -107,7 +109,6 @@ class Candidate(Frozen):
     id: str
     text: str = ""
     tool_calls: list[dict[str, Any]] = []
-    """As LangChain's messages hold them."""
     raw: str | None = None
     """The answer as it stands in the text; None where none was found."""
     answer: str | None = None
@@ -225,7 +226,6 @@ class Answer(Frozen):
     text: str
     """The whole text of the chosen candidate."""
     tool_calls: list[dict[str, Any]] = []
-    """Its tool calls."""
     confidence: float
     """0 to 1: how far the candidates support the answer."""
     decided_by: Rule
@@ -235,8 +235,15 @@ class Answer(Frozen):
     candidates: list[Candidate]
     spent: Spent
     accounts: list[Account] = []
-    """By strategy and by model."""
     thread_id: str = ""
+
+    @property
+    def unchecked(self) -> str:
+        """How many candidates got no verdict although there is a verifier, and why; empty: none."""
+        verdicts = [item.verdict for item in self.candidates if item.verdict]
+        failed = [one.feedback for one in verdicts if one.awaits or one.feedback.startswith(FAILED)]
+        why = next(filter(None, failed), "the run ended before").removeprefix(FAILED)
+        return f"{len(failed)} of {len(verdicts)} candidates got no verdict: {why}" if failed else ""
 
 
 Candidates = Annotated[list[Candidate], merging(Candidate)]

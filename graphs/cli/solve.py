@@ -11,7 +11,7 @@ import typer
 from ...state.errors import ChoiceNeeded, ModelUnreachable, UsageError
 from .limits import MaxCalls, MaxSeconds, MaxTokens, MaxUsd, limits, option
 from .log import Verbose, logged
-from .plain import objection
+from .plain import objection, plain
 
 if TYPE_CHECKING:
     from ...nodes.events import Event
@@ -28,6 +28,8 @@ BaseUrl = Annotated[str | None, typer.Option(help="An OpenAI-compatible server, 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the answer and nothing else.")]
 
+LINE = 120
+"""Characters."""
 NO_ANSWER = 3
 NOT_PASSED = 7
 """There is an answer, and an exact verifier passed neither it nor any other."""
@@ -199,6 +201,8 @@ def finish(
 
 def judge(answer: "Answer", resuming: str, *, json: bool) -> None:
     """End with a code of its own where there is no answer, or none that the verifier passed; say why."""
+    if answer.unchecked and not json:
+        typer.echo(f"warning: {plain(answer.unchecked, 2 * LINE)}", err=True)
     if answer.answer is None:
         if not json:
             lost = f", {answer.spent.lost} lost" if answer.spent.lost else ""
@@ -207,7 +211,8 @@ def judge(answer: "Answer", resuming: str, *, json: bool) -> None:
         raise typer.Exit(NO_ANSWER)
     if failed := unpassed(answer):
         if not json:
-            why = next((f" ({said})" for item in failed if item.raw == answer.answer and (said := objection(item))), "")
+            same = [] if answer.unchecked else [item for item in failed if item.raw == answer.answer]
+            why = next((f" ({said})" for item in same if (said := objection(item))), "")
             told = f"no candidate of {len(failed)} passed the verifier{why}"
             typer.echo(f"warning: {told}; this is the best of them", err=True)
         raise typer.Exit(NOT_PASSED)

@@ -98,6 +98,8 @@ def ended(told: Told) -> Iterator[str]:
     tokens = f"{spent.input_tokens + spent.output_tokens:,} tokens"
     cost = f"{counted(spent.calls, 'call')}, {tokens}{price} in {lasting(spent.seconds)} of work"
     yield f"It ended after {cost}, because {REASONS[answer.stopped_because]}."
+    if answer.unchecked:
+        yield f"{shorten(named(answer.unchecked[:LONGEST]), 300, placeholder='…')}."
 
 
 def quoted(told: Told, answer: str) -> str:

@@ -108,13 +108,12 @@ class LangChainModel:
 
     def copied(self, wanted: dict[str, Any]) -> BaseChatModel:
         """Return the model with these settings; LangChain writes each new copy down in full, so they are kept."""
-        if not wanted:
-            return self.model
         key, copies = tuple(wanted.items()), self.learned.copies
         if key not in copies:
             if len(copies) >= MOST_COPIES:
                 copies.clear()
-            copies[key] = self.model.model_copy(update=wanted)
+            update = wanted | once(self.model)
+            copies[key] = self.model.model_copy(update=update) if update else self.model
         return copies[key]
 
     def configured(self, request: Request) -> dict[str, Any]:
@@ -149,6 +148,17 @@ class LangChainModel:
             )
         except NotImplementedError:
             raise ModelUnreachable(f"model {self.name!r} cannot be given tools: choose one that calls tools") from None
+
+
+def once(model: BaseChatModel) -> dict[str, Any]:
+    """Return what makes a model try a call once: a client that tries again by itself passes the budget by."""
+    if "max_retries" not in type(model).model_fields:
+        return {}
+    root = getattr(model, "root_async_client", None)
+    if root is None:
+        return {"max_retries": 0}
+    client = root.with_options(max_retries=0)  # OpenAI's, and of whoever speaks as it does
+    return {"max_retries": 0, "root_async_client": client, "async_client": client.chat.completions}
 
 
 def read(message: AIMessage) -> Reply:

@@ -82,11 +82,12 @@ def by_status(error: Exception, status: int, model: str) -> CallFailed | ModelUn
     """Judge an HTTP status."""
     if status in {401, 403}:
         key = "OPENAI_API_KEY" if model.startswith("openai:") else "its provider's key"
-        return ModelUnreachable(f"model {model!r} refused the key ({status}): set {key} to a valid one")
+        said = f"; it says: {reason(error)}" if status == httpx.codes.FORBIDDEN else ""  # which may not be the key
+        return ModelUnreachable(f"model {model!r} refused the key ({status}): set {key} to a valid one{said}")
     if status in {404, 405}:
         return ModelUnreachable(
             f"model {model!r} was not found ({status}): check --model, and that --base-url ends as the server wants "
-            "(…/v1)"
+            f"(…/v1); it says: {reason(error)}"
         )
     if status == httpx.codes.PAYMENT_REQUIRED or getattr(error, "code", None) == "insufficient_quota":
         return ModelUnreachable(f"model {model!r}: the account has no quota left: {reason(error)}")
@@ -115,7 +116,7 @@ def retry_after(error: Exception) -> float:
     except ValueError:
         try:
             seconds = parsedate_to_datetime(asked).timestamp() - time.time()
-        except ValueError:  # neither
+        except (ValueError, OverflowError):  # neither, or a year that no clock knows
             return 0.0
     return seconds if seconds > 0 else 0.0  # also where it is not a number
 

@@ -1,11 +1,13 @@
 """Requests over HTTP: one session per server, shared by all runs of the process, and closed when it ends."""
 
+import asyncio
 import atexit
 import base64
 import json
 import threading
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,9 +24,16 @@ MOST_CONNECTIONS = 512
 KEPT_ALIVE_SECONDS = 15.0
 """How long a connection that nobody needs is kept for the next call."""
 CONNECT_SECONDS = 10.0
+"""For a socket and its encryption."""
+REACH_SECONDS = 30.0
+"""For all of a connection: to find the host and to be let through by a proxy come on top."""
 CLOSING_SECONDS = 5.0
 LONGEST_HEADER = 64 * 1024
 """Bytes; some gateways send long ones."""
+LONGEST_REPLY = 64 * 1024 * 1024
+"""Bytes: a reply without an end would take all memory."""
+SHORTEST_SECRET = 8
+"""Characters: a shorter key, such as the `none` of a server that wants none, may be any word of a reply."""
 
 Headers = Mapping[str, str]
 
@@ -41,6 +50,22 @@ class BadStatus(Exception):  # noqa: N818 - reads as the fact it states
         self.code = said.get("code") if isinstance(said, Mapping) else None
         self.headers = headers
         """Not a `response`: LangChain would read one as httpx's."""
+
+
+class TooLong(Exception):  # noqa: N818 - reads as the fact it states
+    """A reply is longer than any completion."""
+
+    def __init__(self) -> None:
+        """Say how long."""
+        super().__init__(f"more than {LONGEST_REPLY >> 20} MiB")
+
+
+@dataclass(frozen=True)
+class Way:
+    """How far a request is: what to call when it leaves, and the limit while its connection is made."""
+
+    sent: Callable[[], None]
+    limit: asyncio.Timeout
 
 
 def decoded(said: bytes) -> Any:
@@ -60,6 +85,7 @@ async def post(server: str, url: str, body: object, headers: Headers) -> object:
 
     Raises:
         BadStatus: the server refuses.
+        TooLong: its reply has no end.
         aiohttp.ClientError: there was no reply, or not a whole one.
 
     """
@@ -72,12 +98,44 @@ async def posted(server: str, url: str, body: object, headers: Headers) -> objec
         if server not in sessions:
             sessions[server] = open_session(server)
         session = sessions[server]
-    with sending() as sent:
-        async with session.post(url, json=body, headers=headers, trace_request_ctx=sent) as response:
-            said = decoded(await response.read())
+    limit = asyncio.timeout(None)
+    try:
+        with sending() as sent:
+            async with (
+                limit,
+                session.post(url, json=body, headers=headers, trace_request_ctx=Way(sent, limit)) as response,
+            ):
+                said = decoded(masked(await whole(response), headers))
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise aiohttp.ConnectionTimeoutError(f"no connection within {REACH_SECONDS:g} s") from error
     if response.ok:
         return said
     raise BadStatus(response.status, said, response.headers)
+
+
+async def whole(response: aiohttp.ClientResponse) -> bytes:
+    """Return the whole reply.
+
+    Raises:
+        TooLong: it is no reply that anybody wants.
+
+    """
+    parts: list[bytes] = []
+    left = LONGEST_REPLY
+    async for part in response.content.iter_any():
+        parts.append(part)
+        left -= len(part)
+        if left < 0:
+            raise TooLong
+    return b"".join(parts)
+
+
+def masked(said: bytes, headers: Headers) -> bytes:
+    """Take the key out of a reply: some gateways repeat the request, and what a server says is kept and shown."""
+    key = headers.get("Authorization", "").rpartition(" ")[2].encode()
+    return said.replace(key, b"***") if len(key) >= SHORTEST_SECRET else said
 
 
 def open_session(server: str) -> aiohttp.ClientSession:
@@ -85,6 +143,8 @@ def open_session(server: str) -> aiohttp.ClientSession:
     # httpx knows where the certificates are, also where the system has none.
     certificates = httpx.create_ssl_context()
     trace = aiohttp.TraceConfig()
+    trace.on_connection_create_start.append(connect)
+    trace.on_connection_create_end.append(connected)
     trace.on_request_headers_sent.append(leave)
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=MOST_CONNECTIONS, keepalive_timeout=KEPT_ALIVE_SECONDS, ssl=certificates),
@@ -97,9 +157,19 @@ def open_session(server: str) -> aiohttp.ClientSession:
     )
 
 
+async def connect(_: object, context: SimpleNamespace, __: object) -> None:
+    """Begin the time of a connection; until here the request has waited for one that others use."""
+    context.trace_request_ctx.limit.reschedule(asyncio.get_running_loop().time() + REACH_SECONDS)
+
+
+async def connected(_: object, context: SimpleNamespace, __: object) -> None:
+    """End it; from here on the time of the call counts."""
+    context.trace_request_ctx.limit.reschedule(None)
+
+
 async def leave(_: object, context: SimpleNamespace, __: object) -> None:
     """Say that a request leaves."""
-    context.trace_request_ctx()
+    context.trace_request_ctx.sent()
 
 
 def without_password(base_url: str) -> tuple[str, dict[str, str]]:

@@ -74,7 +74,11 @@ class Pool:
 
         """
         failures: list[CallFailed | ModelUnreachable] = []
+        turn = self.order(request.place, request.model)[0]
         for member in self.admitted(request.place, request.model):
+            if member is not turn and request.hand_over:
+                await request.hand_over(member)
+                turn = member
             try:
                 return await self.ask(member, messages, request)
             except (CallFailed, ModelUnreachable) as error:
@@ -112,4 +116,4 @@ class Pool:
 def passing(error: CallFailed, member: ChatModel) -> CallFailed:
     """Return a member's failure as the pool's: the next attempt asks another one, which need not wait for it."""
     message = f"{member.name}: {error}"
-    return CallFailed(message, retry_after=0.0, status=error.status, usage=error.usage)
+    return CallFailed(message, retry_after=0.0, status=error.status, usage=error.usage, model=member.name)

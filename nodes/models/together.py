@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from ...state.budget import Usage
+from ..deadline import Leaving, current, sending
 from .usage import as_reported, reported
 
 GATHERING_SECONDS = 0.02
@@ -22,7 +23,41 @@ PLACE = ("seed", "n")
 
 Body = dict[str, Any]
 Post = Callable[[Body], Awaitable[object]]
-Waiting = asyncio.Future[object | None]
+
+
+@dataclass(eq=False)
+class Waiting:
+    """A call that waits for its choice."""
+
+    part: asyncio.Future[object | None]
+    told: Leaving | None
+    """Who wants to know when the request leaves: its time begins then."""
+
+    def settle(self, part: object | None = None, error: Exception | None = None) -> None:
+        """Hand an outcome to who still waits for it."""
+        if self.part.done():
+            return
+        if error is None:
+            self.part.set_result(part)
+        else:
+            self.part.set_exception(error)
+
+
+@dataclass(eq=False)
+class Shared:
+    """The calls of one request; whoever gives up before it leaves has asked nothing, and bears none of its cost."""
+
+    waiting: list[Waiting]
+    unsent: bool = True
+
+    def sent(self) -> None:
+        """Take note that the request leaves now."""
+        if self.unsent:
+            self.unsent = False
+            self.waiting = [one for one in self.waiting if not one.part.done()]
+            for one in self.waiting:
+                if one.told:
+                    one.told.sent()
 
 
 @dataclass(eq=False)
@@ -41,16 +76,17 @@ class Together:
         if wanted < 2 or self.alone:  # noqa: PLR2004 - nothing to share
             return await post(single)
         key = json.dumps({name: value for name, value in payload.items() if name not in PLACE}, default=str)
-        waiting: Waiting = asyncio.get_running_loop().create_future()
         group = self.groups.setdefault(key, [])
-        group.append(waiting)
-        size = len(group)
-        if size == wanted:
-            self.send(key, group, single, post)
-        else:
-            later = partial(self.send, key, group, single, post, size)
-            asyncio.get_running_loop().call_later(GATHERING_SECONDS, later)
-        found = await waiting
+        told, part = current.get(), asyncio.get_running_loop().create_future()
+        with sending():  # which the shared request does for all
+            group.append(Waiting(part, told))
+            size = len(group)
+            if size == wanted:
+                self.send(key, group, single, post)
+            else:
+                later = partial(self.send, key, group, single, post, size)
+                asyncio.get_running_loop().call_later(GATHERING_SECONDS, later)
+            found = await part
         return await post(single) if found is None else found
 
     def send(self, key: str, group: list[Waiting], payload: Body, post: Post, size: int | None = None) -> None:
@@ -58,44 +94,44 @@ class Together:
         if self.groups.get(key) is not group or size not in {None, len(group)}:
             return
         del self.groups[key]
-        group = [waiting for waiting in group if not waiting.done()]
+        group = [one for one in group if not one.part.done()]
         if not group:
             return
         task = asyncio.get_running_loop().create_task(self.share(group, payload, post))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
-        for waiting in group:
-            waiting.add_done_callback(lambda _: all(one.cancelled() for one in group) and task.cancel())
+        for one in group:
+            one.part.add_done_callback(lambda _: all(each.part.cancelled() for each in group) and task.cancel())
 
-    async def share(self, group: Sequence[Waiting], payload: Body, post: Post) -> None:
+    async def share(self, group: list[Waiting], payload: Body, post: Post) -> None:
         """Give each its choice; None is that it must ask by itself."""
         parts: Sequence[object | None]
+        shared = Shared(group)
+        current.set(shared)
         try:
-            parts = split(await post({**payload, "n": len(group)} if len(group) > 1 else payload), len(group))
+            found = await post({**payload, "n": len(group)} if len(group) > 1 else payload)
+            parts = split(found, len(shared.waiting))
         except Exception as error:  # noqa: BLE001 - raised where it is awaited
             if len(group) == 1 or not refuses(error):
-                for waiting in group:
-                    settle(waiting, error=error)
+                for one in shared.waiting:
+                    one.settle(error=error)
                 return
             parts = []
-        self.alone = self.alone or (len(parts) <= 1 < len(group))
-        for waiting, part in zip(group, [*parts, *[None] * (len(group) - len(parts))], strict=True):
-            settle(waiting, part)
+        waiting = shared.waiting
+        # One choice shows that it knows no `n`, and none that something went wrong this time.
+        self.alone = self.alone or not parts or (len(parts) == 1 < len(waiting) and answers(parts[0]))
+        for one, part in zip(waiting, [*parts, *[None] * (len(waiting) - len(parts))], strict=True):
+            one.settle(part)
+
+
+def answers(part: object) -> bool:
+    """Say whether it is a completion."""
+    return isinstance(part, Mapping) and bool(part.get("choices"))
 
 
 def refuses(error: Exception) -> bool:
     """Say whether a server's complaint is about `n`."""
     return getattr(error, "status_code", None) in {400, 422} and re.search(r"\bn\b", str(error)) is not None
-
-
-def settle(waiting: Waiting, part: object | None = None, error: Exception | None = None) -> None:
-    """Hand an outcome to who still waits for it."""
-    if waiting.done():
-        return
-    if error is None:
-        waiting.set_result(part)
-    else:
-        waiting.set_exception(error)
 
 
 def split(response: object, count: int) -> list[object]:

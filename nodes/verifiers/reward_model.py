@@ -7,6 +7,7 @@ one is taken and squeezed into 0 to 1, or, from a process reward model, a probab
 import json
 import math
 import os
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +18,10 @@ from langchain_core.messages import BaseMessage
 
 from ...state.budget import Usage
 from ...state.errors import UsageError
-from ...state.run import Candidate, Problem, Reply, Verdict
-from ..models.http import BadStatus, post, without_password
+from ...state.run import FAILED, Candidate, Problem, Reply, Verdict
+from ..models.failures import LONGEST_WAIT, PASSING, UNSENT, retry_after
+from ..models.http import BadStatus, TooLong, post
+from ..models.usage import at_worst, believable, count
 from ..ports import Asking, CallFailed, Request
 from ..prompts import SCORED
 from .grading import Grading
@@ -26,8 +29,11 @@ from .grading import Grading
 ENDPOINTS = ("score", "classify", "pooling")
 MOST_REWARD = 1000.0
 """A reward that is larger, either way, is none."""
-TOO_MANY, SERVER_ERRORS = 429, 500
 AGAIN_SECONDS = 1.0
+RUNS = "check that the server runs, and its URL"
+KEY = "PONDER_REWARD_KEY"
+"""In the environment: a bearer's key, or USER:PASSWORD."""
+FIXES = {**dict.fromkeys((401, 403), f"set {KEY} to a valid key"), **dict.fromkeys((404, 405), RUNS)}
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,10 @@ class RewardModel(Grading):
             url = httpx.URL(self.url)
         except (httpx.InvalidURL, ValueError) as error:
             raise UsageError(f"{self.url!r} is no URL: {error}") from error
+        if url.userinfo:  # a run is stored with the spec of its verifier
+            raise UsageError(
+                f"the URL on {url.host!r} holds a password: set {KEY}=USER:PASSWORD, and leave it out there"
+            )
         if url.scheme not in {"http", "https"} or not url.host or self.endpoint_name not in ENDPOINTS:
             known = ", ".join(f"/{name}" for name in ENDPOINTS)
             raise UsageError(f"{self.url!r} is no scoring endpoint: give http://HOST/PATH that ends with {known}")
@@ -55,7 +65,7 @@ class RewardModel(Grading):
     @property
     def name(self) -> str:
         """What prices and logs call it."""
-        return f"reward:{self.served or httpx.URL(self.url).netloc.decode().rpartition('@')[2]}"
+        return f"reward:{self.served or httpx.URL(self.url).netloc.decode()}"
 
     @property
     def model(self) -> "RewardModel":
@@ -77,16 +87,21 @@ class RewardModel(Grading):
         try:
             score = score_of(self.endpoint_name, json.loads(reply))
         except (ValueError, TypeError, LookupError, OverflowError) as error:
-            said = f"the reward model gave no score ({error}): {reply[:200]}"
+            said = f"{FAILED}the reward model gave no score ({error}): {reply[:200]}"
             return Verdict(score=0, passed=False, feedback=said, kind="weak")
         return Verdict(score=score, feedback=f"the reward model gives it {score:.3f}", kind="weak")
 
     async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
         """Ask the server; the reply's text is what it says of the candidate, as JSON."""
-        said = await self.post(self.body(messages))
+        try:
+            said = await self.post(self.body(messages))
+        except CallFailed as error:
+            if error.sent and error.status is None:  # what it has cost, nobody knows
+                error.usage = at_worst(messages, request)
+            raise
         found = said.get("usage")
-        tokens = found.get("prompt_tokens") if isinstance(found, dict) else None
-        usage = Usage(input_tokens=tokens) if isinstance(tokens, int) and tokens >= 0 else None
+        tokens = count(found.get("prompt_tokens")) if isinstance(found, dict) else None
+        usage = None if tokens is None else believable(Usage(input_tokens=tokens), messages, request)
         return Reply(json.dumps(said.get("data")), usage=usage)
 
     def body(self, messages: Sequence[BaseMessage]) -> dict[str, object]:
@@ -104,20 +119,36 @@ class RewardModel(Grading):
             CallFailed: the server did not answer, or refused.
 
         """
-        key = os.environ.get("PONDER_REWARD_KEY")
-        url, password = without_password(self.url)
-        headers = password or ({"Authorization": f"Bearer {key}"} if key else {})
+        key = os.environ.get(KEY, "").strip()
+        way = f"Basic {b64encode(key.encode()).decode()}" if ":" in key else f"Bearer {key}"
         try:
-            said = await post(url, url, body, headers)
+            said = await post(self.url, self.url, body, {"Authorization": way} if key else {})
+        except UNSENT as error:
+            raise CallFailed(
+                f"{self.name} cannot be reached ({kind(error)}): {RUNS}", AGAIN_SECONDS, sent=False
+            ) from error
         except aiohttp.ClientError as error:
-            raise CallFailed(f"{self.name}: {type(error).__name__}", AGAIN_SECONDS) from error
+            raise CallFailed(f"{self.name}: the connection was lost ({kind(error)})", AGAIN_SECONDS) from error
         except BadStatus as error:
-            passing = error.status_code == TOO_MANY or error.status_code >= SERVER_ERRORS
-            again = AGAIN_SECONDS if passing else None
-            raise CallFailed(f"{self.name}: HTTP {error.status_code}", again, status=error.status_code) from error
+            raise self.refused(error) from error
+        except TooLong as error:
+            raise CallFailed(f"{self.name} answered {error}") from error
         if isinstance(said, str):
-            raise CallFailed(f"{self.name} answered something that is no JSON")
+            raise CallFailed(f"{self.name} answered something that is no JSON: {RUNS}")
         return said if isinstance(said, dict) else {}
+
+    def refused(self, error: BadStatus) -> CallFailed:
+        """Judge an HTTP status."""
+        status, wait = error.status_code, max(AGAIN_SECONDS, retry_after(error))
+        passing = status in PASSING or status >= httpx.codes.INTERNAL_SERVER_ERROR
+        fix = "" if passing else f": {FIXES.get(status, 'check what the model takes')}"
+        again = wait if passing and wait <= LONGEST_WAIT else None
+        return CallFailed(f"{self.name}: HTTP {status}{fix}", again, status=status)
+
+
+def kind(error: BaseException) -> str:
+    """Name an error; its words may repeat the URL."""
+    return type(error).__name__
 
 
 def role_of(message: BaseMessage) -> str:

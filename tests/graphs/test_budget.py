@@ -69,6 +69,36 @@ async def test_of_several_models_the_dearest_is_reserved_and_the_one_that_answer
         await refused.ainvoke({"problem": "1 + 1?"})
 
 
+async def test_a_failed_call_of_several_models_is_paid_as_its_own_and_the_limit_in_dollars_goes_on_being_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prices = '{"cheap": {"input": 0, "output": 1000}, "dear": {"input": 0, "output": 10000}}'
+    monkeypatch.setenv("PONDER_PRICES", prices)
+    useless = CallFailed("no choices", retry_after=0.0, usage=Usage(output_tokens=5))
+
+    def once(_: str, number: int) -> str | CallFailed:
+        return "Answer: 2" if number else useless
+
+    pool = [ScriptedModel(once, name="cheap"), ScriptedModel(always("2"), name="dear")]
+    budget = Budget(max_calls=9, max_usd=20)
+    answer = (
+        await create_ponder(pool, policy="parallel", max_samples=4, budget=budget).ainvoke({"problem": "1 + 1?"})
+    )["answer"]
+    assert answer.spent.usd == pytest.approx(0.005 * pool[0].calls + 0.05 * pool[1].calls)
+    assert answer.stopped_because == "confident"
+
+
+async def test_an_error_that_a_pool_of_models_raises_is_paid_at_the_dearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PONDER_PRICES", '{"cheap": {"input": 1, "output": 1}, "dear": {"input": 1, "output": 1000}}')
+
+    def broken(*_: object) -> ZeroDivisionError:
+        return ZeroDivisionError("in the adapter")
+
+    pool = [ScriptedModel(broken, name="cheap"), ScriptedModel(broken, name="dear")]
+    answer = (await create_ponder(pool, policy="direct", max_tokens=100).ainvoke({"problem": "1 + 1?"}))["answer"]
+    assert answer.spent.usd == pytest.approx(0.1, rel=0.01)
+
+
 async def test_dollars_without_a_price_are_refused_before_the_first_call(tmp_path: Path) -> None:
     model, store = ScriptedModel(), f"sqlite:///{tmp_path}/ponder.db"
     with pytest.raises(

@@ -240,6 +240,20 @@ def test_a_model_that_is_not_set_up_is_refused_before_anything_is_stored(
     assert ponder("serve", "--model", model, "--port", "0") == done
 
 
+def test_a_verifier_that_is_away_is_told_in_a_line_and_in_the_report(
+    ponder: Ponder, server: FakeServer, tmp_path: Path
+) -> None:
+    reward = "reward:http://127.0.0.1:1/score"
+    done = ponder("solve", "1 + 1?", *on(server), "--policy", "direct", "--verify", reward, "--thread", "t")
+    told = (
+        "1 of 1 candidates got no verdict: reward:127.0.0.1:1 cannot be reached (ClientConnectorError): "
+        "check that the server runs, and its URL"
+    )
+    assert (done.code, done.out, done.err.splitlines()[-1]) == (0, "2\n", f"warning: {told}")
+    ponder("report", "t", "-o", str(tmp_path / "run.html"))
+    assert told in (tmp_path / "run.html").read_text()
+
+
 def test_an_answer_that_the_verifier_did_not_pass_is_exit_code_7_and_says_so(
     ponder: Ponder, server: FakeServer
 ) -> None:

@@ -28,6 +28,10 @@ async def run(model: ScriptedModel, problem: str | Problem = "What is 1 + 1?", *
     return answer
 
 
+SHORT = Budget(max_seconds=20)
+"""Less than a server asks to wait."""
+
+
 def mark_in(prompt: str) -> str:
     return re.findall(r'"mark": "(#\w+)"', prompt)[-1]
 
@@ -163,7 +167,7 @@ async def test_a_judge_s_call_is_tried_again_and_given_up_with_the_reason() -> N
 
     answer = await run(ScriptedModel(script), policy="direct", verifier="judge:It is 7.", retries=2)
     assert answer.candidates[0].verdict is not None
-    assert answer.candidates[0].verdict.feedback == "the model did not grade it: HTTP 503"
+    assert answer.candidates[0].verdict.feedback == "verifier failed: HTTP 503"
     failures = iter([passing(), passing()])
     answer = await run(ScriptedModel(script), policy="direct", verifier="judge:It is 7.", retries=2)
     assert answer.candidates[0].verdict is not None
@@ -334,10 +338,58 @@ async def test_a_reward_model_that_refuses_or_is_away_is_a_failed_verdict() -> N
         answer = await run(ScriptedModel(lambda *_: "Answer: 7"), policy="direct", verifier=f"reward:{url}/score")
         assert len(asked) == 1
     assert answer.candidates[0].verdict is not None
-    assert "HTTP 401" in answer.candidates[0].verdict.feedback
+    assert "HTTP 401: set PONDER_REWARD_KEY to a valid key" in answer.candidates[0].verdict.feedback
+    assert answer.unchecked.startswith("1 of 1 candidates got no verdict: reward:127.0.0.1:")
     away = await run(ScriptedModel(lambda *_: "Answer: 7"), policy="direct", retries=0, verifier=f"reward:{url}/score")
     assert away.candidates[0].verdict is not None
-    assert "ClientConnectorError" in away.candidates[0].verdict.feedback
+    assert "cannot be reached (ClientConnectorError)" in away.candidates[0].verdict.feedback
+    assert away.unchecked.endswith("cannot be reached (ClientConnectorError): check that the server runs, and its URL")
+
+
+@pytest.mark.parametrize("tokens", [10**15, True, -1, "many", None])
+async def test_tokens_that_a_reward_model_cannot_have_read_are_estimated(tokens: object) -> None:
+    async with rewarding(lambda _: {"data": [{"score": 0.5}], "usage": {"prompt_tokens": tokens}}) as (url, _):
+        answer = await run(ScriptedModel(lambda *_: "Answer: 7"), policy="direct", verifier=f"reward:{url}/score")
+    assert answer.spent.estimated == 1
+    assert 10 < answer.spent.input_tokens < 100
+
+
+async def test_what_a_reward_model_has_read_whose_reply_got_lost_is_estimated() -> None:
+    async with rewarding(lambda _: "<html>") as (url, _):
+        answer = await run(ScriptedModel(lambda *_: "Answer: 7"), policy="direct", verifier=f"reward:{url}/score")
+    assert (answer.spent.calls, answer.spent.estimated) == (2, 1)
+
+
+async def test_a_reward_model_says_how_long_to_wait() -> None:
+    said = Said(status=429, body={}, headers={"retry-after": "30"})
+    with FakeServer(lambda *_: said) as server:
+        spec = f"reward:{server.url}/score"
+        answer = await run(ScriptedModel(lambda *_: "Answer: 7"), verifier=spec, policy="direct", budget=SHORT)
+        assert len(server.requests) == 1
+    assert answer.unchecked == "1 of 1 candidates got no verdict: the run ended before"
+
+
+async def test_a_candidate_that_each_verifier_looked_at_was_checked() -> None:
+    async with rewarding(by_seven(lambda x: {"score": x})) as (url, _):
+        answer = await run(ScriptedModel(lambda *_: "Answer: 7"), policy="direct", verifier=f"reward:{url}/score")
+    assert answer.unchecked == ""
+
+
+@pytest.mark.parametrize(("key", "sent"), [("a-key", "Bearer a-key"), ("me:hunter2", "Basic bWU6aHVudGVyMg==")])
+async def test_a_reward_model_s_key_is_in_the_environment(monkeypatch: pytest.MonkeyPatch, key: str, sent: str) -> None:
+    monkeypatch.setenv("PONDER_REWARD_KEY", f"{key}\n")
+    said = Said(body={"data": [{"score": 0.5}]})
+    with FakeServer(lambda *_: said) as server:
+        await run(ScriptedModel(lambda *_: "Answer: 7"), policy="direct", verifier=f"reward:{server.url}/score")
+        assert server.authorized == [sent]
+
+
+async def test_a_password_in_a_reward_model_s_url_is_refused_because_the_spec_is_stored() -> None:
+    spec = "reward:http://me:hunter2@reward.invalid/score"
+    with pytest.raises(UsageError, match="holds a password: set PONDER_REWARD_KEY=USER:PASSWORD"):
+        await asolve("?", verifier=spec, model=ScriptedModel(), store=":memory:")
+    with pytest.raises(UsageError, match="holds a password: set PONDER_REWARD_KEY=USER:PASSWORD"):
+        await asolve(Problem(text="?", verifier=spec), model=ScriptedModel(), store=":memory:")
 
 
 async def test_a_reward_model_without_a_price_is_refused_where_dollars_are_limited(

@@ -169,6 +169,33 @@ async def test_how_long_to_wait_may_be_seconds_or_a_date(asks: str, least: float
     assert least <= caught.value.retry_after <= most
 
 
+async def test_a_date_that_no_clock_knows_asks_nothing() -> None:
+    said = Said(status=429, body={}, headers={"retry-after": "Fri, 31 Dec 99999999999999999999 23:59:59 GMT"})
+    with FakeServer(lambda *_: said) as server, pytest.raises(CallFailed) as caught:
+        await ask(server.url)
+    assert (caught.value.status, caught.value.retry_after) == (429, 0.0)
+
+
+async def test_a_reply_without_an_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ponder.nodes.models.http.LONGEST_REPLY", 1024 * 1024)
+    with FakeServer(lambda *_: Said(body="word " * 400_000)) as server:
+        with pytest.raises(CallFailed, match=r"cannot be read \(more than 1 MiB\)"):
+            await ask(server.url)
+        server.script = lambda *_: Said()
+        assert (await ask(server.url)).text == "Answer: 2"
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+async def test_a_key_that_a_server_repeats_is_kept_nowhere(status: int) -> None:
+    key = "sk-very-secret"
+    said = Said(status=status, body={"error": {"message": f"this came: authorization: Bearer {key}"}})
+    with FakeServer(lambda *_: said) as server:
+        model = openai_model("fault", server.url, key)
+        with pytest.raises(CallFailed, match=r"authorization: Bearer \*\*\*") as caught:
+            await model.generate([HumanMessage(PROMPT)], ASKED)
+    assert key not in str(caught.value)
+
+
 @pytest.mark.parametrize("asks", ["3600", "inf", "Fri, 31 Dec 2100 23:59:59 GMT"])
 async def test_a_server_that_asks_for_too_long_is_asked_no_more(asks: str) -> None:
     said = Said(status=429, body={}, headers={"retry-after": asks})

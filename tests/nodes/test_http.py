@@ -1,6 +1,7 @@
 """Connections to a server: used again, not too many, given back whatever happens, and through the user's proxy."""
 
 import asyncio
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from langchain_core.messages import HumanMessage
 from ponder.graphs import asolve
 from ponder.nodes.models.http import close_client
 from ponder.nodes.models.openai import openai_model
-from ponder.nodes.ports import Reply, Request
+from ponder.nodes.ports import CallFailed, Reply, Request
 from tests.fault_server import Behaviour, FaultServer
 
 FORKED = """
@@ -124,6 +125,18 @@ async def test_the_users_proxy_is_used_but_for_hosts_and_ports_that_want_none(mo
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
         monkeypatch.setenv("NO_PROXY", server.url.split("/")[2])
         await ask(server)
+
+
+async def test_a_proxy_that_lets_nobody_through_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ponder.nodes.models.http.REACH_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        model = openai_model("fault", "https://model.invalid/v1", "key")
+        with pytest.raises(CallFailed, match=r"cannot be reached \(no connection within 0\.2 s\)") as caught:
+            async with asyncio.timeout(60):
+                await model.generate([HumanMessage("2 + 2?")], Request(temperature=0.7, max_tokens=64))
+        close_client("https://model.invalid/v1")
+    assert not caught.value.sent
 
 
 async def test_a_call_cancelled_at_any_moment_leaves_no_connection_that_the_next_one_waits_for() -> None:

@@ -55,6 +55,8 @@ class Calls:
         self.asked: dict[int, Slot] = {}
         self.slots: dict[int, Slot] = {}
         """Of `asked`, those that began."""
+        self.settled: set[int] = set()
+        """Of `slots`, those that gave their place back while they go on."""
         self.ends: dict[int, asyncio.Event] = {}
         self.tasks: list[asyncio.Task[None]] = []
 
@@ -80,7 +82,7 @@ class Calls:
 
     @property
     def flying(self) -> list[int]:
-        return [number for number in self.slots if not self.tasks[number].done()]
+        return [number for number in self.slots if not self.tasks[number].done() and number not in self.settled]
 
     def check(self) -> None:
         most, requests, tokens = self.limits
@@ -218,6 +220,8 @@ def test_no_limit_is_passed_and_no_waiter_lost_whatever_happens(
                 number = calls.flying[value % len(calls.flying)]
                 calls.tokens[number] = chance.randint(0, calls.tokens[number])
                 calls.slots[number].settle(calls.tokens[number])
+                calls.settled.add(number)
+                await calls.settle_down()
             elif word in {"end", "cancel"} and calls.tasks:
                 number = value % len(calls.tasks)
                 calls.ends[number].set() if word == "end" else calls.tasks[number].cancel()

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import HumanMessage
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
 
 from ponder.graphs import asolve, solve
 from ponder.graphs.app import as_model
@@ -29,10 +31,13 @@ async def ask(url: str, request: Request = ASKED) -> Reply:
     ("said", "says"),
     [
         (Said(status=401, body={"error": {"message": "bad key"}}), "refused the key (401): set OPENAI_API_KEY"),
-        (Said(status=403, body={"error": {"message": "no"}}), "refused the key (403)"),
+        (
+            Said(status=403, body={"error": {"message": "not in your country"}}),
+            "refused the key (403): set OPENAI_API_KEY to a valid one; it says: not in your country",
+        ),
         (
             Said(status=404, body={"error": {"message": "no model"}}),
-            "was not found (404): check --model, and that",
+            "check --model, and that --base-url ends as the server wants (…/v1); it says: no model",
         ),
         (Said(status=429, body={"error": {"message": "pay", "code": "insufficient_quota"}}), "no quota left"),
     ],
@@ -199,3 +204,27 @@ def test_a_missing_key_and_a_missing_package_say_what_to_do(monkeypatch: pytest.
         openai_model("gpt-5", api_key="two\nkeys")
     with pytest.raises(UsageError, match="model 'gpt-5' is unknown: give local, "):
         as_model("gpt-5")
+
+
+async def test_another_server_or_key_in_the_environment_is_asked_from_the_next_call_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = as_model("openai:fake")
+    with FakeServer() as one, FakeServer() as other:
+        for server, key in ((one, "first-key"), (other, "first-key"), (other, "second-key"), (one, "first-key")):
+            monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+            monkeypatch.setenv("OPENAI_API_KEY", key)
+            await model.generate([HumanMessage("1 + 1?")], ASKED)
+    assert one.authorized == ["Bearer first-key"] * 2
+    assert other.authorized == ["Bearer first-key", "Bearer second-key"]
+
+
+async def test_a_callers_own_client_does_not_try_again_by_itself_beside_the_budget() -> None:
+    def busy(_: dict[str, Any], number: int) -> Said:
+        return Said() if number % 2 else Said(status=503, body={})
+
+    with FakeServer(busy) as server:
+        model = ChatOpenAI(model="own", base_url=server.url, api_key=SecretStr("key"), max_retries=3)
+        answer = await asolve("1 + 1?", model=model, policy="fixed", budget={"max_calls": 4}, store=":memory:")
+        assert (len(server.requests), answer.spent.calls) == (4, 4)
+        assert model.max_retries == model.root_async_client.max_retries == 3  # it stays as it was

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage
@@ -197,6 +198,25 @@ async def test_a_run_goes_on_where_a_member_is_down() -> None:
     answer = await asolve("1 + 1?", model=models, policy="fixed", budget={"max_calls": 6}, store=":memory:")
     assert (answer.answer, answer.spent.calls) == ("2", 6)
     assert {candidate.model for candidate in answer.candidates} == {"up"}
+
+
+@pytest.mark.parametrize("down", [["a"], ["a", "b"]])
+async def test_who_stands_in_keeps_the_limits_that_it_has_for_its_own_calls(down: list[str]) -> None:
+    scripts = [refused if name in down else always("2") for name in "abc"]
+    models = [ScriptedModel(said, f"{down}{at}", latency=0.01) for at, said in enumerate(scripts)]
+    answer = await asolve(
+        "1 + 1?", model=models, policy="fixed", budget={"max_calls": 12}, concurrency=2, store=":memory:"
+    )
+    assert (answer.spent.calls, answer.answer) == (12, "2")
+    assert all(model.most_flying <= 2 for model in models)
+
+
+async def test_who_stands_in_does_not_begin_once_its_turn_comes_too_late() -> None:
+    models = [ScriptedModel(refused, "gone"), ScriptedModel(always("2"), "slow")]
+    limits: dict[str, Any] = {"requests_per_minute": 2, "max_tokens": 64}
+    budget = {"max_calls": 4, "max_seconds": 0.5}
+    answer = await asolve("1 + 1?", model=models, policy="fixed", budget=budget, store=":memory:", **limits)
+    assert (models[1].calls, answer.spent.calls, answer.spent.lost, answer.stopped_because) == (2, 2, 0, "max_seconds")
 
 
 async def test_the_names_of_a_pool_are_kept_for_a_resume(monkeypatch: pytest.MonkeyPatch) -> None:

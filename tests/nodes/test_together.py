@@ -4,12 +4,16 @@ import asyncio
 from typing import Any
 
 import pytest
+from langchain_core.messages import HumanMessage
 
 from ponder.graphs import asolve
+from ponder.nodes.deadline import sending
 from ponder.nodes.models.openai import openai_model
 from ponder.nodes.models.together import Together, shares, split
+from ponder.nodes.ports import Request
 from ponder.state import Answer, Budget
 from tests.fake_server import FakeServer, Said, completion
+from tests.fault_server import Behaviour, FaultServer
 
 
 def choices(request: dict[str, Any], number: int) -> Said:
@@ -65,6 +69,19 @@ async def test_a_shared_request_that_fails_fails_each_of_its_calls_and_is_made_a
     assert answer.spent.calls == 8
 
 
+async def test_a_server_that_fails_once_with_a_status_of_success_is_asked_together_again() -> None:
+    asked: list[int | None] = []
+
+    async def post(payload: dict[str, Any]) -> object:
+        asked.append(payload.get("n"))
+        return choices(payload, 0).body if len(asked) > 1 else {"error": {"message": "overloaded"}}
+
+    together = Together()
+    for _ in range(2):
+        await asyncio.gather(*(together.post({"n": 2, "seed": seed}, post) for seed in (1, 2)))
+    assert asked == [2, None, 2]
+
+
 async def test_a_shared_request_goes_on_until_nobody_waits_for_it() -> None:
     begun, ended = asyncio.Event(), asyncio.Event()
 
@@ -84,6 +101,43 @@ async def test_a_shared_request_goes_on_until_nobody_waits_for_it() -> None:
     assert not ended.is_set()
     calls[1].cancel()
     await ended.wait()
+
+
+async def test_calls_that_share_a_request_that_never_left_are_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ponder.nodes.models.http.MOST_CONNECTIONS", 1)
+    with FaultServer(Behaviour(rate=1, failures=("hang",))) as server:
+        model = openai_model("fault", server.url, "key")
+        hanging = asyncio.create_task(model.generate([HumanMessage("2 + 2?")], Request(temperature=0.7, max_tokens=64)))
+        async with asyncio.timeout(60):
+            while not server.log:  # noqa: ASYNC110 - the server is on another thread
+                await asyncio.sleep(0.01)
+        limits = Budget(max_calls=4, max_seconds=0.5)
+        answer = await asolve("2 + 2?", model=model, policy="fixed", store=":memory:", n=4, retries=0, budget=limits)
+        hanging.cancel()
+        await asyncio.gather(hanging, return_exceptions=True)
+        assert len(server.log) == 1
+    assert (answer.spent.calls, answer.spent.lost, answer.stopped_because) == (0, 0, "max_seconds")
+    assert {item.error for item in answer.candidates} == {"no time was left before it could begin"}
+
+
+async def test_who_gives_up_before_a_shared_request_leaves_bears_none_of_its_cost() -> None:
+    begun, leaves = asyncio.Event(), asyncio.Event()
+
+    async def post(payload: dict[str, Any]) -> object:
+        with sending() as sent:
+            begun.set()
+            await leaves.wait()
+            sent()
+        return choices(payload, 0).body
+
+    together = Together()
+    calls = [asyncio.ensure_future(together.post({"n": 3, "seed": seed}, post)) for seed in (1, 2, 3)]
+    await begun.wait()
+    calls[0].cancel()
+    await asyncio.wait(calls[:1])
+    leaves.set()
+    found: list[Any] = await asyncio.gather(*calls[1:])
+    assert sum(part["usage"]["total_tokens"] for part in found) == 100 + 7 * 3 + 1
 
 
 @pytest.mark.parametrize("lengths", [[1], [5, 5, 5], [1, 100, 3], [7] * 11])

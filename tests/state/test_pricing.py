@@ -44,6 +44,18 @@ def test_the_table_is_a_file_that_the_environment_names(monkeypatch: pytest.Monk
     assert price_of("openai:gpt-4", prices) is None
 
 
+def test_a_name_with_brackets_in_it_has_its_own_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PONDER_PRICES", '{"served[q4]": {"input": 1, "output": 2}}')
+    assert price_of("served[q4]", load_prices()) == Price(input=1, output=2)
+
+
+@pytest.mark.parametrize("price", ["Infinity", "NaN"])
+def test_a_price_that_no_limit_can_be_held_to_is_refused(monkeypatch: pytest.MonkeyPatch, price: str) -> None:
+    monkeypatch.setenv("PONDER_PRICES", f'{{"fake": {{"input": {price}, "output": 2}}}}')
+    with pytest.raises(UsageError, match=r"fake\.input: input should be"):
+        load_prices()
+
+
 def test_the_table_may_stand_in_the_environment_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PONDER_PRICES", '{"fake": {"input": 1, "output": 2}}')
     assert price_of("fake", load_prices()) == Price(input=1, output=2)
