@@ -149,7 +149,7 @@ def test_its_models_are_the_efforts_and_the_policies(client: openai.OpenAI) -> N
         ({"n": 4, "ponder": {"budget": {"max_calls": 3}}}, "max_calls=3 is too little for n=4"),
         ({"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "fly"}}}, "tool_choice 'fly'"),
         ({"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": 3}}}}, "is no JSON Schema"),
-        ({"ponder": {"polcy": "direct"}}, "'polcy' is not a setting"),
+        ({"ponder": {"polcy": "direct"}}, "polcy='direct' is unknown: did you mean 'policy'? The settings are"),
         ({"ponder": {"policy": "luck"}}, "policy 'luck' is unknown"),
         ({"ponder": {"verifier": "py:os:system"}}, "verifier 'py:os:system' is not allowed here"),
         ({"ponder": {"verifier": "regex:(a+)+$"}}, "is not allowed here"),
