@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ...state.budget import Spent
     from ...state.run import Candidate
 
 WIDTH = 60
@@ -23,6 +24,13 @@ def cut(line: str, width: int) -> str:
     kept = line[: width - 1]
     word = kept.rfind(" ") if line[width - 1] != " " else len(kept)
     return (kept[:word].rstrip() if word >= width * 2 // 3 else kept) + "…"
+
+
+def made(spent: "Spent", allowed: int | None = None, flying: int = 0) -> str:
+    """Tell how many calls were made, of those allowed, and how many besides are lost or under way."""
+    most, noun = ("", "call" if spent.calls == 1 else "calls") if allowed is None else (f" of {allowed}", "calls")
+    lost = f" and {spent.lost} lost" if spent.lost else ""
+    return f"{spent.calls}{most} {noun}{lost}" + (f", {flying} under way" if flying else "")
 
 
 def cells(candidate: "Candidate") -> tuple[str, ...]:

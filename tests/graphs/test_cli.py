@@ -41,6 +41,16 @@ def test_piped_the_answer_alone_is_on_standard_output_and_the_way_to_it_on_the_o
     assert lines[-1].endswith("thread t")
 
 
+def test_a_problem_on_the_thread_of_a_finished_run_says_in_a_line_that_it_takes_its_place(
+    ponder: Ponder, server: FakeServer
+) -> None:
+    asked = ("solve", "What is 1 + 1?", *on(server), "--thread", "t")
+    first, second = ponder(*asked), ponder(*asked)
+    told = "this thread's finished run, whose answer was 2, gives way to the new problem"
+    assert (told in first.err, second.err.splitlines()[0], second.code) == (False, told, 0)
+    assert ponder(*asked, "--json").err == ""
+
+
 def test_quiet_prints_the_answer_and_nothing_else(ponder: Ponder, server: FakeServer) -> None:
     assert ponder("solve", "1 + 1?", *on(server), "--quiet") == Done(0, "2\n", "")
 

@@ -1,5 +1,6 @@
 """What a run streams: typed and versioned events, the same for every reader."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from ponder.nodes.events import Event, read, schema
 from tests.fakes import ScriptedModel, cycle
 
 FIELDS = {
+    "replaced": {"answer"},
     "budget": {"branch", "calls", "allowed"},
     "assessed": {"assessment"},
     "candidate": {"branch", "candidate"},
@@ -38,7 +40,7 @@ def streamed() -> list[dict[str, Any]]:
 
 def test_each_event_of_the_stream_meets_the_schema_and_says_its_version_and_type() -> None:
     events = streamed()
-    assert {told["type"] for told in events} == set(FIELDS)
+    assert {told["type"] for told in events} == set(FIELDS) - {"replaced"}
     checking = Draft202012Validator(schema())
     for told in events:
         checking.validate(told)
@@ -67,3 +69,11 @@ def test_solve_hands_out_the_events_that_the_graph_streams() -> None:
     heard: list[Event] = []
     solve(PROBLEM, store=":memory:", on_event=heard.append, **asking())
     assert [event.type for event in heard] == [told["type"] for told in streamed()]
+
+
+def test_a_new_problem_on_the_thread_of_a_finished_run_says_that_it_takes_its_place(tmp_path: Path) -> None:
+    heard: list[Event] = []
+    given: dict[str, Any] = {"store": tmp_path / "runs.db", "thread_id": "t", "on_event": heard.append}
+    for _ in range(2):
+        solve(PROBLEM, model=ScriptedModel(cycle("42")), policy="direct", **given)
+    assert [(event.answer, heard.index(event)) for event in heard if event.type == "replaced"] == [("42", 5)]
