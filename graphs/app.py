@@ -32,6 +32,7 @@ from ..state.settings import Settings, parse_settings
 from .branches import BRANCHES
 from .kept import Kept
 from .machine import CompiledGraph, Graph, build
+from .origin import as_url
 from .stores import default_store
 
 OneModel = str | BaseChatModel | ChatModel
@@ -203,7 +204,7 @@ def as_model(model: ModelLike | None, base_url: str | None = None, pool: str = "
         kind, _, rest = name.partition(":")
         if not (kind == "local" or rest):
             raise UsageError(f"model {name!r} is unknown: give {MODEL_FORMS}")
-        return NamedModel(name, base_url)
+        return NamedModel(name, as_url(base_url))
     if isinstance(model, BaseChatModel):
         from ..nodes.models.chat import LangChainModel  # only where it is used
 

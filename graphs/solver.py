@@ -68,6 +68,7 @@ async def asolve(
     thread = thread_id or new_thread()
     problem = read_problem(problem)
     check_text(problem)
+    check_listener(on_event)
     chosen = {"policy": policy, "effort": effort, "assessor": assessor, "budget": budget, "seed": seed, **settings}
     setup = prepare(model, verifier=verifier, base_url=base_url, **chosen)
     await asyncio.to_thread(setup.ready, problem)
@@ -84,6 +85,12 @@ async def asolve(
             if unfinished(state):
                 raise UsageError(f"thread {thread!r} holds an unfinished run: resume it, or choose another thread")
             return await run.go({"problem": problem})
+
+
+def check_listener(on_event: object) -> None:
+    """Refuse what cannot be told events, before calls are paid that it would then break off."""
+    if on_event is not None and not callable(on_event):
+        raise UsageError(f"on_event={on_event!r} cannot be used: give a function of one event")
 
 
 async def aresume(
@@ -112,6 +119,7 @@ async def aresume(
         ThreadBusy: another process works on the thread.
 
     """
+    check_listener(on_event)
     async with opened(store) as saver:
         stored = await saver.aget_tuple(configured(thread_id))
         if stored is None:

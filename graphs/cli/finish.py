@@ -12,7 +12,7 @@ import typer
 from ...state.errors import ChoiceNeeded, ModelUnreachable, ThreadBusy, ThreadNotFound, UsageError
 from .limits import option
 from .log import logged
-from .plain import objection
+from .plain import objection, on_terminal
 
 if TYPE_CHECKING:
     from ...nodes.events import Event
@@ -130,7 +130,7 @@ def unpassed(answer: "Answer") -> "list[Candidate]":
 
 def printed(text: str) -> str:
     """Keep a model's control characters from a terminal; a pipe gets them as they are."""
-    if not sys.stdout.isatty():
+    if not on_terminal(sys.stdout):
         return text
     return "".join(character for character in text if character.isprintable() or character in "\n\t")
 

@@ -1,6 +1,6 @@
 """What a model wrote as short text without control characters, and a candidate in a few words."""
 
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ...state.budget import Spent
@@ -8,6 +8,11 @@ if TYPE_CHECKING:
 
 WIDTH = 60
 """Characters of a model's text in one line."""
+
+
+def on_terminal(stream: IO[str] | None) -> bool:
+    """Say whether a stream is a terminal; a command that was started with one closed has none."""
+    return stream is not None and stream.isatty()
 
 
 def plain(text: str, width: int = WIDTH) -> str:

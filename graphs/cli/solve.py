@@ -158,7 +158,7 @@ def read(problem: str | None, file: Path | None) -> str:
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"file {str(file)!r} cannot be read ({error}): give a text file") from None
     else:
-        text = sys.stdin.read() if problem == "-" else problem or ""
+        text = (sys.stdin.read() if sys.stdin else "") if problem == "-" else problem or ""
     if not text.strip():
         raise UsageError("the problem is empty: give a text, - for standard input, or --file")
     return text

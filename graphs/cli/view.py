@@ -14,7 +14,7 @@ from rich.text import Text
 from ...nodes.events import Admitted, Arrived, Assessed, Escalated, Event, Finished, Replaced
 from ...state.run import Answer, Assessment, Candidate
 from .lines import progress
-from .plain import cells, made, objection, outcome, plain
+from .plain import cells, made, objection, on_terminal, outcome, plain
 from .stored import Stored
 
 SHOWN = 8
@@ -167,10 +167,11 @@ def summary(answer: Answer) -> str:
 @contextmanager
 def open_view(title: str, *, silent: bool) -> Iterator[View]:
     """Choose the view: nothing, a live picture on a terminal, or lines."""
-    console = Console(stderr=not sys.stdout.isatty())
-    if silent:
+    terminal = on_terminal(sys.stdout)
+    console = Console(stderr=not terminal)
+    if silent or sys.stderr is None:
         yield View()
-    elif console.is_terminal and sys.stdout.isatty():
+    elif console.is_terminal and terminal:
         with Live(console=console, refresh_per_second=8) as live:
             yield Picture(title, live)
     else:

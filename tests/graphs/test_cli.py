@@ -51,6 +51,18 @@ def test_a_problem_on_the_thread_of_a_finished_run_says_in_a_line_that_it_takes_
     assert ponder(*asked, "--json").err == ""
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_command_that_was_started_with_a_closed_stream_runs_to_its_end(
+    ponder: Ponder, server: FakeServer, tmp_path: Path, closed: str
+) -> None:
+    store = f"sqlite:///{tmp_path}/ponder.db"
+    words = [str(Path(sys.executable).parent / "ponder"), "solve", "1 + 1?", *on(server), "--thread", "t"]
+    environment = os.environ | {"OPENAI_API_KEY": "key", "PONDER_STORE": store}
+    done = subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", *words], env=environment, check=False, timeout=60)
+    assert done.returncode == 0
+    assert ponder("resume", "t", "-q").out == "2\n"
+
+
 def test_quiet_prints_the_answer_and_nothing_else(ponder: Ponder, server: FakeServer) -> None:
     assert ponder("solve", "1 + 1?", *on(server), "--quiet") == Done(0, "2\n", "")
 
@@ -184,6 +196,10 @@ def test_several_models_are_a_pool_and_a_resumed_run_asks_them_again(ponder: Pon
         (["1 + 1? \udcff"], r"error: the problem '1 + 1? \udcff' holds bytes that are no text: give it in UTF-8"),
         (["--file", "/no/such.txt"], "error: file '/no/such.txt' cannot be read"),
         (["1 + 1?", "--model", "gpt"], "error: model 'gpt' is unknown: give local, local:PATH.gguf"),
+        (
+            ["1 + 1?", "--model", "openai:x", "--base-url", "localhost:8000"],
+            "error: --base-url='localhost:8000' cannot be used: give one such as http://localhost:8000/v1",
+        ),
         (["1 + 1?", "--policy", "magic"], "error: policy 'magic' is unknown: choose one of adaptive"),
         (
             ["1 + 1?", "--store", "postgresql://me:pass@word:1x/db"],

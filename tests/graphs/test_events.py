@@ -8,6 +8,7 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from ponder.graphs import create_ponder, solve
 from ponder.nodes.events import Event, read, schema
+from ponder.state import UsageError
 from tests.fakes import ScriptedModel, cycle
 
 FIELDS = {
@@ -77,3 +78,10 @@ def test_a_new_problem_on_the_thread_of_a_finished_run_says_that_it_takes_its_pl
     for _ in range(2):
         solve(PROBLEM, model=ScriptedModel(cycle("42")), policy="direct", **given)
     assert [(event.answer, heard.index(event)) for event in heard if event.type == "replaced"] == [("42", 5)]
+
+
+def test_what_cannot_be_told_events_is_refused_before_a_call_is_paid() -> None:
+    model = ScriptedModel(cycle("42"))
+    with pytest.raises(UsageError, match="on_event=3 cannot be used: give a function"):
+        solve(PROBLEM, model=model, on_event=3)  # type: ignore[arg-type]
+    assert model.calls == 0
