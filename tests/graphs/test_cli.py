@@ -266,6 +266,31 @@ def test_a_model_that_is_not_set_up_is_refused_before_anything_is_stored(
     assert ponder("serve", "--model", model, "--port", "0") == done
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--store", "bogus"], "store 'bogus' is not a database URL: give one such as sqlite:///bogus"),
+        (["--key-tokens", "5"], "--key-tokens=5 is too small for one call"),
+        (["--key-usd", "5"], "--key-usd=5 cannot be kept: model 'openai:fake' has no price"),
+    ],
+)
+def test_what_an_endpoint_cannot_be_served_with_is_one_line_and_exit_code_2(
+    ponder: Ponder, server: FakeServer, arguments: list[str], says: str
+) -> None:
+    done = ponder("serve", *on(server), "--port", "0", *arguments)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert done.err.startswith(f"error: {says}")
+
+
+def test_a_port_that_is_taken_is_said_so_in_the_last_line_with_exit_code_2(server: FakeServer) -> None:
+    port = str(server.http.server_address[1])
+    words = [str(Path(sys.executable).parent / "ponder"), "serve", *on(server), "--port", port]
+    environment = os.environ | {"OPENAI_API_KEY": "key"}
+    done = subprocess.run(words, env=environment, check=False, timeout=60, capture_output=True, text=True)
+    told = f"error: nothing can listen at '127.0.0.1', port {port}: give another --host or --port"
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, told)
+
+
 def test_an_answer_that_the_verifier_did_not_pass_is_exit_code_7_and_says_so(
     ponder: Ponder, server: FakeServer
 ) -> None:
