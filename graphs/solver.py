@@ -55,7 +55,8 @@ async def asolve(
     """Solve one problem and return the best answer that the budget allowed.
 
     The store is a SQLAlchemy URL, `:memory:`, or a checkpointer; None is PONDER_STORE, else a SQLite file in the
-    user's data directory. Further keywords are fields of `Settings`.
+    user's data directory. Further keywords are fields of `Settings`. A finished run on the thread gives way to the new
+    one: the event `replaced` says so.
 
     Raises:
         UsageError: a value cannot be used, or the thread holds an unfinished run.
@@ -165,7 +166,7 @@ def check_choice(thread_id: str, question: Question | None, choice: int | None) 
     if choice is None:
         raise ChoiceNeeded(thread_id, question)
     if choice not in {item.number for item in question.finalists}:
-        raise UsageError(f"choice={choice} is none of the {len(question.finalists)} finalists: give a number from 1")
+        raise UsageError(f"choice={choice} is no finalist's: give a number from 1 to {len(question.finalists)}")
 
 
 def wait(coroutine: Coroutine[Any, Any, T]) -> T:
