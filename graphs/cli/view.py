@@ -84,7 +84,8 @@ class Picture(View):
     prints_answer = True
 
     def begin(self, run: Stored) -> None:
-        self.title, self.route, self.allowed = run.view.problem.text, run.route, run.view.allowed
+        self.title = run.view.problem.text or self.title  # none yet, where it was stopped before it began
+        self.route, self.allowed = run.route, run.view.allowed
         self.begun = {call.id for call in run.view.calls if call.state != "unmade"}
         self.candidates = {item.id: item for item in run.view.candidates}
         if found := run.view.state.get("assessment"):
