@@ -52,6 +52,18 @@ def name_of(given: object) -> str | None:
     return given if given is None or isinstance(given, str) else OBJECT
 
 
+def as_url(url: str | None) -> str | None:
+    """Return the URL of a server.
+
+    Raises:
+        UsageError: it is none, so that no request could ever be sent to it.
+
+    """
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise UsageError(f"base_url={masked(url)!r} cannot be used: give one such as http://localhost:8000/v1")
+    return url
+
+
 def masked(url: str | None) -> str | None:
     """Return a URL as it may be stored: without user and password."""
     scheme, _, rest = (url or "").rpartition("://")

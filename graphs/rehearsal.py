@@ -21,10 +21,11 @@ from ..state.budget import Budget, Usage
 from ..state.preview import N, Preview, Range
 from ..state.run import Problem
 from ..state.settings import Settings
-from .app import ModelLike, Setup, VerifierLike, prepare
+from .app import Setup, VerifierLike, prepare
 from .branches import BRANCHES
 from .branches.search import INITIAL
 from .machine import build
+from .models import ModelLike
 from .solver import wait
 
 Play = list[tuple[str, Usage]]

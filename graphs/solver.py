@@ -20,8 +20,9 @@ from ..state.errors import ChoiceNeeded, UsageError
 from ..state.question import Question
 from ..state.run import Answer, Problem, RunInput
 from ..state.settings import Settings
-from .app import ModelLike, VerifierLike, prepare
+from .app import VerifierLike, prepare
 from .machine import CompiledGraph
+from .models import ModelLike
 from .origin import BASE_URL, MODEL, SETTINGS, VERIFIER, origin_of, recalled, recorded, unmasked
 from .raised import larger, onward
 from .stores import StoreLike, absent, configured, held, opened
@@ -55,7 +56,8 @@ async def asolve(
     """Solve one problem and return the best answer that the budget allowed.
 
     The store is a SQLAlchemy URL, `:memory:`, or a checkpointer; None is PONDER_STORE, else a SQLite file in the
-    user's data directory. Further keywords are fields of `Settings`.
+    user's data directory. Further keywords are fields of `Settings`. A finished run on the thread gives way to the new
+    one: the event `replaced` says so.
 
     Raises:
         UsageError: a value cannot be used, or the thread holds an unfinished run.
@@ -68,6 +70,7 @@ async def asolve(
     thread = thread_id or new_thread()
     problem = read_problem(problem)
     check_text(problem)
+    check_listener(on_event)
     chosen = {"policy": policy, "effort": effort, "assessor": assessor, "budget": budget, "seed": seed, **settings}
     setup = prepare(model, verifier=verifier, base_url=base_url, **chosen)
     await asyncio.to_thread(setup.ready, problem)
@@ -84,6 +87,12 @@ async def asolve(
             if unfinished(state):
                 raise UsageError(f"thread {thread!r} holds an unfinished run: resume it, or choose another thread")
             return await run.go({"problem": problem})
+
+
+def check_listener(on_event: object) -> None:
+    """Refuse what cannot be told events, before calls are paid that it would then break off."""
+    if on_event is not None and not callable(on_event):
+        raise UsageError(f"on_event={on_event!r} cannot be used: give a function of one event")
 
 
 async def aresume(
@@ -112,6 +121,7 @@ async def aresume(
         ThreadBusy: another process works on the thread.
 
     """
+    check_listener(on_event)
     async with opened(store) as saver:
         stored = await saver.aget_tuple(configured(thread_id))
         if stored is None:
@@ -157,7 +167,7 @@ def check_choice(thread_id: str, question: Question | None, choice: int | None) 
     if choice is None:
         raise ChoiceNeeded(thread_id, question)
     if choice not in {item.number for item in question.finalists}:
-        raise UsageError(f"choice={choice} is none of the {len(question.finalists)} finalists: give a number from 1")
+        raise UsageError(f"choice={choice} is no finalist's: give a number from 1 to {len(question.finalists)}")
 
 
 def wait(coroutine: Coroutine[Any, Any, T]) -> T:

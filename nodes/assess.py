@@ -2,7 +2,7 @@
 
 `probe` samples a few times and looks at the agreement (the probes stay candidates and votes), `learned` reads it with a
 calibration, `logprob` looks at how probable the first answer was, `ask` lets the model rate the problem, and `fixed:N`
-is told. With an exact verifier there is nothing to assess: sampling until one passes is.
+is told. With an exact verifier nobody is asked: sampling until a candidate passes is the assessment, unless it is told.
 """
 
 from ..state.budget import Call
@@ -59,10 +59,10 @@ def mostly_truncated(view: View) -> bool:
 def assess(view: View) -> Assessment:
     """Read the difficulty off what was asked."""
     assessor = view.settings.assessor
-    if view.exact:
-        return rated(view, MEDIUM, "a verifier decides: sampling until a candidate passes")
     if assessor.startswith("fixed"):
         return rated(view, float(assessor.partition(":")[2]), "difficulty given")
+    if view.exact:
+        return rated(view, MEDIUM, "a verifier decides: sampling until a candidate passes")
     if assessor == "ask":
         reply = next((call.reply for call in view.calls if call.kind == "rate" and call.state == "done"), "")
         found = rating(reply)

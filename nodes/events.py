@@ -27,6 +27,14 @@ class Told(BaseModel):
     """Within a version fields and types are added, and none is changed or taken away."""
 
 
+class Replaced(Told):
+    """The thread held a finished run, which a new problem takes the place of."""
+
+    type: Literal["replaced"] = "replaced"
+    answer: str | None
+    """What that run had answered."""
+
+
 class Admitted(Told):
     """Calls were admitted by the budget, and are on their way."""
 
@@ -86,7 +94,9 @@ class Selected(Told):
     reason: StopReason
 
 
-Event = Annotated[Admitted | Assessed | Arrived | Finished | Voted | Escalated | Selected, Field(discriminator="type")]
+Event = Annotated[
+    Replaced | Admitted | Assessed | Arrived | Finished | Voted | Escalated | Selected, Field(discriminator="type")
+]
 """One thing that happened; its `type` says which."""
 EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
 

@@ -20,7 +20,7 @@ from ..state.settings import Settings, parse_settings
 from .ask import check_asking
 from .assess import assess
 from .call import Caller
-from .events import Assessed, emit
+from .events import Assessed, Replaced, emit
 from .gate import at_worst
 from .reply import check_form
 from .try_out import check_writing
@@ -51,6 +51,8 @@ class Begin:
         check_asking(view, config)
         if settings.semantic and self.checks.embedder is not None:
             await asyncio.to_thread(self.checks.embedder.check)
+        if (before := state.get("answer")) is not None:
+            emit(Replaced(answer=before.answer))
         update: dict[str, object] = {
             "problem": problem,
             "settings": settings,

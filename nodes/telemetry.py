@@ -148,7 +148,9 @@ def report(call: Call, thread: str) -> None:
 def announce(event: "Event") -> None:
     """Log the turns that a run takes."""
     thread = thread_of() or "-"
-    if event.type == "assessed":
+    if event.type == "replaced":
+        of_runs.info("%s: takes the place of a finished run", thread)
+    elif event.type == "assessed":
         found = event.assessment
         of_runs.info("%s: assessed as %s, difficulty %g", thread, found.level, found.difficulty)
     elif event.type == "escalated":

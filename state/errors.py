@@ -9,7 +9,8 @@ PonderError
 ├── ChoiceNeeded        a run waits for a person to choose
 ├── NoReply             all calls failed: there is nothing to return
 ├── KeyUnknown          a request's key is none of the operator's
-├── KeySpent            what the key may spend is spent, or held
+├── KeySpent            what the key may spend is spent
+│   └── KeyHeld         … or held by requests that are under way
 ├── StoreError          the store cannot be opened, read or written
 └── ThreadBusy          another process works on that thread
 """
@@ -80,7 +81,11 @@ class KeyUnknown(PonderError):  # noqa: N818
 
 
 class KeySpent(PonderError):  # noqa: N818
-    """What the key may spend is spent, or held by requests that are under way."""
+    """What the key may spend is spent, but for less than one call."""
+
+
+class KeyHeld(KeySpent):
+    """What the key may still spend is held by requests that are under way."""
 
 
 class StoreError(PonderError):

@@ -1,5 +1,6 @@
 """What a caller may set: validated once, at the edge, kept in the state so that a resumed run goes on alike."""
 
+from difflib import get_close_matches
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, ValidationError
@@ -12,6 +13,8 @@ Effort = Literal["low", "fast", "balanced", "thorough"]
 Search = Literal["best_first", "beam", "ab_mcts"]
 Level = Literal["low", "medium", "high", "very_high"]
 
+LONGEST = 80
+"""Characters of a value that an error repeats."""
 ASSESSORS = "probe, ask, logprob, learned:FILE, or fixed:N with the difficulty N from 0 to 10"
 
 PRESETS: dict[Effort, tuple[float, int, float]] = {
@@ -165,6 +168,18 @@ def parse_settings(**values: object) -> Settings:
 def explain(error: ValidationError) -> str:
     """Put the first complaint into one line: the name, the value, the rule."""
     first = error.errors()[0]
-    name = ".".join(map(str, first["loc"]))
+    name, value = ".".join(map(str, first["loc"])), repr(first["input"])
+    value = value if len(value) <= LONGEST else f"{value[:LONGEST]}…"
+    if first["type"] == "extra_forbidden":
+        return f"{name}={value} is unknown: {known_beside(*map(str, first['loc']))}"
     rule = f"give {ASSESSORS}" if name == "assessor" else first["msg"].lower()
-    return f"{name}={first['input']!r} cannot be used: {rule}"
+    return f"{name}={value} cannot be used: {rule}"
+
+
+def known_beside(*place: str) -> str:
+    """Say what may stand where a name is unknown: what comes closest to it, and all there is."""
+    kind, known = ("limits", Budget.model_fields) if place[0] == "budget" else ("settings", Settings.model_fields)
+    meant = [f"budget={{{name!r}: …}}" for name in place[:1] if name in Budget.model_fields]
+    meant += map(repr, get_close_matches(place[-1], known, 1))
+    listed = f"the {kind} are {', '.join(known)}"
+    return f"did you mean {meant[0]}? T{listed[1:]}" if meant else listed

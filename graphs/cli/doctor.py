@@ -81,7 +81,7 @@ async def model_answers(name: str | None, base_url: str | None) -> str:
 
     from ...nodes.ports import CallFailed, Request
     from ...state.errors import ModelUnreachable
-    from ..app import as_model
+    from ..models import as_model
 
     model = as_model(name, base_url)
     try:

@@ -14,9 +14,12 @@ MaxUsd = Annotated[float | None, typer.Option(help="Most US dollars; prices come
 MaxSeconds = Annotated[float | None, typer.Option(help="Most seconds of work.")]
 
 
+RENAMED = {"choice": "choose"}
+
+
 def option(name: str) -> str:
-    """Return the option that sets a limit."""
-    return "--" + name.replace("_", "-")
+    """Return the option for a limit, or another setting or argument of Python's."""
+    return "--" + RENAMED.get(name, name).replace("_", "-")
 
 
 def as_options(told: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
-from .plain import cells, cut, plain
+from .plain import cells, cut, made, plain
 
 if TYPE_CHECKING:
     from .stored import Stored
@@ -70,7 +70,7 @@ def fully(run: "Stored") -> Iterator[str]:
     if found := state.get("assessment"):
         yield fit(f"assessment  {found.level} (difficulty {found.difficulty:g}): {found.evidence}")
     for visit in state.get("visits") or []:
-        counted = f"{visit.calls} calls, {visit.candidates} candidates, {visit.iterations} iterations"
+        counted = f"{made(run.spent_on(visit))}, {visit.candidates} candidates, {visit.iterations} iterations"
         yield fit(f"route       {visit.branch}: {counted}, {visit.stopped}")
     for item in run.view.candidates:
         branch, strategy, outcome, sure, text = cells(item)
@@ -84,7 +84,7 @@ def progress(run: "Stored") -> str:
     """Tell how many calls were made of those allowed."""
     if run.thread.status == "foreign":
         return f"{run.thread.checkpoints} checkpoints"
-    return f"{run.spent.calls} of {run.view.allowed} calls"
+    return made(run.spent, run.view.allowed, len(run.flying))
 
 
 def cost(run: "Stored") -> str:

@@ -1,12 +1,18 @@
 """What a model wrote as short text without control characters, and a candidate in a few words."""
 
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ...state.budget import Spent
     from ...state.run import Candidate
 
 WIDTH = 60
 """Characters of a model's text in one line."""
+
+
+def on_terminal(stream: IO[str] | None) -> bool:
+    """Say whether a stream is a terminal; a command that was started with one closed has none."""
+    return stream is not None and stream.isatty()
 
 
 def plain(text: str, width: int = WIDTH) -> str:
@@ -23,6 +29,13 @@ def cut(line: str, width: int) -> str:
     kept = line[: width - 1]
     word = kept.rfind(" ") if line[width - 1] != " " else len(kept)
     return (kept[:word].rstrip() if word >= width * 2 // 3 else kept) + "…"
+
+
+def made(spent: "Spent", allowed: int | None = None, flying: int = 0) -> str:
+    """Tell how many calls were made, of those allowed, and how many besides are lost or under way."""
+    most, noun = ("", "call" if spent.calls == 1 else "calls") if allowed is None else (f" of {allowed}", "calls")
+    lost = f" and {spent.lost} lost" if spent.lost else ""
+    return f"{spent.calls}{most} {noun}{lost}" + (f", {flying} under way" if flying else "")
 
 
 def cells(candidate: "Candidate") -> tuple[str, ...]:

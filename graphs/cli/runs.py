@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from .finish import resume_command
 from .prune import prune
-from .solve import Json, Store, resume_command
+from .solve import Json, Store
 
 if TYPE_CHECKING:
     from .stored import Stored

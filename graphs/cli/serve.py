@@ -1,5 +1,6 @@
 """`ponder serve`."""
 
+import asyncio
 import gc
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from ...state.errors import UsageError
 from ...state.run import Problem
 from ...state.settings import parse_settings
 from .limits import limits
+from .load import opened
 from .solve import Models, Pool
 
 COLLECTED = (20_000, 20, 100)
@@ -75,11 +77,30 @@ def serve(
         most_requests=max_requests,
     )
     app = create_app(operator)
-    for budget in (each, whole):
-        prepare(model or None, base_url=base_url, pool=pool, budget=budget).ready(Problem(text="Any"))
+    prepare(model or None, base_url=base_url, pool=pool, budget=each).ready(Problem(text="Any"))
+    try:
+        prepare(model or None, base_url=base_url, pool=pool, budget=whole).check(Problem(text="Any"))
+    except UsageError as error:  # a key's limit is called otherwise than a run's
+        raise UsageError(str(error).replace("max_", "key_", 1)) from None
+    if store is not None:
+        asyncio.run(reached(store))
     config = uvicorn.Config(app, host, port, access_log=False, timeout_graceful_shutdown=grace)
     collect_less()
-    uvicorn.Server(config).run()
+    try:
+        uvicorn.Server(config).run()
+    except SystemExit:  # its log has said why
+        raise UsageError(f"nothing can listen at {host!r}, port {port}: give another --host or --port") from None
+
+
+async def reached(store: str) -> None:
+    """Open a store and close it again.
+
+    Raises:
+        StoreError: it cannot be.
+
+    """
+    async with opened(store):
+        pass
 
 
 def collect_less() -> None:

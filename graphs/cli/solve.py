@@ -1,21 +1,15 @@
 """`ponder solve` and `ponder resume`."""
 
-import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from ...state.errors import ChoiceNeeded, ModelUnreachable, UsageError
-from .limits import MaxCalls, MaxSeconds, MaxTokens, MaxUsd, limits, option
-from .log import Verbose, logged
-from .plain import objection, plain
-
-if TYPE_CHECKING:
-    from ...nodes.events import Event
-    from ...state.run import Answer, Candidate
+from ...state.errors import UsageError
+from .finish import finish
+from .limits import MaxCalls, MaxSeconds, MaxTokens, MaxUsd, limits
+from .log import Verbose
 
 Store = Annotated[str | None, typer.Option(help="SQLAlchemy URL; default: PONDER_STORE, else a file of the user's.")]
 Model = Annotated[str | None, typer.Option(help="local, local:PATH.gguf, openai:NAME or provider:NAME.")]
@@ -27,12 +21,6 @@ Pool = Annotated[str, typer.Option(help="deal or cascade: several models in turn
 BaseUrl = Annotated[str | None, typer.Option(help="An OpenAI-compatible server, …/v1.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the answer and nothing else.")]
-
-LINE = 120
-"""Characters."""
-NO_ANSWER = 3
-NOT_PASSED = 7
-"""There is an answer, and an exact verifier passed neither it nor any other."""
 
 
 def solve(
@@ -105,15 +93,14 @@ def solve(
     from ..solver import solve as run
 
     thread = thread or new_thread()
+    shown: dict[str, Any] = {"json": json, "quiet": quiet, "verbose": verbose}
     finish(
         lambda on_event: run(text, store=store, thread_id=thread, on_event=on_event, **asked),
         thread=thread,
         store=store,
-        again={"base_url": base_url},
         title=text,
-        json=json,
-        quiet=quiet,
-        verbose=verbose,
+        **shown,
+        choose=lambda chosen: resume(thread, store, base_url=base_url, choose=chosen, **shown),
     )
 
 
@@ -142,102 +129,23 @@ def resume(
         return
     from ..solver import resume as run
 
-    raised = {"max_calls": max_calls, "max_tokens": max_tokens, "max_usd": max_usd, "max_seconds": max_seconds}
+    raised: dict[str, Any] = {
+        "max_calls": max_calls,
+        "max_tokens": max_tokens,
+        "max_usd": max_usd,
+        "max_seconds": max_seconds,
+    }
     given: dict[str, Any] = {"model": model or None, "base_url": base_url, "budget": limits(**raised), "choice": choose}
+    shown: dict[str, Any] = {"json": json, "quiet": quiet, "verbose": verbose}
     finish(
         lambda on_event: run(thread, store=store, on_event=on_event, **given),
         thread=thread,
         store=store,
-        again={"model": model, "base_url": base_url, **raised},
         title=f"thread {thread}",
-        json=json,
-        quiet=quiet,
-        verbose=verbose,
+        **shown,
+        choose=lambda chosen: resume(thread, store, model, base_url, **raised, choose=chosen, **shown),
+        goes_on=True,
     )
-
-
-def finish(
-    run: "Callable[[Callable[[Event], None]], Answer]",
-    *,
-    thread: str,
-    store: str | None,
-    again: dict[str, Any],
-    title: str,
-    json: bool,
-    quiet: bool,
-    verbose: int,
-) -> None:
-    """Run, show, and print the outcome; a run that stops says how to go on, and one that is tied asks.
-
-    It is then resumed with what is given `again`.
-    """
-    from .view import open_view
-
-    resuming = resume_command(thread, store)
-
-    try:
-        with open_view(title, silent=json or quiet) as view, logged(verbose):
-            answer = run(view.show)
-            view.close(answer)
-    except ChoiceNeeded as tie:
-        from .tie import choice
-
-        chosen = choice(tie, resuming, json=json)
-        resume(thread, store, choose=chosen, json=json, quiet=quiet, verbose=verbose, **again)
-        return
-    except (ModelUnreachable, KeyboardInterrupt) as error:
-        if isinstance(error, UsageError):  # it has not begun
-            raise
-        if isinstance(error, KeyboardInterrupt):
-            typer.echo("interrupted: what was paid is saved", err=True)
-        typer.echo(f"resume with: {resuming}", err=True)
-        raise
-    if json:
-        typer.echo(answer.model_dump_json())
-    elif not view.prints_answer:
-        typer.echo(printed(answer.answer or ""), nl=answer.answer is not None)
-    judge(answer, resuming, json=json)
-
-
-def judge(answer: "Answer", resuming: str, *, json: bool) -> None:
-    """End with a code of its own where there is no answer, or none that the verifier passed; say why."""
-    if answer.unchecked and not json:
-        typer.echo(f"warning: {plain(answer.unchecked, 2 * LINE)}", err=True)
-    if answer.answer is None:
-        if not json:
-            lost = f", {answer.spent.lost} lost" if answer.spent.lost else ""
-            told = f"no answer in {answer.spent.calls} calls{lost} ({answer.stopped_because})"
-            typer.echo(f"error: {told}{advice(answer, resuming)}", err=True)
-        raise typer.Exit(NO_ANSWER)
-    if failed := unpassed(answer):
-        if not json:
-            same = [] if answer.unchecked else [item for item in failed if item.raw == answer.answer]
-            why = next((f" ({said})" for item in same if (said := objection(item))), "")
-            told = f"no candidate of {len(failed)} passed the verifier{why}"
-            typer.echo(f"warning: {told}; this is the best of them", err=True)
-        raise typer.Exit(NOT_PASSED)
-
-
-def advice(answer: "Answer", resuming: str) -> str:
-    """Say what may help where there is no answer."""
-    cut = sum(item.finish == "length" for item in answer.candidates)
-    if 2 * cut > len(answer.candidates):
-        return f": {cut} of {len(answer.candidates)} replies were cut off: raise --max-output"
-    limit = answer.stopped_because
-    return f": raise it with {resuming} {option(limit)}" if limit.startswith("max_") else ""
-
-
-def unpassed(answer: "Answer") -> "list[Candidate]":
-    """Return the candidates that an exact verifier has looked at, where it passed none."""
-    exact = [item for item in answer.candidates if item.verdict and item.verdict.kind == "exact"]
-    return [] if any(item.verdict and item.verdict.passed for item in exact) else exact
-
-
-def printed(text: str) -> str:
-    """Keep a model's control characters from a terminal; a pipe gets them as they are."""
-    if not sys.stdout.isatty():
-        return text
-    return "".join(character for character in text if character.isprintable() or character in "\n\t")
 
 
 def read(problem: str | None, file: Path | None) -> str:
@@ -250,23 +158,7 @@ def read(problem: str | None, file: Path | None) -> str:
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"file {str(file)!r} cannot be read ({error}): give a text file") from None
     else:
-        text = sys.stdin.read() if problem == "-" else problem or ""
+        text = (sys.stdin.read() if sys.stdin else "") if problem == "-" else problem or ""
     if not text.strip():
         raise UsageError("the problem is empty: give a text, - for standard input, or --file")
     return text
-
-
-def resume_command(thread: str, store: str | None) -> str:
-    """Return what to type to go on with a run; a password is not repeated."""
-    from ...state.engine import masked
-
-    words = ["ponder", "resume", thread, *(("--store", masked(store)) if store else ())]
-    return " ".join(map(quoted, words))
-
-
-def quoted(word: str) -> str:
-    """Write a word for the shell; what a terminal might obey, in the notation of bash and zsh."""
-    if word.isprintable():
-        return shlex.quote(word)
-    kept = {byte: chr(byte) for byte in range(32, 127) if chr(byte) not in "'\\"}
-    return "$'" + "".join(kept.get(byte, f"\\x{byte:02x}") for byte in word.encode(errors="surrogateescape")) + "'"

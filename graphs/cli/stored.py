@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ...nodes.view import View
-    from ...state.budget import Spent
-    from ...state.run import Answer
+    from ...state.budget import Call, Spent
+    from ...state.run import Answer, Visit
     from ...state.threads import Thread
 
 
@@ -31,12 +31,29 @@ class Stored:
         return list(dict.fromkeys(named[key] for key in sorted(named)))
 
     @property
+    def flying(self) -> "list[Call]":
+        """The calls that are under way: of a run that nobody works on there are none, and such calls are lost."""
+        running = self.thread.status == "running"
+        return [call for call in self.view.calls if running and call.state == "reserved"]
+
+    @property
+    def counted(self) -> "list[Call]":
+        """The calls that count against the limits and have come to an end, as far as that is known."""
+        flying = self.flying
+        return [call for call in self.view.calls if call.state != "unmade" and call not in flying]
+
+    @property
     def spent(self) -> "Spent":
-        """What was paid by now; what became of calls that were under way when the run stopped, a resume finds out."""
+        """What was paid by now, in the same words as at the end."""
         from ...state.budget import Spent
 
-        known = (call for call in self.view.calls if call.state != "reserved")
-        return self.answer.spent if self.answer else Spent.of(known)
+        return self.answer.spent if self.answer else Spent.of(self.counted)
+
+    def spent_on(self, visit: "Visit") -> "Spent":
+        """Add up what a branch that has ended was paid."""
+        from ...state.budget import Spent
+
+        return Spent.of(call for call in self.counted if call.id.startswith(f"{visit.id}-"))
 
     def row(self) -> dict[str, Any]:
         """Tell of the run in one flat object, whose fields are named as an answer's are."""

@@ -11,9 +11,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ...nodes.events import Arrived, Assessed, Escalated, Event
-from ...state.run import Answer, Candidate
-from .plain import cells, objection, outcome, plain
+from ...nodes.events import Admitted, Arrived, Assessed, Escalated, Event, Finished, Replaced
+from ...state.run import Answer, Assessment, Candidate
+from .lines import progress
+from .plain import cells, made, objection, on_terminal, outcome, plain
+from .stored import Stored
 
 SHOWN = 8
 """Candidates and answers that the live picture shows."""
@@ -30,6 +32,12 @@ class View:
     def show(self, event: Event) -> None:
         """Take in an event."""
 
+    def begin(self, run: Stored) -> None:
+        """Take in what is known of a run that goes on."""
+
+    def stop(self, run: Stored) -> None:
+        """Take in how far it is where it stops without an outcome."""
+
     def close(self, answer: Answer) -> None:
         """Take in the outcome."""
 
@@ -40,6 +48,9 @@ class Lines(View):
 
     known: list[str] = field(default_factory=list)
     """The candidates so far, by whose place they are numbered."""
+
+    def begin(self, run: Stored) -> None:
+        self.known = [candidate.id for candidate in run.view.candidates]
 
     def show(self, event: Event) -> None:
         line = self.introduced(event) if event.type == "candidate" else described(event)
@@ -66,41 +77,56 @@ class Picture(View):
     title: str
     live: Live
     route: list[str] = field(default_factory=list)
-    calls: int = 0
+    begun: set[str] = field(default_factory=set)
     allowed: int = 0
-    candidates: list[Candidate] = field(default_factory=list)
+    candidates: dict[str, Candidate] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     prints_answer = True
 
+    def begin(self, run: Stored) -> None:
+        self.title = run.view.problem.text or self.title  # none yet, where it was stopped before it began
+        self.route, self.allowed = run.route, run.view.allowed
+        self.begun = {call.id for call in run.view.calls if call.state != "unmade"}
+        self.candidates = {item.id: item for item in run.view.candidates}
+        if found := run.view.state.get("assessment"):
+            self.notes.append(rated("assessed", found))
+        self.live.update(self.drawn())
+
+    def stop(self, run: Stored) -> None:
+        self.live.update(self.drawn(progress(run)))
+
     def show(self, event: Event) -> None:
         if event.type == "budget":
-            self.calls += len(event.calls)
+            self.begun |= {call.id for call in event.calls}
             self.allowed = event.allowed
-            if event.branch not in self.route[-1:]:
-                self.route.append(event.branch)
-        elif event.type == "candidate":
-            self.candidates.append(event.candidate)
-        elif isinstance(event, Assessed | Escalated):
+        if isinstance(event, Admitted | Finished) and event.branch not in self.route:
+            self.route.append(event.branch)
+        if event.type == "candidate":
+            self.candidates.pop(event.candidate.id, None)  # one that is graded comes again
+            self.candidates[event.candidate.id] = event.candidate
+        elif isinstance(event, Replaced | Assessed | Escalated):
             self.notes.append(described(event))
         self.live.update(self.drawn())
 
     def close(self, answer: Answer) -> None:
         verdict = Text.assemble(("answer  ", "bold"), (plain(answer.answer or "none", 400), "bold green"))
-        self.live.update(Group(self.drawn(), verdict, Text(summary(answer), style="dim")))
+        drawn = self.drawn(made(answer.spent, self.allowed))
+        self.live.update(Group(drawn, verdict, Text(summary(answer), style="dim")))
 
-    def drawn(self) -> RenderableType:
-        """Draw what is known by now."""
+    def drawn(self, calls: str = "") -> RenderableType:
+        """Draw what is known by now; while the run goes on, all calls that have begun count as made."""
         head = Text.assemble((plain(self.title, 200), "bold"))
-        way = Text(f"{' ▸ '.join(self.route) or 'starting'} · {self.calls} of {self.allowed} calls", style="cyan")
+        calls = calls or f"{len(self.begun)} of {self.allowed} calls"
+        way = Text(f"{' ▸ '.join(self.route) or 'starting'} · {calls}", style="cyan")
         notes = [Text(note, style="dim") for note in self.notes]
         table = Table("branch", "strategy", "answer", "sure", "text", box=None, pad_edge=False, header_style="dim")
-        for candidate in self.candidates[-SHOWN:]:
-            table.add_row(*map(Text, cells(candidate)))
+        for candidate in [*self.candidates.values()][-SHOWN:]:
+            table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells(candidate)))
         return Group(head, way, *notes, table, self.votes())
 
     def votes(self) -> RenderableType:
         """Draw the answers with the most votes."""
-        voting = {item.id: item for item in self.candidates if item.answer is not None}.values()
+        voting = [item for item in self.candidates.values() if item.answer is not None]
         written = {item.answer: item.raw or "" for item in reversed(voting)}
         table = Table.grid(padding=(0, 1))
         for answer, count in Counter(item.answer for item in voting).most_common(SHOWN):
@@ -112,8 +138,10 @@ class Picture(View):
 def described(event: Event) -> str:
     """Put an event into one line; empty for one that needs none."""
     if isinstance(event, Assessed | Escalated):
-        found = event.assessment
-        return f"{event.type}: {found.level}, {found.evidence}, up to {found.compute_budget} calls, {found.plan[-1]}"
+        return rated(event.type, event.assessment)
+    if event.type == "replaced":
+        before = "none" if event.answer is None else plain(event.answer)
+        return f"this thread's finished run, whose answer was {before}, gives way to the new problem"
     if event.type == "voted":
         said = ", ".join(f"{plain(answer)} x {count}" for answer, count in list(event.votes.items())[:SHOWN])
         return f"vote: {said or 'none'}"
@@ -122,13 +150,17 @@ def described(event: Event) -> str:
     return ""
 
 
+def rated(kind: str, found: Assessment) -> str:
+    """Put an assessment into one line."""
+    return f"{kind}: {found.level}, {found.evidence}, up to {found.compute_budget} calls, {found.plan[-1]}"
+
+
 def summary(answer: Answer) -> str:
     """Say how the answer came about."""
     spent = answer.spent
-    calls = f"{spent.calls} call{'' if spent.calls == 1 else 's'}" + (f" and {spent.lost} lost" if spent.lost else "")
     return (
         f"confidence {answer.confidence:.2f} by {answer.decided_by}, stopped: {answer.stopped_because}; "
-        f"{calls}, {spent.input_tokens} + {spent.output_tokens} tokens, {spent.seconds:.1f} s; "
+        f"{made(spent)}, {spent.input_tokens} + {spent.output_tokens} tokens, {spent.seconds:.1f} s; "
         f"thread {answer.thread_id}"
     )
 
@@ -136,10 +168,11 @@ def summary(answer: Answer) -> str:
 @contextmanager
 def open_view(title: str, *, silent: bool) -> Iterator[View]:
     """Choose the view: nothing, a live picture on a terminal, or lines."""
-    console = Console(stderr=not sys.stdout.isatty())
-    if silent:
+    terminal = on_terminal(sys.stdout)
+    console = Console(stderr=not terminal)
+    if silent or sys.stderr is None:
         yield View()
-    elif console.is_terminal and sys.stdout.isatty():
+    elif console.is_terminal and terminal:
         with Live(console=console, refresh_per_second=8) as live:
             yield Picture(title, live)
     else:

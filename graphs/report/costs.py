@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from ...state.budget import Call, cost, cost_usd
+from ...state.budget import cost, cost_usd
 from .timeline import Clock
 from .told import Told
 
@@ -22,6 +22,8 @@ class Strip:
     steps: Sequence[tuple[float, float]]
     """Unix time at which a call ended, and the sum after it."""
     limit: float | None
+    lost: float
+    """How much of the sum are calls whose end nobody knows."""
     form: str = ",.0f"
 
     @property
@@ -30,22 +32,26 @@ class Strip:
         return self.steps[-1][1]
 
 
-def strips(told: Told, calls: Sequence[Call]) -> Iterator[Strip]:
+def strips(told: Told) -> Iterator[Strip]:
     """Count what the budget counts: a call whose end nobody knows at its worst case."""
-    ended = sorted((call for call in calls if call.state != "unmade"), key=lambda call: call.started + call.seconds)
+    spent, budget = told.run.spent, told.run.view.settings.budget
+    last = max((call.started + call.seconds for call in told.run.counted), default=0.0)
+    # When a call was cut off is not known either.
+    timed = [(call.started + call.seconds if call.started else last, call) for call in told.run.counted]
+    ended = [call for _, call in sorted(timed, key=lambda pair: pair[0])]
+    times = sorted(time for time, _ in timed)
     if not ended:
         return
-    times, budget = [call.started + call.seconds for call in ended], told.run.view.settings.budget
 
     def steps(values: list[float]) -> list[tuple[float, float]]:
         return list(zip(times, accumulate(values), strict=True))
 
-    yield Strip("calls", steps([1.0] * len(ended)), told.run.view.allowed)
-    yield Strip("tokens", steps([float(cost(call)) for call in ended]), budget.max_tokens)
+    yield Strip("calls", steps([1.0] * len(ended)), told.run.view.allowed, spent.lost)
+    yield Strip("tokens", steps([float(cost(call)) for call in ended]), budget.max_tokens, spent.lost_tokens)
     dollars = [cost_usd(call) for call in ended]
     known = [paid for paid in dollars if paid is not None]
     if len(known) == len(dollars):
-        yield Strip("US dollars", steps(known), budget.max_usd, ",.4f")
+        yield Strip("US dollars", steps(known), budget.max_usd, spent.lost_usd, ",.4f")
 
 
 def drawn(strip: Strip, clock: Clock, top: float, sides: tuple[float, float]) -> str:
@@ -57,11 +63,14 @@ def drawn(strip: Strip, clock: Clock, top: float, sides: tuple[float, float]) ->
     for time, value in strip.steps:
         x = left + (right - left) * clock.at(time) / clock.whole
         way.append(f"H{x:.1f}V{bottom - (HEIGHT - 4) * value / most:.1f}")
-    told = format(strip.total, strip.form) + (f" of {format(strip.limit, strip.form)}" if strip.limit else "")
+    told = format(strip.total - strip.lost, strip.form)
+    told += f" of {format(strip.limit, strip.form)}" if strip.limit else ""
+    lost = f"and {format(strip.lost, strip.form)} lost" if strip.lost else ""
     limit = f'<path class="limit" d="M{left} {top + 4:.1f}H{right}"/>' if near and strip.limit == most else ""
     return (
         f'<text class="head" x="12" y="{top + 14:.1f}">{strip.name}</text>'
         f'<text class="soft" x="12" y="{top + 31:.1f}">{told}</text>'
+        f'<text class="soft" x="12" y="{top + 46:.1f}">{lost}</text>'
         f'<path class="rule" d="M{left} {bottom:.1f}H{right}"/>'
         f'<path class="area" d="{"".join(way)}H{right}V{bottom:.1f}Z"/>'
         f'<path class="sum" d="{"".join(way)}H{right}"/>{limit}'

@@ -59,7 +59,7 @@ def drawn(told: Told, top: float = 0, *, linked: bool = False) -> tuple[str, flo
         parts.append("".join(chart.lane(lane, y)))
         y += chart.height(lane)
     bottom = y
-    for strip in costs.strips(told, begun):
+    for strip in costs.strips(told):
         parts.append(costs.drawn(strip, clock, y + 10, (GUTTER, WIDTH - EDGE)))
         y += costs.HEIGHT + 10
     return "".join([*parts, *chart.pauses(top, bottom), *chart.links(), *chart.axis(y + 4)]), y + 28

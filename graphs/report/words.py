@@ -6,6 +6,7 @@ from typing import get_args
 
 from ...state.budget import Limit
 from ...state.run import Rule, StopReason
+from ..cli.plain import made
 from .text import counted, lasting, named
 from .told import Told
 
@@ -56,7 +57,7 @@ def explained(told: Told) -> Iterator[str]:
     for visit in told.visits.values():
         brought = f" for {counted(visit.candidates, 'candidate')}" if visit.candidates else ""
         if visit.calls:
-            yield f"{visit.branch.capitalize()} made {counted(visit.calls, 'call')}{brought}: {why(visit.stopped)}."
+            yield f"{visit.branch.capitalize()} made {made(told.run.spent_on(visit))}{brought}: {why(visit.stopped)}."
     if told.calls and not told.run.answer:
         yield "The run has not ended; this is what is known by now."
     states = [call.state for call in told.calls]
@@ -96,7 +97,7 @@ def ended(told: Told) -> Iterator[str]:
     spent = answer.spent
     price = "" if spent.usd is None else f" and {spent.usd:.4f} US dollars"
     tokens = f"{spent.input_tokens + spent.output_tokens:,} tokens"
-    cost = f"{counted(spent.calls, 'call')}, {tokens}{price} in {lasting(spent.seconds)} of work"
+    cost = f"{made(spent)}, {tokens}{price} in {lasting(spent.seconds)} of work"
     yield f"It ended after {cost}, because {REASONS[answer.stopped_because]}."
     if answer.unchecked:
         yield f"{shorten(named(answer.unchecked[:LONGEST]), 300, placeholder='…')}."

@@ -20,7 +20,8 @@ from pydantic import ConfigDict, Field, SkipValidation
 from ...state.budget import Budget
 from ...state.errors import UsageError
 from ...state.run import Problem
-from ..app import ModelLike, Setup, VerifierLike, as_model, prepare
+from ..app import Setup, VerifierLike, prepare
+from ..models import ModelLike, as_model
 from .chats import arguments, form_of, message_of, policy_for, problem_of, settings_of
 from .structured import Shape, parse
 

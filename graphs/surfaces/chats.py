@@ -57,8 +57,6 @@ def settings_of(asked: Mapping[str, Any]) -> Settings:
 
     """
     named = {ALIASES.get(name, name): value for name, value in asked.items() if name not in FORM}
-    if unknown := sorted(named.keys() - Settings.model_fields.keys()):
-        raise UsageError(f"{unknown[0]!r} is not a setting of ponder: see ponder.state.Settings")
     return parse_settings(**{name: value for name, value in named.items() if value is not None})
 
 

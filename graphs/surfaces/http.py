@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 
 from ...nodes.events import Event
 from ...state.errors import (
+    KeyHeld,
     KeySpent,
     KeyUnknown,
     ModelUnreachable,
@@ -36,6 +37,7 @@ SIGN_OF_LIFE = 10.0
 """Seconds of silence after which a stream says that it lives."""
 STATUS: dict[type[Exception], tuple[int, str]] = {
     KeyUnknown: (401, "authentication_error"),
+    KeyHeld: (429, "rate_limit_error"),
     KeySpent: (429, "insufficient_quota"),
     UsageError: (400, "invalid_request_error"),
     ThreadBusy: (409, "conflict_error"),
@@ -220,7 +222,7 @@ def told(status: int, kind: str, reason: str, place: str | None = None) -> JSONR
     """Write an error as OpenAI's API does."""
     code = "insufficient_quota" if kind == "insufficient_quota" else None
     said = {"message": printable(reason), "type": kind, "param": place and printable(place), "code": code}
-    return JSONResponse({"error": said}, status)
+    return JSONResponse({"error": said}, status, {"retry-after": "1"} if kind == "rate_limit_error" else None)
 
 
 def printable(text: str) -> str:

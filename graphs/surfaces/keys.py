@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...nodes.events import Event
 from ...state.budget import Budget, Call, Spent
-from ...state.errors import KeySpent, KeyUnknown
+from ...state.errors import KeyHeld, KeySpent, KeyUnknown
 
 if TYPE_CHECKING:
     from ...state.checkpointer import SQLAlchemySaver
@@ -73,20 +73,26 @@ class Account:
     keep: Keep | None = None
 
     @contextmanager
-    def billed(self, asked: Budget, calls: int) -> Iterator[Bill]:
-        """Hold a request's budget, no more than it can use or is left, while it runs; then charge what it has spent.
+    def billed(self, asked: Budget, calls: int, worst: Call) -> Iterator[Bill]:
+        """Hold a request's budget while it runs; then charge what it has spent.
+
+        Where it has none, that is all calls that it may make, each at the worst case of its first one: with more, one
+        request would keep all others of the key away. What is held is the budget of its run, which cannot pass it.
 
         Raises:
-            KeySpent: nothing is left.
+            KeySpent: what is left is too little for one call.
+            KeyHeld: it would do, but requests that are under way hold it.
 
         """
+        unspent = self.limit.left(self.spent)
         left = self.limit.left({name: self.spent[name] + self.held[name] for name in LIMITS})
-        for name, amount in left.items():
-            if amount <= 0:
-                limit = getattr(self.limit, name)
-                raise KeySpent(f"{name}={limit} of this key is spent, or held by requests that are under way")
-        if "max_calls" in left:
-            left["max_calls"] = min(left["max_calls"], calls)
+        for name, one in ((name, Spent.of([worst]).used[name]) for name in left):
+            about = f"{name}={getattr(self.limit, name):g} of this key"
+            if unspent[name] < one:
+                raise KeySpent(f"{about} is spent: {unspent[name]:g} is left, and a call may cost {one:g}")
+            if left[name] < one:
+                raise KeyHeld(f"{about} is held by requests that are under way: try again when they have ended")
+            left[name] = min(left[name], calls * one)
         bill = Bill(asked.within(Budget.model_validate(left)), keep=self.keep)
         given: dict[str, float] = bill.budget.model_dump(include=left.keys() & set(LIMITS))
         for name, amount in given.items():

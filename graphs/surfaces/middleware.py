@@ -18,7 +18,7 @@ from ...state.budget import Budget, Spent
 from ...state.errors import BudgetTooSmall, UsageError
 from ...state.run import Problem
 from ...state.settings import parse_settings
-from ..app import ModelLike
+from ..models import ModelLike
 from .chat import PonderChatModel
 
 When = Literal["always", "unsure"] | Callable[[ModelRequest[Any]], bool]

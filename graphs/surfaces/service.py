@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from ...nodes.events import Event
+from ...nodes.gate import at_worst
 from ...nodes.ports import Verifier
 from ...nodes.route import check_text
 from ...nodes.view import View
-from ...state.budget import Budget, Spent
+from ...state.budget import Budget, Call, Spent
 from ...state.errors import UsageError
 from ...state.run import Answer, Problem
 from ...state.settings import Settings
-from ..app import ModelLike, Setup, as_verifier, prepare
+from ..app import Setup, as_verifier, prepare
+from ..models import ModelLike
 from ..origin import origin_of
 from ..solver import Run, new_thread
 from ..stores import Saver, held, opened
@@ -112,9 +114,9 @@ class Service:
         """Run what a request asks; one that is cut off is charged for what it has begun."""
         account, count = self.keys.account(authorization), asked.n or 1
         problem, setup = self.made(asked)
-        each = setup.under(setup.settings.budget.share(count)).settings
-        most = max(View("", {"settings": each}).allowed, each.sample_cap)
-        with account.billed(setup.settings.budget, most * count) as bill:
+        each = setup.under(setup.settings.budget.share(count))
+        view = each.checks.view("begin", {"problem": problem, "settings": each.settings})
+        with account.billed(setup.settings.budget, most_calls(view) * count, first_call(view)) as bill:
             own = setup.under(bill.budget.share(count))
             runs = [self.run(own, problem, asked.verifier, noted(bill, index, tell)) for index in range(count)]
             answers = await together(runs)
@@ -130,6 +132,19 @@ class Service:
             return await run.go({"problem": problem})
         async with held(self.saver, run.thread_id):
             return await run.go({"problem": problem})
+
+
+def first_call(view: View) -> Call:
+    """Return a run's first call, at its worst case."""
+    return at_worst(view, view.call("sample", 0))
+
+
+def most_calls(view: View) -> int:
+    """Return the most calls that a run can make; `direct` makes one and lets it be graded, each tried again."""
+    settings = view.settings
+    if settings.policy == "direct":
+        return 2 * (1 + settings.retries) + settings.write_tests
+    return max(view.allowed, settings.sample_cap)
 
 
 async def together(runs: Sequence[Coroutine[Any, Any, Answer]]) -> list[Answer]:

@@ -6,7 +6,8 @@ from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, Field
 
 from ...state.run import Answer
-from ..app import ModelLike, create_ponder
+from ..app import create_ponder
+from ..models import ModelLike
 
 DESCRIPTION = """Solve one hard, self-contained problem by thinking about it several times and comparing the results.
 It sees nothing of this conversation: put everything it needs into the problem."""

@@ -41,6 +41,28 @@ def test_piped_the_answer_alone_is_on_standard_output_and_the_way_to_it_on_the_o
     assert lines[-1].endswith("thread t")
 
 
+def test_a_problem_on_the_thread_of_a_finished_run_says_in_a_line_that_it_takes_its_place(
+    ponder: Ponder, server: FakeServer
+) -> None:
+    asked = ("solve", "What is 1 + 1?", *on(server), "--thread", "t")
+    first, second = ponder(*asked), ponder(*asked)
+    told = "this thread's finished run, whose answer was 2, gives way to the new problem"
+    assert (told in first.err, second.err.splitlines()[0], second.code) == (False, told, 0)
+    assert ponder(*asked, "--json").err == ""
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_command_that_was_started_with_a_closed_stream_runs_to_its_end(
+    ponder: Ponder, server: FakeServer, tmp_path: Path, closed: str
+) -> None:
+    store = f"sqlite:///{tmp_path}/ponder.db"
+    words = [str(Path(sys.executable).parent / "ponder"), "solve", "1 + 1?", *on(server), "--thread", "t"]
+    environment = os.environ | {"OPENAI_API_KEY": "key", "PONDER_STORE": store}
+    done = subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", *words], env=environment, check=False, timeout=60)
+    assert done.returncode == 0
+    assert ponder("resume", "t", "-q").out == "2\n"
+
+
 def test_quiet_prints_the_answer_and_nothing_else(ponder: Ponder, server: FakeServer) -> None:
     assert ponder("solve", "1 + 1?", *on(server), "--quiet") == Done(0, "2\n", "")
 
@@ -174,6 +196,10 @@ def test_several_models_are_a_pool_and_a_resumed_run_asks_them_again(ponder: Pon
         (["1 + 1? \udcff"], r"error: the problem '1 + 1? \udcff' holds bytes that are no text: give it in UTF-8"),
         (["--file", "/no/such.txt"], "error: file '/no/such.txt' cannot be read"),
         (["1 + 1?", "--model", "gpt"], "error: model 'gpt' is unknown: give local, local:PATH.gguf"),
+        (
+            ["1 + 1?", "--model", "openai:x", "--base-url", "localhost:8000"],
+            "error: --base-url='localhost:8000' cannot be used: give one such as http://localhost:8000/v1",
+        ),
         (["1 + 1?", "--policy", "magic"], "error: policy 'magic' is unknown: choose one of adaptive"),
         (
             ["1 + 1?", "--store", "postgresql://me:pass@word:1x/db"],
@@ -252,6 +278,31 @@ def test_a_verifier_that_is_away_is_told_in_a_line_and_in_the_report(
     assert (done.code, done.out, done.err.splitlines()[-1]) == (0, "2\n", f"warning: {told}")
     ponder("report", "t", "-o", str(tmp_path / "run.html"))
     assert told in (tmp_path / "run.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--store", "bogus"], "store 'bogus' is not a database URL: give one such as sqlite:///bogus"),
+        (["--key-tokens", "5"], "--key-tokens=5 is too small for one call"),
+        (["--key-usd", "5"], "--key-usd=5 cannot be kept: model 'openai:fake' has no price"),
+    ],
+)
+def test_what_an_endpoint_cannot_be_served_with_is_one_line_and_exit_code_2(
+    ponder: Ponder, server: FakeServer, arguments: list[str], says: str
+) -> None:
+    done = ponder("serve", *on(server), "--port", "0", *arguments)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert done.err.startswith(f"error: {says}")
+
+
+def test_a_port_that_is_taken_is_said_so_in_the_last_line_with_exit_code_2(server: FakeServer) -> None:
+    port = str(server.http.server_address[1])
+    words = [str(Path(sys.executable).parent / "ponder"), "serve", *on(server), "--port", port]
+    environment = os.environ | {"OPENAI_API_KEY": "key"}
+    done = subprocess.run(words, env=environment, check=False, timeout=60, capture_output=True, text=True)
+    told = f"error: nothing can listen at '127.0.0.1', port {port}: give another --host or --port"
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, told)
 
 
 def test_an_answer_that_the_verifier_did_not_pass_is_exit_code_7_and_says_so(

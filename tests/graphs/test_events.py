@@ -1,5 +1,6 @@
 """What a run streams: typed and versioned events, the same for every reader."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,9 +8,11 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from ponder.graphs import create_ponder, solve
 from ponder.nodes.events import Event, read, schema
+from ponder.state import UsageError
 from tests.fakes import ScriptedModel, cycle
 
 FIELDS = {
+    "replaced": {"answer"},
     "budget": {"branch", "calls", "allowed"},
     "assessed": {"assessment"},
     "candidate": {"branch", "candidate"},
@@ -38,7 +41,7 @@ def streamed() -> list[dict[str, Any]]:
 
 def test_each_event_of_the_stream_meets_the_schema_and_says_its_version_and_type() -> None:
     events = streamed()
-    assert {told["type"] for told in events} == set(FIELDS)
+    assert {told["type"] for told in events} == set(FIELDS) - {"replaced"}
     checking = Draft202012Validator(schema())
     for told in events:
         checking.validate(told)
@@ -67,3 +70,18 @@ def test_solve_hands_out_the_events_that_the_graph_streams() -> None:
     heard: list[Event] = []
     solve(PROBLEM, store=":memory:", on_event=heard.append, **asking())
     assert [event.type for event in heard] == [told["type"] for told in streamed()]
+
+
+def test_a_new_problem_on_the_thread_of_a_finished_run_says_that_it_takes_its_place(tmp_path: Path) -> None:
+    heard: list[Event] = []
+    given: dict[str, Any] = {"store": tmp_path / "runs.db", "thread_id": "t", "on_event": heard.append}
+    for _ in range(2):
+        solve(PROBLEM, model=ScriptedModel(cycle("42")), policy="direct", **given)
+    assert [(event.answer, heard.index(event)) for event in heard if event.type == "replaced"] == [("42", 5)]
+
+
+def test_what_cannot_be_told_events_is_refused_before_a_call_is_paid() -> None:
+    model = ScriptedModel(cycle("42"))
+    with pytest.raises(UsageError, match="on_event=3 cannot be used: give a function"):
+        solve(PROBLEM, model=model, on_event=3)  # type: ignore[arg-type]
+    assert model.calls == 0

@@ -119,6 +119,12 @@ async def test_a_difficulty_given_chooses_the_branch_at_10_30_and_50(difficulty:
     assert len(answer.assessment.plan) > 1 or answer.assessment.compute_budget == int(float(difficulty) * 10)
 
 
+async def test_a_difficulty_given_is_believed_beside_a_verifier_too() -> None:
+    exact = await run(ScriptedModel(always("2")), assessor="fixed:5", verifier=lambda *_: True)
+    assert exact.assessment is not None
+    assert (exact.assessment.difficulty, exact.assessment.plan, exact.decided_by) == (5, ("search",), "verified")
+
+
 async def test_an_open_result_escalates_with_every_earlier_candidate_kept() -> None:
     answer = await run(ScriptedModel(cycle("1", "2", "3")), max_samples=6, verifier=lambda *_: 0.5)
     assert taken(answer)[:4] == ["assess", "parallel", "refine", "search"]

@@ -61,7 +61,21 @@ def test_a_list_tells_status_age_calls_tokens_and_route_in_80_columns(ponder: Po
     lines = ponder("runs", "list").out.splitlines()
     assert [line.split() for line in lines] == [
         ["three", "foreign", lines[0].split()[2], "3", "checkpoints"],
-        ["two", "running", lines[1].split()[2], "4", "of", "40", "calls", "40+20", "tokens", "assess>parallel"],
+        [
+            "two",
+            "running",
+            lines[1].split()[2],
+            "4",
+            "of",
+            "40",
+            "calls,",
+            "1",
+            "under",
+            "way",
+            "40+20",
+            "tokens",
+            "assess>parallel",
+        ],
         ["Which?"],
         ["one", "finished", lines[3].split()[2], "3", "of", "100", "calls", "30+15", "tokens", "assess>direct"],
         ["What", "is", "1", "+", "1?", "=", "2"],
@@ -105,7 +119,7 @@ def test_a_run_is_shown_with_its_progress_its_cost_and_who_works_on_it(ponder: P
     for part in ("finished", "What is 1 + 1?", "3 of 100 calls: assess > direct", "low", "decided by  majority"):
         assert part in shown
     shown = ponder("runs", "show", "two").out
-    assert "4 of 40 calls: assess > parallel" in shown
+    assert "4 of 40 calls and 1 lost: assess > parallel" in shown
     assert "40+20 tokens" in shown
     assert shown.endswith("go on with  ponder resume two\n")
     hold_elsewhere(saver, "two")

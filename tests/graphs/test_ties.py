@@ -41,7 +41,7 @@ def test_a_tie_waits_for_the_number_of_a_finalist_and_no_judge_is_paid(store: st
     ]
     with pytest.raises(ChoiceNeeded):
         resume("t", store=store, model=model)
-    with pytest.raises(UsageError, match="choice=3 is none of the 2 finalists"):
+    with pytest.raises(UsageError, match="choice=3 is no finalist's: give a number from 1 to 2"):
         resume("t", store=store, model=model, choice=3)
     answer = resume("t", store=store, model=model, choice=2)
     assert (answer.answer, answer.decided_by, answer.spent.calls, model.calls) == ("7", "person", 4, 4)
@@ -136,6 +136,8 @@ def test_piped_the_finalists_and_the_command_are_printed(
         waiting = json.loads(ponder("resume", "t", "--json").out)
         assert (waiting["thread_id"], [item["number"] for item in waiting["finalists"]]) == ("t", [1, 2])
         wanted = waiting["finalists"][1]["answer"]
+        wrong = ponder("resume", "t", "--choose", "9", "-q")
+        assert (wrong.code, wrong.err) == (2, "error: --choose=9 is no finalist's: give a number from 1 to 2\n")
         done = ponder("resume", "t", "--choose", "2", "-q")
         assert (done.code, done.out, len(server.requests)) == (0, f"{wanted}\n", 2)
 

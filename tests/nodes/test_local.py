@@ -8,7 +8,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from ponder.graphs import solve
-from ponder.graphs.app import as_model
+from ponder.graphs.models import as_model
 from ponder.nodes.models import local
 from ponder.nodes.models.local import local_model
 from ponder.nodes.ports import Request

@@ -13,7 +13,7 @@ from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from ponder.graphs import asolve, solve
-from ponder.graphs.app import as_model
+from ponder.graphs.models import as_model
 from ponder.nodes.models.http import close_client
 from ponder.nodes.models.openai import openai_model
 from ponder.nodes.ports import CallFailed, Reply, Request

@@ -11,7 +11,7 @@ from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
 from ponder.graphs import aresume, asolve
-from ponder.graphs.app import as_model
+from ponder.graphs.models import as_model
 from ponder.nodes.models.breaker import Breaker, breaker_for
 from ponder.nodes.models.pool import Pool
 from ponder.nodes.ports import CallFailed, Reply, Request
@@ -221,7 +221,7 @@ async def test_who_stands_in_does_not_begin_once_its_turn_comes_too_late() -> No
 
 async def test_the_names_of_a_pool_are_kept_for_a_resume(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = {name: ScriptedModel(always("2"), name) for name in ("openai:p", "openai:q")}
-    monkeypatch.setattr("ponder.graphs.app.load_model", lambda name, _: loaded[name])
+    monkeypatch.setattr("ponder.graphs.models.load_model", lambda name, _: loaded[name])
     store = InMemorySaver()
     options = {"policy": "fixed", "store": store, "thread_id": "t", "retries": 0}
     loaded["openai:p"].script = loaded["openai:q"].script = refused

@@ -78,7 +78,14 @@ def test_a_pause_between_calls_does_not_count() -> None:
         ({"budget": {"max_calls": -3}}, "budget.max_calls=-3"),
         ({"effort": "huge"}, "effort='huge' cannot be used"),
         ({"assessor": "fixed:11"}, "assessor='fixed:11'"),
-        ({"colour": "red"}, "colour='red' cannot be used: extra inputs"),
+        ({"colour": "red"}, "colour='red' is unknown: the settings are policy, effort, "),
+        ({"windw": 3}, "windw=3 is unknown: did you mean 'window'? The settings are policy, effort, "),
+        ({"max_calls": 3}, "max_calls=3 is unknown: did you mean budget={'max_calls': …}? The settings are policy"),
+        (
+            {"budget": {"max_call": 3}},
+            "budget.max_call=3 is unknown: did you mean 'max_calls'? The limits are max_calls",
+        ),
+        ({"effort": "huge" * 999}, "hug… cannot be used: input should be 'low'"),
     ],
 )
 def test_a_setting_out_of_range_is_one_line_that_names_it(values: dict[str, object], says: str) -> None:

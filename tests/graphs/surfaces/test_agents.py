@@ -248,10 +248,16 @@ ANYTHING: Any = 3
         (lambda model: solve("1 + 1?", model=model, verifier=ANYTHING), "verifier '3' is no verifier"),
         (lambda model: solve("1 + 1?", model=model, store=":memory:", thread_id=ANYTHING), "thread_id=3 cannot"),
         (lambda model: create_ponder(model).invoke({"problem": ANYTHING}), "problem 3 cannot be read"),
-        (lambda model: create_ponder(model).invoke({"problem": "1?"}, context=cast("Any", {"x": 1})), "x=1 cannot"),
+        (
+            lambda model: create_ponder(model).invoke({"problem": "1?"}, context=cast("Any", {"x": 1})),
+            "x=1 is unknown: the settings",
+        ),
         (lambda model: DeliberateMiddleware(ANYTHING, model=model), "when=3 is unknown: give 'always'"),
         (lambda model: DeliberateMiddleware(effort="huge", model=model), "effort='huge' cannot be used"),
-        (lambda model: DeliberateMiddleware(budget={"max_call": 1}), r"budget\.max_call=1 cannot be used"),
+        (
+            lambda model: DeliberateMiddleware(budget={"max_call": 1}),
+            r"budget\.max_call=1 is unknown: did you mean .max_calls",
+        ),
         (
             lambda model: PonderChatModel(model=model).with_structured_output({"type": 3}),
             "cannot be used: give a class",

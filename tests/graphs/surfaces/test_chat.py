@@ -191,7 +191,7 @@ UNANSWERED = [
         ([], {}, "the chat is empty"),
         (ORPHAN, {}, "'x' answers no call"),
         (UNANSWERED, {}, "'x' has no result"),
-        ("Hi", {"top_k": 3}, "'top_k' is not a setting of ponder"),
+        ("Hi", {"top_k": 3}, "top_k=3 is unknown: the settings are policy"),
         ("Hi", {"temperature": -1}, "temperature=-1"),
         ("Hi", {"response_format": {"type": "xml"}}, "response_format .* is unknown"),
         ("Hi", {"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "g"}, "tool_choice 'g'"),

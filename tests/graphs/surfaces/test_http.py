@@ -26,6 +26,7 @@ from ponder.graphs.surfaces.wire import Asked
 from ponder.nodes.ports import Reply
 from ponder.state import Budget, Settings, UsageError
 from ponder.state.budget import Usage
+from ponder.state.errors import KeyHeld, KeySpent
 from tests.fake_server import FakeServer
 from tests.fakes import ScriptedModel, always, passing
 from tests.graphs.surfaces.serving import Served, serving
@@ -149,7 +150,7 @@ def test_its_models_are_the_efforts_and_the_policies(client: openai.OpenAI) -> N
         ({"n": 4, "ponder": {"budget": {"max_calls": 3}}}, "max_calls=3 is too little for n=4"),
         ({"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "fly"}}}, "tool_choice 'fly'"),
         ({"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": 3}}}}, "is no JSON Schema"),
-        ({"ponder": {"polcy": "direct"}}, "'polcy' is not a setting"),
+        ({"ponder": {"polcy": "direct"}}, "polcy='direct' is unknown: did you mean 'policy'? The settings are"),
         ({"ponder": {"policy": "luck"}}, "policy 'luck' is unknown"),
         ({"ponder": {"verifier": "py:os:system"}}, "verifier 'py:os:system' is not allowed here"),
         ({"ponder": {"verifier": "regex:(a+)+$"}}, "is not allowed here"),
@@ -315,6 +316,48 @@ async def test_a_key_pays_the_worst_case_of_lost_calls_and_holds_no_more_than_re
     spent = service.keys.accounts["one"].spent
     assert spent["max_calls"] == model.calls == 12
     assert spent["max_tokens"] > 512 * 12
+
+
+async def test_a_request_without_a_limit_leaves_tokens_and_dollars_of_its_key_to_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PONDER_PRICES", '{"scripted": {"input": 1, "output": 1}}')
+    model = ScriptedModel(script, latency=0.05)
+    for limit in (Budget(max_tokens=100_000), Budget(max_usd=0.1)):
+        service = Service(Operator(model=model, keys=("one",), per_key=limit))
+        found = await asyncio.gather(*(service.answer(asked(max_compute_budget=10), "Bearer one") for _ in range(8)))
+        assert {answer.answer for (_, answer), *_ in found} == {"2"}
+        assert sum(service.keys.accounts["one"].held.values()) == pytest.approx(0)
+
+
+async def test_what_other_requests_hold_is_no_quota_that_is_spent_and_less_than_a_call_is() -> None:
+    model = ScriptedModel(script, latency=60)
+    service = Service(Operator(model=model, keys=("one",), per_key=Budget(max_tokens=5000)))
+    first = asyncio.create_task(service.answer(asked(max_samples=40), "Bearer one"))
+    await until(lambda: model.flying == 4)
+    with pytest.raises(KeyHeld, match=r"max_tokens=5000 of this key is held by requests .*: try again when"):
+        await service.answer(asked(), "Bearer one")
+    first.cancel()
+    await asyncio.wait({first})
+    service.keys.accounts["one"].spent["max_tokens"] = 4990
+    with pytest.raises(KeySpent, match=r"is spent: 10 is left, and a call may cost \d+") as spent:
+        await service.answer(asked(), "Bearer one")
+    assert not isinstance(spent.value, KeyHeld)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    tokens=st.integers(600, 20_000),
+    requests=st.integers(1, 6),
+    policy=st.sampled_from(["direct", "parallel", "search"]),
+)
+async def test_what_a_key_costs_never_passes_its_limit(tokens: int, requests: int, policy: str) -> None:
+    model = ScriptedModel(lambda *_: Reply("Answer: 2", usage=Usage(input_tokens=60, output_tokens=512)))
+    service = Service(Operator(model=model, keys=("one",), per_key=Budget(max_tokens=tokens)))
+    runs = (service.answer(asked(policy=policy), "Bearer one") for _ in range(requests))
+    outcomes = await asyncio.gather(*runs, return_exceptions=True)
+    assert all(not isinstance(outcome, BaseException) or isinstance(outcome, KeySpent) for outcome in outcomes)
+    assert service.keys.accounts["one"].spent["max_tokens"] <= tokens
 
 
 def asked(**chosen: Any) -> Asked:

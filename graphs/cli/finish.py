@@ -1,0 +1,156 @@
+"""What becomes of a run on the command line: shown while it runs, printed at its end, with its exit code."""
+
+import asyncio
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from ...state.errors import ChoiceNeeded, ModelUnreachable, ThreadBusy, ThreadNotFound, UsageError
+from .limits import option
+from .log import logged
+from .plain import objection, on_terminal, plain
+
+if TYPE_CHECKING:
+    from ...nodes.events import Event
+    from ...state.run import Answer, Candidate
+    from .stored import Stored
+    from .view import View
+
+LINE = 120
+"""Characters."""
+NO_ANSWER = 3
+NOT_PASSED = 7
+"""There is an answer, and an exact verifier passed neither it nor any other."""
+
+
+def finish(
+    run: "Callable[[Callable[[Event], None]], Answer]",
+    *,
+    thread: str,
+    store: str | None,
+    title: str,
+    json: bool,
+    quiet: bool,
+    verbose: int,
+    choose: "Callable[[int], None]",
+    goes_on: bool = False,
+) -> None:
+    """Run, show, and print the outcome; a run that stops says how to go on, and one that is tied asks and goes on."""
+    from .view import open_view
+
+    resuming, silent = resume_command(thread, store), json or quiet
+    before = known(thread, store) if goes_on and not silent else None
+    stopped: list[Stored] = []
+    try:
+        with (
+            open_view(title, silent=silent) as view,
+            logged(verbose),
+            stopping(view, lambda: known(thread, store), stopped),
+        ):
+            if before is not None:
+                view.begin(before)
+            answer = run(view.show)
+            view.close(answer)
+    except ChoiceNeeded as tie:
+        from .tie import choice
+
+        choose(choice(tie, resuming, json=json))
+        return
+    except (ModelUnreachable, KeyboardInterrupt) as error:
+        if isinstance(error, UsageError):  # it has not begun
+            raise
+        if isinstance(error, KeyboardInterrupt):
+            saved = "what was paid is saved" if stopped else "nothing of the run is stored"
+            typer.echo(f"interrupted: {saved}", err=True)
+        if stopped:
+            typer.echo(f"resume with: {resuming}", err=True)
+        raise
+    if json:
+        typer.echo(answer.model_dump_json())
+    elif not view.prints_answer:
+        typer.echo(printed(answer.answer or ""), nl=answer.answer is not None)
+    judge(answer, resuming, json=json)
+
+
+@contextmanager
+def stopping(view: "View", look: "Callable[[], Stored | None]", stopped: "list[Stored]") -> Iterator[None]:
+    """Show, and hand out, how far a run is that stops without an outcome, as the store has it."""
+    try:
+        yield
+    except (ChoiceNeeded, ModelUnreachable, KeyboardInterrupt):
+        if run := look():
+            stopped.append(run)
+            view.stop(run)
+        raise
+
+
+def known(thread: str, store: str | None) -> "Stored | None":
+    """Return what is stored of a run; None where that is nothing, or not a run of ponder's."""
+    from .runs import load_one
+
+    try:
+        run = asyncio.run(load_one(store, thread))
+    except (ThreadNotFound, ThreadBusy):  # whoever goes on with it says so
+        return None
+    return None if run.thread.status == "foreign" else run
+
+
+def judge(answer: "Answer", resuming: str, *, json: bool) -> None:
+    """End with a code of its own where there is no answer, or none that the verifier passed; say why."""
+    if answer.unchecked and not json:
+        typer.echo(f"warning: {plain(answer.unchecked, 2 * LINE)}", err=True)
+    if answer.answer is None:
+        if not json:
+            lost = f", {answer.spent.lost} lost" if answer.spent.lost else ""
+            told = f"no answer in {answer.spent.calls} calls{lost} ({answer.stopped_because})"
+            typer.echo(f"error: {told}{advice(answer, resuming)}", err=True)
+        raise typer.Exit(NO_ANSWER)
+    if failed := unpassed(answer):
+        if not json:
+            same = [] if answer.unchecked else [item for item in failed if item.raw == answer.answer]
+            why = next((f" ({said})" for item in same if (said := objection(item))), "")
+            told = f"no candidate of {len(failed)} passed the verifier{why}"
+            typer.echo(f"warning: {told}; this is the best of them", err=True)
+        raise typer.Exit(NOT_PASSED)
+
+
+def advice(answer: "Answer", resuming: str) -> str:
+    """Say what may help where there is no answer."""
+    cut = sum(item.finish == "length" for item in answer.candidates)
+    if 2 * cut > len(answer.candidates):
+        return f": {cut} of {len(answer.candidates)} replies were cut off: raise --max-output"
+    limit = answer.stopped_because
+    return f": raise it with {resuming} {option(limit)}" if limit.startswith("max_") else ""
+
+
+def unpassed(answer: "Answer") -> "list[Candidate]":
+    """Return the candidates that an exact verifier has looked at, where it passed none."""
+    exact = [item for item in answer.candidates if item.verdict and item.verdict.kind == "exact"]
+    return [] if any(item.verdict and item.verdict.passed for item in exact) else exact
+
+
+def printed(text: str) -> str:
+    """Keep a model's control characters from a terminal; a pipe gets them as they are."""
+    if not on_terminal(sys.stdout):
+        return text
+    return "".join(character for character in text if character.isprintable() or character in "\n\t")
+
+
+def resume_command(thread: str, store: str | None) -> str:
+    """Return what to type to go on with a run; a password is not repeated."""
+    from ...state.engine import masked
+
+    words = ["ponder", "resume", thread, *(("--store", masked(store)) if store else ())]
+    return " ".join(map(quoted, words))
+
+
+def quoted(word: str) -> str:
+    """Write a word for the shell; what a terminal might obey, in the notation of bash and zsh."""
+    if word.isprintable():
+        return shlex.quote(word)
+    kept = {byte: chr(byte) for byte in range(32, 127) if chr(byte) not in "'\\"}
+    return "$'" + "".join(kept.get(byte, f"\\x{byte:02x}") for byte in word.encode(errors="surrogateescape")) + "'"

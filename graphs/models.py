@@ -1,0 +1,127 @@
+"""Models by their names, as objects, or several as one; what is named is loaded with its first call."""
+
+import asyncio
+import importlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+
+from ..nodes.deadline import sending
+from ..nodes.ports import ChatModel, Reply, Request
+from ..state.errors import ModelNotSetUp, UsageError
+from .kept import Kept
+from .origin import as_url
+
+OneModel = str | BaseChatModel | ChatModel
+ModelLike = OneModel | Sequence[OneModel]
+"""A name or an object; several are a pool, of which the next one stands in for one that fails."""
+
+MODEL_FORMS = "local, local:PATH.gguf, openai:NAME or provider:NAME"
+
+ADAPTERS: Kept[ChatModel] = Kept()
+"""With what they have learned of their servers."""
+LOADED: Kept[ChatModel] = Kept()
+
+
+def as_model(model: ModelLike | None, base_url: str | None = None, pool: str = "deal") -> ChatModel:
+    """Return a model by its name, an object as a model, or several as a pool."""
+    if isinstance(model, Sequence) and not isinstance(model, str):
+        return as_pool([as_model(member, base_url) for member in model], pool)
+    if model is None or isinstance(model, str):
+        name = model or os.environ.get("PONDER_MODEL") or "local"
+        kind, _, rest = name.partition(":")
+        if not (kind == "local" or rest):
+            raise UsageError(f"model {name!r} is unknown: give {MODEL_FORMS}")
+        return NamedModel(name, as_url(base_url))
+    if isinstance(model, BaseChatModel):
+        from ..nodes.models.chat import LangChainModel  # only where it is used
+
+        name = str(getattr(model, "model_name", "") or type(model).__name__)
+        return ADAPTERS.get((model,), lambda: LangChainModel(model, name))
+    if not (hasattr(model, "name") and hasattr(model, "generate")):
+        raise UsageError(f"model {str(model)[:80]!r} is no model: give {MODEL_FORMS}, or a LangChain chat model")
+    return model
+
+
+def as_pool(members: list[ChatModel], pool: str) -> ChatModel:
+    """Return several models as one."""
+    from ..nodes.models.cascade import Cascade  # only where it is used
+    from ..nodes.models.pool import Pool
+
+    if not members:
+        raise UsageError("the list of models is empty: give at least one")
+    several = Cascade if pool == "cascade" else Pool
+    return members[0] if len(members) == 1 else several(tuple(members))
+
+
+@dataclass(frozen=True)
+class NamedModel:
+    """A model that is loaded with its first call."""
+
+    name: str
+    base_url: str | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """What a circuit breaker watches."""
+        return f"{self.name} {self.base_url or ''}"
+
+    @property
+    def slots(self) -> int | None:
+        """How many calls it works on at once; None: that is its server's business."""
+        if self.name.partition(":")[0] != "local":
+            return None
+        from ..nodes.models.local import SLOTS  # only where it is used
+
+        return SLOTS
+
+    async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
+        with sending() as sent:
+            model = await asyncio.to_thread(self.load)
+            sent()
+        return await model.generate(messages, request)
+
+    def load(self) -> ChatModel:
+        """Load it, or return it where that is done; raises what `load_model` raises."""
+        return load_model(self.name, self.base_url)
+
+
+def load_model(name: str, base_url: str | None) -> ChatModel:
+    """Load a model by its name; it stays as long as the environment names the same keys and servers.
+
+    Raises:
+        ModelNotSetUp: the model cannot be loaded, has no key, or its provider's package is missing.
+
+    """
+    told = ((each, value) for each, value in os.environ.items() if each.endswith(("_API_KEY", "_BASE_URL")))
+    # By a hash: no key is kept here.
+    return LOADED.get((name, base_url, hash(frozenset(told))), lambda: named_model(name, base_url))
+
+
+def named_model(name: str, base_url: str | None) -> ChatModel:
+    """Make a model of each kind."""
+    kind, _, rest = name.partition(":")
+    if kind == "local":
+        from ..nodes.models.local import local_model  # optional
+
+        return local_model(rest or None)
+    if kind == "openai":
+        from ..nodes.models.openai import openai_model  # seconds to import
+
+        return openai_model(rest, base_url)
+    return provider_model(name)
+
+
+def provider_model(name: str) -> ChatModel:
+    """Load a model through LangChain's `init_chat_model`."""
+    try:
+        chat_models = importlib.import_module("langchain.chat_models")
+        return as_model(cast("BaseChatModel", chat_models.init_chat_model(name)))
+    except ImportError as error:
+        raise ModelNotSetUp(f"model {name!r} needs a package ({error}): install langchain and it") from error
+    except ValueError as error:
+        raise ModelNotSetUp(f"model {name!r} is unknown ({str(error).splitlines()[0]}): give {MODEL_FORMS}") from error
