@@ -14,7 +14,7 @@ from ..nodes.deadline import sending
 from ..nodes.ports import ChatModel, Reply, Request
 from ..state.errors import ModelNotSetUp, UsageError
 from .kept import Kept
-from .origin import as_url
+from .origin import check_url
 
 OneModel = str | BaseChatModel | ChatModel
 ModelLike = OneModel | Sequence[OneModel]
@@ -36,7 +36,9 @@ def as_model(model: ModelLike | None, base_url: str | None = None, pool: str = "
         kind, _, rest = name.partition(":")
         if not (kind == "local" or rest):
             raise UsageError(f"model {name!r} is unknown: give {MODEL_FORMS}")
-        return NamedModel(name, as_url(base_url))
+        if address := base_url or (os.environ.get("OPENAI_BASE_URL") if kind == "openai" else None):
+            check_url(address)
+        return NamedModel(name, base_url)
     if isinstance(model, BaseChatModel):
         from ..nodes.models.chat import LangChainModel  # only where it is used
 

@@ -52,16 +52,18 @@ def name_of(given: object) -> str | None:
     return given if given is None or isinstance(given, str) else OBJECT
 
 
-def as_url(url: str | None) -> str | None:
-    """Return the URL of a server.
+def check_url(url: str) -> None:
+    """Refuse what is no URL of a server.
 
     Raises:
-        UsageError: it is none, so that no request could ever be sent to it.
+        UsageError: no request could ever be sent to it.
 
     """
-    if url is not None and not url.startswith(("http://", "https://")):
+    if not url.startswith(("http://", "https://")):
         raise UsageError(f"base_url={masked(url)!r} cannot be used: give one such as http://localhost:8000/v1")
-    return url
+    bare, mark, _ = url.partition("?")
+    if mark:  # which may be a key: it is not repeated
+        raise UsageError(f"base_url={masked(bare)!r} has a query behind it: leave it out; a key is OPENAI_API_KEY")
 
 
 def masked(url: str | None) -> str | None:

@@ -67,7 +67,7 @@ async def asolve(
         StoreError: the store cannot be used.
 
     """
-    thread = thread_id or new_thread()
+    thread = new_thread() if thread_id is None else thread_id
     problem = read_problem(problem)
     check_text(problem)
     check_listener(on_event)

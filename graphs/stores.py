@@ -43,7 +43,7 @@ def configured(thread_id: str) -> RunnableConfig:
         UsageError: it is no name.
 
     """
-    if not isinstance(thread_id, str):
+    if not isinstance(thread_id, str) or not thread_id:
         raise UsageError(f"thread_id={thread_id!r} cannot be used: give a text")
     return {"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}}
 

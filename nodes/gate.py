@@ -32,10 +32,10 @@ def limit_on(view: View, wanted: Sequence[Call]) -> StopReason | None:
 
 
 def at_worst(view: View, call: Call) -> Call:
-    """Return the call with the most it can cost."""
-    read = read_at_most(prompt_for(view, call), form_for(view, call))
-    usd = None if view.price is None else view.price.of(Usage(input_tokens=read, output_tokens=call.max_tokens))
-    return call.model_copy(update={"worst_tokens": read + call.max_tokens, "worst_usd": usd})
+    """Return the call with the most it can cost, as far as the run knows."""
+    read, written = read_at_most(prompt_for(view, call), form_for(view, call)), call.max_tokens + view.beyond
+    usd = None if view.price is None else view.price.of(Usage(input_tokens=read, output_tokens=written))
+    return call.model_copy(update={"worst_tokens": read + written, "worst_usd": usd})
 
 
 def read_at_most(messages: Sequence[BaseMessage], form: Form) -> int:

@@ -78,6 +78,19 @@ class View:
         """The budget beside all calls of the run."""
         return Ledger(self.settings.budget, self.calls)
 
+    @cached_property
+    def beyond(self) -> int:
+        """Tokens by which a call may cost more than it can by its own texts: a server may have a prompt of its own.
+
+        Each wave is reserved with what the waves before it have shown; what it costs beyond that comes on top.
+        """
+        waves: dict[str, int] = {}
+        for call in self.calls:
+            if call.settled:
+                wave = call.id.rpartition("-")[0]
+                waves[wave] = max(waves.get(wave, 0), cost(call) - call.worst_tokens)
+        return sum(waves.values())
+
     @property
     def share(self) -> Ledger:
         """The ledger with this branch's part of the limits: branches that run together do not see each other."""

@@ -14,7 +14,7 @@ MaxUsd = Annotated[float | None, typer.Option(help="Most US dollars; prices come
 MaxSeconds = Annotated[float | None, typer.Option(help="Most seconds of work.")]
 
 
-RENAMED = {"choice": "choose"}
+RENAMED = {"choice": "choose", "thread_id": "thread"}
 
 
 def option(name: str) -> str:

@@ -92,7 +92,7 @@ def solve(
     from ..solver import new_thread
     from ..solver import solve as run
 
-    thread = thread or new_thread()
+    thread = new_thread() if thread is None else thread
     shown: dict[str, Any] = {"json": json, "quiet": quiet, "verbose": verbose}
     finish(
         lambda on_event: run(text, store=store, thread_id=thread, on_event=on_event, **asked),

@@ -226,6 +226,19 @@ async def test_what_a_model_had_not_begun_when_the_run_was_cut_off_is_not_lost(t
     assert (model.calls, answer.spent.calls, answer.spent.lost, model.most_flying) == (5, 3, 2, 2)
 
 
+@pytest.mark.parametrize("limit", ["max_tokens", "max_usd"])
+async def test_what_a_server_adds_to_prompts_is_reserved_once_it_has_shown(
+    monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setenv("PONDER_PRICES", '{"wordy": {"input": 1000000, "output": 1000000}}')
+    added = Usage(input_tokens=900, output_tokens=5)
+    model = ScriptedModel(lambda _, number: Reply(f"Answer: {number}", usage=added), "wordy")
+    options: dict[str, Any] = {"policy": "parallel", "effort": "thorough", "window": 2, "max_tokens": 64}
+    answer = await run(model, budget={limit: 8000}, **options)
+    assert answer.stopped_because == limit
+    assert 6 * 905 <= answer.spent.used[limit] <= 8000
+
+
 async def test_calls_of_all_runs_together_keep_the_concurrency_limit() -> None:
     model = ScriptedModel(cycle("1", "2", "3"), latency=0.01, name="limited")
     options: dict[str, Any] = {"policy": "fixed", "budget": Budget(max_calls=8), "concurrency": 3}
