@@ -81,11 +81,12 @@ async def asolve(
     async with opened(store) as saver:
         run = Run(setup.machine(saver), thread, origin, on_event, setup.settings)
         async with held(saver, thread):
-            state = await run.state()
-            if is_foreign(state):
-                raise UsageError(f"thread {thread!r} was not written by ponder: choose another one")
-            if unfinished(state):
-                raise UsageError(f"thread {thread!r} holds an unfinished run: resume it, or choose another thread")
+            if thread_id is not None:  # a new name has nothing stored under it
+                state = await run.state()
+                if is_foreign(state):
+                    raise UsageError(f"thread {thread!r} was not written by ponder: choose another one")
+                if unfinished(state):
+                    raise UsageError(f"thread {thread!r} holds an unfinished run: resume it, or choose another thread")
             return await run.go({"problem": problem})
 
 

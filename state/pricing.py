@@ -67,10 +67,14 @@ def highest(prices: Sequence[Price | None]) -> Price | None:
     return Price(input=max(price.input for price in known), output=max(price.output for price in known))
 
 
+def table_path() -> Path:
+    """Return the file that is read where PONDER_PRICES names none."""
+    return platformdirs.user_config_path("ponder", appauthor=False) / "prices.toml"
+
+
 def default_table() -> str:
-    """Name the file that is read where PONDER_PRICES names none, with the user's own folder as `~`."""
-    path = platformdirs.user_config_path("ponder", appauthor=False) / "prices.toml"
-    home = Path.home()
+    """Name that file, with the user's own folder as `~`."""
+    path, home = table_path(), Path.home()
     return f"~/{path.relative_to(home).as_posix()}" if path.is_relative_to(home) else str(path)
 
 
@@ -84,7 +88,7 @@ def load_prices() -> Prices:
     given = os.environ.get("PONDER_PRICES", "").strip()
     if given.startswith("{"):
         return FREE | parse(given, "PONDER_PRICES")
-    path = Path(given or default_table()).expanduser()
+    path = Path(given).expanduser() if given else table_path()
     if not given and not path.is_file():
         return FREE
     try:

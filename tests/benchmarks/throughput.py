@@ -73,9 +73,7 @@ async def bare(url: str, requests: int, concurrency: int, windows: int = 1) -> f
         return time.perf_counter() - clock
 
 
-async def ponder(
-    model: ChatModel, solves: int, calls: int, saver: SQLAlchemySaver, name: str, **settings: object
-) -> float:
+async def ponder(model: ChatModel, solves: int, calls: int, saver: SQLAlchemySaver, **settings: object) -> float:
     """Solve at once; return the seconds."""
     given: dict[str, Any] = {"policy": "fixed", "max_tokens": 64, **settings}
     clock = time.perf_counter()
@@ -86,7 +84,6 @@ async def ponder(
                 model=model,
                 budget={"max_calls": calls},
                 store=saver,
-                thread_id=f"{name}-{index}",
                 seed=index,
                 **given,
             )
@@ -111,15 +108,15 @@ def percentiles(seconds: Iterable[float]) -> str:
 async def many(url: str, saver: SQLAlchemySaver, given: argparse.Namespace, concurrency: int) -> None:
     """Print the medians of interleaved rounds."""
     timed = Timed(openai_model("fault", url, "none"))
-    await ponder(timed, 2, CALLS, saver, f"warm{concurrency}")
+    await ponder(timed, 2, CALLS, saver)
     timed.took.clear()
     held, ratios, rates, busy = memory(), [], [], []
     requests = given.solves * CALLS
-    for turn in range(given.rounds):
+    for _ in range(given.rounds):
         begun = time.process_time()
         plain = await bare(url, requests, concurrency)
         between = time.process_time()
-        ours = await ponder(timed, given.solves, CALLS, saver, f"many{concurrency}-{turn}", concurrency=concurrency)
+        ours = await ponder(timed, given.solves, CALLS, saver, concurrency=concurrency)
         busy.append((between - begun, time.process_time() - between))
         ratios.append(plain / ours)
         rates.append((requests / plain, requests / ours))
@@ -139,8 +136,8 @@ async def wide(url: str, saver: SQLAlchemySaver, rounds: int, windows: int) -> N
     model = Timed(openai_model("fault", url, "none"), quarrelsome=True)
     policy = {"policy": "fixed"} if windows == 1 else {"policy": "parallel", "window": WIDE // windows}
     took, plain = [], []
-    for turn in range(rounds + 1):
-        took.append(await ponder(model, 1, WIDE, saver, f"wide{windows}-{turn}", effort="thorough", **policy))
+    for _ in range(rounds + 1):
+        took.append(await ponder(model, 1, WIDE, saver, effort="thorough", **policy))
         plain.append(await bare(url, WIDE, WIDE, windows))
     assert len(model.took) == WIDE * (rounds + 1)
     ours, least = statistics.median(took[1:]) * 1000, statistics.median(plain[1:]) * 1000
