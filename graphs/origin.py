@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -59,7 +60,7 @@ def check_url(url: str) -> None:
         UsageError: no request could ever be sent to it.
 
     """
-    if not url.startswith(("http://", "https://")):
+    if not re.match("https?://[^/?#]", url, re.IGNORECASE):
         raise UsageError(f"base_url={masked(url)!r} cannot be used: give one such as http://localhost:8000/v1")
     bare, mark, _ = url.partition("?")
     if mark:  # which may be a key: it is not repeated

@@ -97,6 +97,7 @@ class Caller:
         key = self.key(messages, request, task)
         begun = await task.journal.begin(key)
         if not begun.first:
+            turn.drop()
             return replayed(begun.asked or Asked(task.call.model_copy(update={"state": "lost"})))
         try:
             asked = await self.watched(messages, request, task, clock, turn)
@@ -154,7 +155,7 @@ class Caller:
     def paid(self, usage: Usage, model: str = "") -> dict[str, object]:
         """Return what a call has cost, also in US dollars: as the dearest, where none of a pool is named."""
         named = model or ("" if self.pool else self.model.name)
-        price = price_of(named, self.prices) or self.price
+        price = (price_of(named, self.prices) if named else None) or self.price
         return {"usage": usage, "usd": None if price is None else price.of(usage)}
 
     def key(self, messages: list[BaseMessage], request: Request, task: Task) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from langchain_core.runnables import RunnableConfig
 
 from ..state.budget import Call
-from ..state.run import FAILED, BranchOutput, Candidate, Verdict
+from ..state.run import BranchOutput, Candidate, Verdict
 from .critique import find
 from .events import Arrived, emit
 from .prompts import SCORED
@@ -50,7 +50,7 @@ class Grade:
         if asked.reply is not None:
             verdict = verifier.read(problem, candidate, asked.reply.text)
         elif is_last(task, call):
-            verdict = Verdict(score=0, passed=False, feedback=f"{FAILED}{call.error}", kind="weak")
+            verdict = Verdict.failure(call.error, "weak")
         else:
             return {"calls": [call]}
         graded = await verify(verifier.settled(verdict), problem, candidate)

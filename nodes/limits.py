@@ -76,12 +76,16 @@ class Turn:
         self.slot: Slot | None = None
 
     async def take(self, slot: Slot) -> None:
-        """Wait for a place, and leave the one that was held: no call was made there."""
-        if self.slot:
-            self.slot.limiter.withdraw(self.slot)
-            self.slot = None  # and none is held while another one is waited for, or two calls could wait for each other
+        """Wait for a place; none is held meanwhile, or two calls could wait for each other."""
+        self.drop()
         await slot.limiter.enter(slot)
         self.slot = slot
+
+    def drop(self) -> None:
+        """Leave the place that is held: no call was made there."""
+        if self.slot:
+            self.slot.limiter.withdraw(self.slot)
+            self.slot = None
 
     def settle(self, tokens: int) -> None:
         """Give the place back, and replace the tokens that were asked for by those that the call took."""

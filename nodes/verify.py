@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, cast
 
 from ..state.pricing import highest
-from ..state.run import FAILED, AnswerType, Candidate, Kind, Problem, RunState, Verdict
+from ..state.run import AnswerType, Candidate, Kind, Problem, RunState, Verdict
 from .answers import extract
 from .call import Caller
 from .ports import Asking, Embedder, Verifier
@@ -110,7 +110,7 @@ async def judged(verifier: Verifier, problem: Problem, candidate: Candidate) -> 
         reason = f"{type(error).__name__}: {error}"
     log.warning("candidate %s: the verifier failed: %s", candidate.id, reason.partition(":")[0])
     kind = kind_of(verifier) or "exact"
-    return Verdict(score=0, passed=False, feedback=f"{FAILED}{reason}"[:LONGEST_FEEDBACK], kind=kind)
+    return believable(Verdict.failure(reason[:LONGEST_FEEDBACK], kind))
 
 
 def believable(verdict: object) -> Verdict:

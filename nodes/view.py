@@ -82,7 +82,8 @@ class View:
     def beyond(self) -> int:
         """Tokens by which a call may cost more than it can by its own texts: a server may have a prompt of its own.
 
-        Each wave is reserved with what the waves before it have shown; what it costs beyond that comes on top.
+        Each wave is reserved with what the waves before it have shown; what it costs beyond that comes on top. Of
+        branches that run together, and of calls that share a request, more is taken than there is: the safe side.
         """
         waves: dict[str, int] = {}
         for call in self.calls:

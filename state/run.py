@@ -5,7 +5,7 @@ Everything here is persisted: the classes are frozen, live in this package and d
 
 import json
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from langchain_core.messages import AnyMessage
 from pydantic import BaseModel, ConfigDict, Field
@@ -35,8 +35,6 @@ budget`: the calls that the assessment or `max_compute_budget` allows are made; 
 
 Kind = Literal["exact", "weak"]
 """`exact`: what passes is right; `weak`: a model's opinion, which can be argued into anything by many candidates."""
-FAILED = "verifier failed: "
-"""What the feedback of a verdict begins with that says nothing of its candidate."""
 
 
 class Frozen(BaseModel):
@@ -101,6 +99,13 @@ class Verdict(Frozen):
     """What a program did on the tests' inputs, as a name that those share which did the same; empty: unknown."""
     awaits: str = ""
     """The rubric by which a model is still to grade the candidate; empty: this is the verdict."""
+    failed: str = ""
+    """Why the verifier could not tell; empty: it could."""
+
+    @classmethod
+    def failure(cls, reason: str, kind: Kind) -> Self:
+        """Make the verdict of a verifier that could not tell."""
+        return cls(score=0, passed=False, feedback=f"verifier failed: {reason}", kind=kind, failed=reason)
 
 
 class Candidate(Frozen):
@@ -241,8 +246,8 @@ class Answer(Frozen):
     def unchecked(self) -> str:
         """How many candidates got no verdict although there is a verifier, and why; empty: none."""
         verdicts = [item.verdict for item in self.candidates if item.verdict]
-        failed = [one.feedback for one in verdicts if one.awaits or one.feedback.startswith(FAILED)]
-        why = next(filter(None, failed), "the run ended before").removeprefix(FAILED)
+        failed = [one.failed for one in verdicts if one.awaits or one.failed]
+        why = next(filter(None, failed), "the run ended before")
         return f"{len(failed)} of {len(verdicts)} candidates got no verdict: {why}" if failed else ""
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("ponder.serve")
 Keep = Callable[["Amounts"], None]
 
+ROOM = 2
+"""How much more than the first call a later one may cost, whose prompt holds what was said before."""
 LIMITS = ("max_calls", "max_tokens", "max_usd")
 """What a key is held to; seconds are a request's own."""
 
@@ -73,11 +75,12 @@ class Account:
     keep: Keep | None = None
 
     @contextmanager
-    def billed(self, asked: Budget, calls: int, worst: Call) -> Iterator[Bill]:
+    def billed(self, asked: Budget, calls: int, worst: Call, runs: int = 1) -> Iterator[Bill]:
         """Hold a request's budget while it runs; then charge what it has spent.
 
-        Where it has none, that is all calls that it may make, each at the worst case of its first one: with more, one
-        request would keep all others of the key away. What is held is the budget of its run, which cannot pass it.
+        Of what it does not limit itself that is enough for all calls that its runs may make: with more, one request
+        would keep all others of the key away. What is held is its budget, which cannot be passed; what is free need
+        not be held.
 
         Raises:
             KeySpent: what is left is too little for one call.
@@ -86,15 +89,18 @@ class Account:
         """
         unspent = self.limit.left(self.spent)
         left = self.limit.left({name: self.spent[name] + self.held[name] for name in LIMITS})
+        costly: dict[str, float] = {}
         for name, one in ((name, Spent.of([worst]).used[name]) for name in left):
             about = f"{name}={getattr(self.limit, name):g} of this key"
-            if unspent[name] < one:
+            if unspent[name] < one or unspent[name] <= 0:
                 raise KeySpent(f"{about} is spent: {unspent[name]:g} is left, and a call may cost {one:g}")
-            if left[name] < one:
+            if left[name] < min(one * runs, unspent[name]):
                 raise KeyHeld(f"{about} is held by requests that are under way: try again when they have ended")
-            left[name] = min(left[name], calls * one)
+            costly[name] = one
+            if one and getattr(asked, name) is None:
+                left[name] = min(left[name], calls * one * (1 if name == "max_calls" else ROOM))
         bill = Bill(asked.within(Budget.model_validate(left)), keep=self.keep)
-        given: dict[str, float] = bill.budget.model_dump(include=left.keys() & set(LIMITS))
+        given: dict[str, float] = bill.budget.model_dump(include={name for name, one in costly.items() if one})
         for name, amount in given.items():
             self.held[name] += amount
         try:

@@ -116,7 +116,7 @@ class Service:
         problem, setup = self.made(asked)
         each = setup.under(setup.settings.budget.share(count))
         view = each.checks.view("begin", {"problem": problem, "settings": each.settings})
-        with account.billed(setup.settings.budget, most_calls(view) * count, first_call(view)) as bill:
+        with account.billed(setup.settings.budget, most_calls(view) * count, first_call(view), count) as bill:
             own = setup.under(bill.budget.share(count))
             runs = [self.run(own, problem, asked.verifier, noted(bill, index, tell)) for index in range(count)]
             answers = await together(runs)

@@ -151,7 +151,10 @@ class LangChainModel:
 
 
 def once(model: BaseChatModel) -> dict[str, Any]:
-    """Return what makes a model try a call once: a client that tries again by itself passes the budget by."""
+    """Return what makes a model try a call once: a client that tries again by itself passes the budget by.
+
+    A client that is not OpenAI's, and that its model has made before, keeps its own number of tries.
+    """
     if "max_retries" not in type(model).model_fields:
         return {}
     root = getattr(model, "root_async_client", None)

@@ -52,12 +52,7 @@ class Judge(Grading):
         mark = mark_of(problem, candidate)
         grade = next((found for found in grades_in(reply) if found.mark == mark), None)
         if grade is None:
-            return Verdict(
-                score=0,
-                passed=False,
-                feedback=f"the judge gave no grade that can be read: {reply[-200:]!r}",
-                kind="weak",
-            )
+            return Verdict.failure(f"the judge gave no grade that can be read: {reply[-200:]!r}", "weak")
         # Its reason flows into revisions, whose author is not to learn what borders look like.
         reason = grade.reason.replace(mark, "")
         if grade.addresses_grader:

@@ -18,7 +18,7 @@ from langchain_core.messages import BaseMessage
 
 from ...state.budget import Usage
 from ...state.errors import UsageError
-from ...state.run import FAILED, Candidate, Problem, Reply, Verdict
+from ...state.run import Candidate, Problem, Reply, Verdict
 from ..models.failures import LONGEST_WAIT, PASSING, UNSENT, retry_after
 from ..models.http import BadStatus, TooLong, post
 from ..models.usage import at_worst, believable, count
@@ -87,8 +87,7 @@ class RewardModel(Grading):
         try:
             score = score_of(self.endpoint_name, json.loads(reply))
         except (ValueError, TypeError, LookupError, OverflowError) as error:
-            said = f"{FAILED}the reward model gave no score ({error}): {reply[:200]}"
-            return Verdict(score=0, passed=False, feedback=said, kind="weak")
+            return Verdict.failure(f"the reward model gave no score ({error}): {reply[:200]}", "weak")
         return Verdict(score=score, feedback=f"the reward model gives it {score:.3f}", kind="weak")
 
     async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:

@@ -91,6 +91,7 @@ class AllOf(Several):
             passed=False if failed else None if open_ else True,
             feedback=feedback(failed or verdicts),
             kind="weak" if weak else "exact",
+            failed=unable(failed) if all(verdict.failed for verdict in failed) else "",
         )
 
 
@@ -109,7 +110,13 @@ class AnyOf(Several):
             passed=True if passed else None if open_ else False,
             feedback=feedback(passed or verdicts),
             kind="exact" if exact else "weak",
+            failed="" if passed else unable(verdicts),
         )
+
+
+def unable(verdicts: Sequence[Verdict]) -> str:
+    """Return why one of the parts could not tell."""
+    return next(filter(None, (verdict.failed for verdict in verdicts)), "")
 
 
 def feedback(verdicts: Sequence[Verdict]) -> str:

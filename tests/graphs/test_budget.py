@@ -262,6 +262,19 @@ class PatientSaver(SQLAlchemySaver):
         return Patient(self.writer, self.codec, thread_id, way)
 
 
+async def test_a_call_that_is_paid_already_takes_no_place_in_the_minute(tmp_path: Path) -> None:
+    model = ScriptedModel(cycle("1", "2"), "forked")
+    async with SQLAlchemySaver(f"sqlite:///{tmp_path}/ponder.db") as saver, asyncio.timeout(30):
+        options: dict[str, Any] = {"policy": "fixed", "budget": {"max_calls": 4}, "requests_per_minute": 5}
+        graph = create_ponder(model, checkpointer=saver, **options)
+        on: Any = {"configurable": {"thread_id": "t"}}
+        await graph.ainvoke({"problem": "1 + 1?"}, on)
+        before, *_ = [state async for state in graph.aget_state_history(on) if state.next == ("parallel",)]
+        for _ in range(2):  # eight more than the minute has room for
+            await graph.ainvoke(None, before.config)
+    assert model.calls == 4
+
+
 async def test_a_call_begins_while_the_outcome_of_the_one_before_is_written_down(tmp_path: Path) -> None:
     Patient.begun = asyncio.Event()
     model = ScriptedModel(lambda _, number: (number == 1 and Patient.begun.set()) or "Answer: 2", name="patient")

@@ -204,6 +204,10 @@ def test_several_models_are_a_pool_and_a_resumed_run_asks_them_again(ponder: Pon
             ["1 + 1?", "--model", "openai:x", "--base-url", "http://localhost:1/v1?key=secret"],
             "error: --base-url='http://localhost:1/v1' has a query behind it: leave it out; a key is OPENAI_API_KEY",
         ),
+        (
+            ["1 + 1?", "--model", "openai:x", "--base-url", "http:///v1"],
+            "error: --base-url='http:///v1' cannot be used: give one such as http://localhost:8000/v1",
+        ),
         (["1 + 1?", "--thread", ""], "error: --thread='' cannot be used: give a text"),
         (["1 + 1?", "--policy", "magic"], "error: policy 'magic' is unknown: choose one of adaptive"),
         (

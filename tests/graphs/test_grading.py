@@ -154,7 +154,8 @@ async def test_nonsense_of_a_judge_is_a_failed_verdict_and_the_run_goes_on(said:
     verdict = answer.candidates[0].verdict
     assert verdict is not None
     assert (verdict.passed, answer.answer) == (False, "7")
-    assert verdict.feedback.startswith("the judge gave no grade that can be read: ")
+    assert verdict.failed.startswith("the judge gave no grade that can be read: ")
+    assert verdict.feedback == f"verifier failed: {verdict.failed}"
 
 
 async def test_a_judge_s_call_is_tried_again_and_given_up_with_the_reason() -> None:
@@ -367,6 +368,21 @@ async def test_a_reward_model_says_how_long_to_wait() -> None:
         answer = await run(ScriptedModel(lambda *_: "Answer: 7"), verifier=spec, policy="direct", budget=SHORT)
         assert len(server.requests) == 1
     assert answer.unchecked == "1 of 1 candidates got no verdict: the run ended before"
+
+
+@pytest.mark.parametrize("kind", ["all", "any"])
+@pytest.mark.parametrize("broken_first", [True, False])
+async def test_a_verifier_that_fails_among_several_is_told_wherever_it_stands(kind: str, broken_first: bool) -> None:
+    parts = [{"type": "py", "function": "builtins:len"}, {"type": "regex", "pattern": "7" if kind == "all" else "8"}]
+    several: Any = {"type": f"{kind}_of", "of": parts if broken_first else parts[::-1]}
+    answer = await run(ScriptedModel(lambda *_: "Answer: 7"), policy="direct", verifier=several)
+    assert answer.unchecked.startswith("1 of 1 candidates got no verdict: TypeError: ")
+
+
+async def test_a_judge_that_gives_no_grade_has_told_nothing() -> None:
+    model = ScriptedModel(lambda prompt, _: "Fine." if kind_of(prompt) == "grade" else "Answer: 7")
+    answer = await run(model, policy="direct", verifier="judge:is it 7?")
+    assert answer.unchecked.startswith("1 of 1 candidates got no verdict: the judge gave no grade that can be read")
 
 
 async def test_a_candidate_that_each_verifier_looked_at_was_checked() -> None:

@@ -323,11 +323,42 @@ async def test_a_request_without_a_limit_leaves_tokens_and_dollars_of_its_key_to
 ) -> None:
     monkeypatch.setenv("PONDER_PRICES", '{"scripted": {"input": 1, "output": 1}}')
     model = ScriptedModel(script, latency=0.05)
-    for limit in (Budget(max_tokens=100_000), Budget(max_usd=0.1)):
+    for limit in (Budget(max_tokens=200_000), Budget(max_usd=0.2)):
         service = Service(Operator(model=model, keys=("one",), per_key=limit))
         found = await asyncio.gather(*(service.answer(asked(max_compute_budget=10), "Bearer one") for _ in range(8)))
         assert {answer.answer for (_, answer), *_ in found} == {"2"}
         assert sum(service.keys.accounts["one"].held.values()) == pytest.approx(0)
+
+
+async def test_a_limit_in_dollars_does_not_keep_a_key_from_a_model_that_costs_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PONDER_PRICES", '{"scripted": {"input": 0, "output": 0}}')
+    service = Service(Operator(model=ScriptedModel(script), keys=("one",), per_key=Budget(max_usd=1)))
+    [(_, answer)] = await service.answer(asked(), "Bearer one")
+    assert (answer.answer, answer.spent.usd) == ("2", 0)
+
+
+async def test_a_request_has_the_budget_that_it_asks_for_where_its_key_has_it() -> None:
+    model = ScriptedModel(lambda _, number: Reply(f"Answer: {number}", usage=Usage(input_tokens=60, output_tokens=512)))
+    spent = []
+    for limit in (Budget(), Budget(max_tokens=10_000_000)):
+        service = Service(Operator(model=model, keys=("one",), per_key=limit))
+        chosen = {"policy": "refine", "budget": {"max_calls": 20, "max_tokens": 400_000}}
+        [(_, answer)] = await service.answer(asked(**chosen), "Bearer one")
+        spent.append(answer.spent.calls)
+    assert spent[0] == spent[1] > 10
+
+
+async def test_what_two_runs_of_a_request_lack_because_others_hold_it_is_held() -> None:
+    model = ScriptedModel(script, latency=60)
+    service = Service(Operator(model=model, keys=("one",), per_key=Budget(max_calls=5)))
+    first = asyncio.create_task(service.answer(asked(budget={"max_calls": 4}), "Bearer one"))
+    await until(lambda: model.flying == 4)
+    with pytest.raises(KeyHeld):
+        await service.answer(asked().model_copy(update={"n": 2}), "Bearer one")
+    first.cancel()
+    await asyncio.wait({first})
 
 
 async def test_what_other_requests_hold_is_no_quota_that_is_spent_and_less_than_a_call_is() -> None:
