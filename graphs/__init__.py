@@ -34,6 +34,11 @@ MODULES = {
 }
 
 
+def __dir__() -> list[str]:
+    """Name what there is to import."""
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> object:
     """Import LangGraph, which takes a second or more, only where a function is wanted."""
     if name not in __all__:

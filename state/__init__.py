@@ -49,6 +49,11 @@ MODULES = {
 """Where the names are that name no error."""
 
 
+def __dir__() -> list[str]:
+    """Name what there is to import."""
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> object:
     """Import LangGraph and SQLAlchemy, which take a second or more, only where a name needs them."""
     if name not in __all__:

@@ -263,29 +263,24 @@ class RunInput(TypedDict, total=False):
     messages: Annotated[list[AnyMessage], added]
 
 
-class RunState(TypedDict, total=False):
-    """Everything a run knows."""
-
-    problem: str | Problem
-    messages: Annotated[list[AnyMessage], added]
-    settings: Settings
-    assessment: Assessment | None
-    leg: Leg
-    candidates: Candidates
-    calls: Calls
-    wave: list[Call]
-    """The calls sent off last, at their worst case; `calls` says how they have ended."""
-    visits: Visits
-    selection: Selection | None
-    answer: Answer | None
-
-
 class BranchOutput(TypedDict, total=False):
     """The delta that a branch gives back."""
 
     candidates: Candidates
     calls: Calls
     visits: Visits
+
+
+class RunState(RunInput, BranchOutput, total=False):
+    """Everything a run knows."""
+
+    settings: Settings
+    assessment: Assessment | None
+    leg: Leg
+    wave: list[Call]
+    """The calls sent off last, at their worst case; `calls` says how they have ended."""
+    selection: Selection | None
+    answer: Answer | None
 
 
 class RunOutput(TypedDict, total=False):

@@ -176,10 +176,14 @@ def explain(error: ValidationError) -> str:
     return f"{name}={value} cannot be used: {rule}"
 
 
+CALLED = {"max_output": "max_tokens"}
+"""Settings by the names of their options, where these differ."""
+
+
 def known_beside(*place: str) -> str:
     """Say what may stand where a name is unknown: what comes closest to it, and all there is."""
     kind, known = ("limits", Budget.model_fields) if place[0] == "budget" else ("settings", Settings.model_fields)
     meant = [f"budget={{{name!r}: …}}" for name in place[:1] if name in Budget.model_fields]
-    meant += map(repr, get_close_matches(place[-1], known, 1))
+    meant += map(repr, [CALLED[place[-1]]] if place[-1] in CALLED else get_close_matches(place[-1], known, 1))
     listed = f"the {kind} are {', '.join(known)}"
     return f"did you mean {meant[0]}? T{listed[1:]}" if meant else listed

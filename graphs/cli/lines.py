@@ -84,7 +84,7 @@ def progress(run: "Stored") -> str:
     """Tell how many calls were made of those allowed."""
     if run.thread.status == "foreign":
         return f"{run.thread.checkpoints} checkpoints"
-    return made(run.spent, run.view.allowed, len(run.flying))
+    return made(run.spent, run.view.allowed, len(run.unsettled), run.standing)
 
 
 def cost(run: "Stored") -> str:

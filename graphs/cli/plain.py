@@ -31,11 +31,11 @@ def cut(line: str, width: int) -> str:
     return (kept[:word].rstrip() if word >= width * 2 // 3 else kept) + "…"
 
 
-def made(spent: "Spent", allowed: int | None = None, flying: int = 0) -> str:
-    """Tell how many calls were made, of those allowed, and how many besides are lost or under way."""
+def made(spent: "Spent", allowed: int | None = None, unsettled: int = 0, standing: str = "") -> str:
+    """Tell how many calls were made, of those allowed, and how many besides are lost or not known to have ended."""
     most, noun = ("", "call" if spent.calls == 1 else "calls") if allowed is None else (f" of {allowed}", "calls")
     lost = f" and {spent.lost} lost" if spent.lost else ""
-    return f"{spent.calls}{most} {noun}{lost}" + (f", {flying} under way" if flying else "")
+    return f"{spent.calls}{most} {noun}{lost}" + (f", {unsettled} {standing}" if unsettled else "")
 
 
 def cells(candidate: "Candidate") -> tuple[str, ...]:

@@ -31,16 +31,19 @@ class Stored:
         return list(dict.fromkeys(named[key] for key in sorted(named)))
 
     @property
-    def flying(self) -> "list[Call]":
-        """The calls that are under way: of a run that nobody works on there are none, and such calls are lost."""
-        running = self.thread.status == "running"
-        return [call for call in self.view.calls if running and call.state == "reserved"]
+    def unsettled(self) -> "list[Call]":
+        """The calls of which the run does not know yet how they ended."""
+        return [call for call in self.view.calls if call.state == "reserved"]
+
+    @property
+    def standing(self) -> str:
+        """What these are in a word: of a run that nobody works on only its journal knows, which a resume asks."""
+        return "under way" if self.thread.status == "running" else "open"
 
     @property
     def counted(self) -> "list[Call]":
         """The calls that count against the limits and have come to an end, as far as that is known."""
-        flying = self.flying
-        return [call for call in self.view.calls if call.state != "unmade" and call not in flying]
+        return [call for call in self.view.calls if call.state not in {"unmade", "reserved"}]
 
     @property
     def spent(self) -> "Spent":
@@ -66,6 +69,7 @@ class Stored:
             "allowed": None if foreign else self.view.allowed,
             "route": self.route,
             "spent": None if foreign else self.spent.model_dump(),
+            "unsettled": None if foreign else len(self.unsettled),
             "updated": thread.changed.isoformat(),
             "age_seconds": round(thread.age),
             "held_by": thread.holder and f"process {thread.holder.owner.pid} on {thread.holder.owner.host}",

@@ -44,7 +44,7 @@ def header(told: Told) -> str:
     facts = {"confidence": f"{answer.confidence:.2f}", "decided by": answer.decided_by} if answer else {}
     facts |= {
         "calls": f"{spent.calls} of {run.view.allowed}",
-        **{name: str(count) for name, count in (("lost", spent.lost), ("under way", len(run.flying))) if count},
+        **{name: str(count) for name, count in (("lost", spent.lost), (run.standing, len(run.unsettled))) if count},
         "tokens": f"{spent.input_tokens:,} + {spent.output_tokens:,}",
         "work": lasting(spent.seconds),
         "route": " ▸ ".join(run.route) or "not begun",

@@ -245,6 +245,9 @@ def find_code(text: str) -> str:
 
     Behind a program often stands how to call it.
     """
+    head, fence, rest = text.partition("```")
+    if fence and text.count(fence) % 2 and DEFINES.search(head) and not DEFINES.search(rest):
+        return f"```\n{head}```"  # closed, but not opened: small models take the prompt for the opening
     blocks = list(FENCE.finditer(text))
     blocks = [block for block in blocks if DEFINES.search(block[2])] or blocks
     return f"```{blocks[-1][1]}\n{blocks[-1][2]}```" if blocks else text

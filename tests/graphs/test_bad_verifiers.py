@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from ponder.graphs import solve
+from ponder.graphs import create_ponder, solve
 from ponder.nodes import verify as verifying
+from ponder.state import UsageError
 from tests.fakes import ScriptedModel, cycle
 
 FREED = threading.Event()
@@ -77,3 +78,9 @@ def test_the_run_goes_on_and_says_what_was_wrong(
     assert all(verdict and not verdict.passed and says in verdict.feedback for verdict in verdicts)
     warned = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert any("the verifier failed" in record.getMessage() for record in warned) == fails
+
+
+@pytest.mark.parametrize("check", [lambda _: True, lambda: True, lambda problem, candidate, more: True])
+def test_a_function_that_cannot_be_called_with_a_problem_and_a_candidate_is_refused_at_once(check: Any) -> None:
+    with pytest.raises(UsageError, match="cannot be called with a problem and a candidate: "):
+        create_ponder(ScriptedModel(), verifier=check)

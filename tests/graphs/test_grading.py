@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -276,6 +276,8 @@ async def rewarding(reply: Callable[[dict[str, Any]], Any], status: int = 200) -
         writer.write(f"HTTP/1.1 {status} OK\r\nconnection: close\r\ncontent-length: {len(said)}\r\n\r\n{said}".encode())
         await writer.drain()
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked

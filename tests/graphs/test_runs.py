@@ -119,7 +119,7 @@ def test_a_run_is_shown_with_its_progress_its_cost_and_who_works_on_it(ponder: P
     for part in ("finished", "What is 1 + 1?", "3 of 100 calls: assess > direct", "low", "decided by  majority"):
         assert part in shown
     shown = ponder("runs", "show", "two").out
-    assert "4 of 40 calls and 1 lost: assess > parallel" in shown
+    assert "4 of 40 calls, 1 open: assess > parallel" in shown
     assert "40+20 tokens" in shown
     assert shown.endswith("go on with  ponder resume two\n")
     hold_elsewhere(saver, "two")
@@ -137,7 +137,7 @@ def test_an_export_is_one_object_with_everything(ponder: Ponder, saver: SQLAlche
     interrupt(saver, "two")
     one, two = (json.loads(ponder("runs", "export", thread).out) for thread in ("one", "two"))
     assert list(one) == [
-        *("thread_id", "status", "problem", "answer", "allowed", "route", "spent"),
+        *("thread_id", "status", "problem", "answer", "allowed", "route", "spent", "unsettled"),
         *("updated", "age_seconds", "held_by", "held_until"),
         *("assessment", "visits", "candidates", "text", "confidence", "decided_by", "stopped_because"),
         *("messages", "settings", "calls", "first_call", "checkpoints"),

@@ -79,16 +79,15 @@ def test_after_ctrl_c_the_view_the_list_the_run_and_the_report_tell_the_same_and
         running.process.send_signal(signal.SIGINT)
         shown = running.read()
         assert running.process.wait(30) == 130
-    made = "2 of 100 calls and 1 lost"
+    made = "2 of 100 calls, 1 open"
     assert [line for line in shown.splitlines() if " of 100 calls" in line][-1] == f"assess · {made}"
     assert f"  {made}  20+10 tokens  assess" in ponder("runs", "list").out
     assert f"progress    {made}: assess" in ponder("runs", "show", "t").out
-    spent = json.loads(ponder("runs", "export", "t").out)["spent"]
-    assert (spent["calls"], spent["lost"]) == (2, 1)
+    told = json.loads(ponder("runs", "export", "t").out)
+    assert (told["spent"]["calls"], told["spent"]["lost"], told["unsettled"]) == (2, 0, 1)
     page = ponder("report", "t").out
-    assert "<dt>calls</dt><dd>2 of 100</dd></div><div><dt>lost</dt><dd>1</dd>" in page
+    assert "<dt>calls</dt><dd>2 of 100</dd></div><div><dt>open</dt><dd>1</dd>" in page
     assert ">2 of 100</text>" in page
-    assert ">and 1 lost</text>" in page
     server.release.set()
     with Terminal(store, "resume", "t") as resumed:
         ways = [line for line in resumed.read().splitlines() if " of 100 calls" in line]

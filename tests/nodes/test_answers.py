@@ -195,3 +195,18 @@ def test_of_a_program_and_an_example_of_its_use_the_program_is_the_answer() -> N
     only = extract("```python\nprint(5)\n```", "code")
     assert only is not None
     assert only.raw == "print(5)"
+
+
+@pytest.mark.parametrize("behind", ["", "\n", "\n\nThe above solution uses addition."])
+def test_code_whose_fence_is_only_closed_is_what_stands_before(behind: str) -> None:
+    code = "def add(a, b):\n    return a + b\n"
+    found = extract(f"{code}```{behind}", "code")
+    assert found is not None
+    assert found.canonical == canonical_of(code)
+
+
+def canonical_of(code: str) -> str:
+    """Return what bare code means."""
+    found = extract(code, "code")
+    assert found is not None
+    return found.canonical

@@ -80,6 +80,7 @@ def test_a_pause_between_calls_does_not_count() -> None:
         ({"assessor": "fixed:11"}, "assessor='fixed:11'"),
         ({"colour": "red"}, "colour='red' is unknown: the settings are policy, effort, "),
         ({"windw": 3}, "windw=3 is unknown: did you mean 'window'? The settings are policy, effort, "),
+        ({"max_output": 3}, "max_output=3 is unknown: did you mean 'max_tokens'? The settings are policy, effort, "),
         ({"max_calls": 3}, "max_calls=3 is unknown: did you mean budget={'max_calls': …}? The settings are policy"),
         (
             {"budget": {"max_call": 3}},
