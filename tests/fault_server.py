@@ -230,9 +230,13 @@ class FaultServer:
 
     async def end(self) -> None:
         self.server.close()
+        await asyncio.sleep(0)
+        while accepting := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(accepting)
         for transport in set(self.play.connected):
             transport.abort()
-        await asyncio.sleep(0)  # until they are gone
+        while self.play.connected:
+            await asyncio.sleep(0)
 
     def __enter__(self) -> Self:
         self.thread.start()
