@@ -228,3 +228,4 @@ async def test_a_callers_own_client_does_not_try_again_by_itself_beside_the_budg
         answer = await asolve("1 + 1?", model=model, policy="fixed", budget={"max_calls": 4}, store=":memory:")
         assert (len(server.requests), answer.spent.calls) == (4, 4)
         assert model.max_retries == model.root_async_client.max_retries == 3  # it stays as it was
+        await model.root_async_client.close()
