@@ -129,6 +129,7 @@ async def test_chat_openai_calls_tools_streams_and_reads_objects_through_it(serv
         {"role": "tool", "tool_call_id": called.tool_calls[0]["id"], "content": "Oslo"},
     ]
     assert (await chat.ainvoke([*turn, HumanMessage("Thanks. What is 1 + 1?")])).content == "Answer: 2"
+    await chat.root_async_client.close()
 
 
 def test_its_models_are_the_efforts_and_the_policies(client: openai.OpenAI) -> None:
