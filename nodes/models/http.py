@@ -2,7 +2,6 @@
 
 import asyncio
 import atexit
-import base64
 import json
 import threading
 import urllib.request
@@ -15,7 +14,6 @@ from urllib.parse import urlsplit
 import aiohttp
 import httpx
 
-from ...state.errors import UsageError
 from ..deadline import sending
 from ..loop import after_fork, background, background_loop, inherited, submit
 
@@ -170,18 +168,6 @@ async def connected(_: object, context: SimpleNamespace, __: object) -> None:
 async def leave(_: object, context: SimpleNamespace, __: object) -> None:
     """Say that a request leaves."""
     context.trace_request_ctx.sent()
-
-
-def without_password(base_url: str) -> tuple[str, dict[str, str]]:
-    """Take user and password out of a URL, which logs show, and put them into the header that they are sent in."""
-    try:
-        url = httpx.URL(base_url)
-    except httpx.InvalidURL as error:
-        raise UsageError(f"--base-url is not a URL ({error}): give one such as http://127.0.0.1:8000/v1") from None
-    if not url.userinfo:
-        return base_url, {}
-    sent = base64.b64encode(f"{url.username}:{url.password}".encode()).decode()
-    return str(url.copy_with(username=None, password=None)), {"Authorization": f"Basic {sent}"}
 
 
 def proxy_for(url: str) -> str | None:

@@ -1,12 +1,13 @@
 """OpenAI, and any server that speaks its chat API: vLLM, Ollama, LM Studio, llama.cpp."""
 
+import base64
 import os
 
+import httpx
 from pydantic import SecretStr
 
 from ...state.errors import ModelNotSetUp, UsageError
 from .chat import LangChainModel
-from .http import without_password
 
 OFFICIAL = "https://api.openai.com/v1"
 
@@ -35,3 +36,15 @@ def openai_model(name: str, base_url: str | None = None, api_key: str | None = N
     except ImportError as error:  # a proxy's scheme
         raise UsageError(f"the proxy in the environment cannot be used: {error}") from None
     return LangChainModel(model, f"openai:{name}", on_background=True)
+
+
+def without_password(base_url: str) -> tuple[str, dict[str, str]]:
+    """Take user and password out of a URL, which logs show, and put them into the header that they are sent in."""
+    try:
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL as error:
+        raise UsageError(f"--base-url is not a URL ({error}): give one such as http://127.0.0.1:8000/v1") from None
+    if not url.userinfo:
+        return base_url, {}
+    sent = base64.b64encode(f"{url.username}:{url.password}".encode()).decode()
+    return str(url.copy_with(username=None, password=None)), {"Authorization": f"Basic {sent}"}
