@@ -89,18 +89,17 @@ class Account:
         """
         unspent = self.limit.left(self.spent)
         left = self.limit.left({name: self.spent[name] + self.held[name] for name in LIMITS})
-        costly: dict[str, float] = {}
-        for name, one in ((name, Spent.of([worst]).used[name]) for name in left):
+        once = {name: amount for name, amount in Spent.of([worst]).used.items() if name in left}
+        for name, one in once.items():
             about = f"{name}={getattr(self.limit, name):g} of this key"
             if unspent[name] < one or unspent[name] <= 0:
                 raise KeySpent(f"{about} is spent: {unspent[name]:g} is left, and a call may cost {one:g}")
             if left[name] < min(one * runs, unspent[name]):
                 raise KeyHeld(f"{about} is held by requests that are under way: try again when they have ended")
-            costly[name] = one
             if one and getattr(asked, name) is None:
                 left[name] = min(left[name], calls * one * (1 if name == "max_calls" else ROOM))
         bill = Bill(asked.within(Budget.model_validate(left)), keep=self.keep)
-        given: dict[str, float] = bill.budget.model_dump(include={name for name, one in costly.items() if one})
+        given: dict[str, float] = bill.budget.model_dump(include={name for name, one in once.items() if one})
         for name, amount in given.items():
             self.held[name] += amount
         try:
