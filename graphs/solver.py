@@ -6,7 +6,7 @@ import secrets
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -19,13 +19,12 @@ from ..state.budget import Budget
 from ..state.errors import ChoiceNeeded, UsageError
 from ..state.question import Question
 from ..state.run import Answer, Problem, RunInput
-from ..state.settings import Settings
-from .app import VerifierLike, prepare
+from .app import Setup, VerifierLike, prepare
 from .machine import CompiledGraph
 from .models import ModelLike
 from .origin import BASE_URL, MODEL, SETTINGS, VERIFIER, origin_of, recalled, recorded, unmasked
 from .raised import larger, onward
-from .stores import StoreLike, absent, configured, held, opened
+from .stores import Saver, StoreLike, absent, configured, held, opened
 
 OnEvent = Callable[[Event], None]
 T = TypeVar("T")
@@ -79,7 +78,7 @@ async def asolve(
     settled = setup.settings.model_dump_json(exclude_unset=True)
     origin = origin_of(model, base_url, verifier, settled)
     async with opened(store) as saver:
-        run = Run(setup.machine(saver), thread, origin, on_event, setup.settings)
+        run = Run(setup, saver, thread, origin, on_event)
         async with held(saver, thread):
             if thread_id is not None:  # a new name has nothing stored under it
                 state = await run.state()
@@ -136,7 +135,7 @@ async def aresume(
             base_url=base_url or unmasked(origin.get(BASE_URL)),
             **json.loads(origin.get(SETTINGS, "{}")),
         )
-        run = Run(setup.machine(saver), thread_id, origin, on_event, setup.settings)
+        run = Run(setup, saver, thread_id, origin, on_event)
         async with held(saver, thread_id):
             state = await run.state()
             if is_foreign(state):
@@ -211,12 +210,16 @@ resume = blocking(aresume)
 class Run:
     """One run of the graph on its thread."""
 
-    graph: CompiledGraph
+    setup: Setup
+    saver: Saver | None
     thread_id: str
     origin: dict[str, Any]
     on_event: OnEvent | None = None
-    settings: Settings | None = None
-    """Laid over those of the graph."""
+
+    @cached_property
+    def graph(self) -> CompiledGraph:
+        """The machine on the store."""
+        return self.setup.machine(self.saver)
 
     @property
     def config(self) -> RunnableConfig:
@@ -243,7 +246,14 @@ class Run:
         return await self.go(further)
 
     async def go(self, given: RunInput | Command[Any] | None) -> Answer:
-        """Run to the end, telling every event."""
+        """Run to the end, telling every event; a new run begins in its turn."""
+        if given is None or isinstance(given, Command):
+            return await self.go_through(given)
+        async with self.setup.caller.beginning(self.setup.settings):
+            return await self.go_through(given)
+
+    async def go_through(self, given: RunInput | Command[Any] | None) -> Answer:
+        """Run to the end."""
         answer: Answer | None = None
         asked: Question | None = None
         heard = self.on_event is not None  # to stream what nobody hears costs as well
@@ -251,7 +261,7 @@ class Run:
         durability: dict[str, Any] = {"durability": "sync"} if self.graph.checkpointer else {}
         modes = ["custom", "updates"] if heard else ["updates"]
         options = {"stream_mode": modes, "subgraphs": heard, **durability}
-        stream = self.graph.astream(given, self.config, context=self.settings, **options)
+        stream = self.graph.astream(given, self.config, context=self.setup.settings, **options)
         async with aclosing(cast("AsyncGenerator[tuple[Any, ...], None]", stream)) as parts:
             async for part in parts:
                 namespace, mode, data = part if heard else ((), *part)

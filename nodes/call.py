@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
@@ -14,9 +15,10 @@ from ..state.errors import ModelUnreachable
 from ..state.form import PLAIN, Form
 from ..state.pricing import Price, Prices, highest, price_of
 from ..state.run import Asked, BranchOutput
+from ..state.settings import Settings
 from .backoff import backoff
 from .deadline import Deadline, sending
-from .limits import Limits, Slot, Turn, limiter_for
+from .limits import Limits, Slot, Turn, beginning, give_way, limiter_for
 from .ports import CallFailed, ChatModel, ModelPool, Request
 from .prompts import form_for, prompt_for
 from .reply import length
@@ -61,6 +63,10 @@ class Caller:
         names = self.members or [self.model.name]
         return [name for name, price in zip(names, self.tariffs, strict=True) if price is None]
 
+    def beginning(self, settings: Settings) -> AbstractAsyncContextManager[None]:
+        """Begin a new run, in its turn."""
+        return beginning(self.model.name, most_flying(self.model, settings))
+
     async def ask(self, task: Task) -> Asked:
         """Make the call when its turn has come, unless the journal knows its outcome.
 
@@ -71,12 +77,13 @@ class Caller:
         clock = Clock(task)
         async with Turn() as turn:
             try:
-                with task.waiting():
-                    async with asyncio.timeout(clock.left()):
-                        await pause(task)
-                        await turn.take(slot(task, self.whose_turn(task)))
+                async with asyncio.timeout(clock.left()):
+                    await pause(task)
+                    await turn.near(slot(task, self.whose_turn(task)))
             except TimeoutError:
                 return Asked(clock.settle("unmade", error=NO_TIME))
+            finally:
+                give_way()
             return await self.once(task, clock, turn)
 
     def whose_turn(self, task: Task) -> ChatModel:
@@ -85,24 +92,23 @@ class Caller:
         return self.pool.order(call.id, call.model)[0] if self.pool else self.model
 
     async def once(self, task: Task, clock: Clock, turn: Turn) -> Asked:
-        """Make the call, and write it down before and after, unless the journal knows its outcome."""
-        call = task.call
-        form = form_for(task.view, call)
-        sampling = call.temperature, call.max_tokens, seed(task), clock.timeout()
-        asking = partial(hand_over, task, turn)
-        request = Request(*sampling, call.id, call.model, call.kind, form, task.view.settings.n, asking)
-        messages = prompt_for(task.view, task.call)
+        """Make the call, and write it down before and after, unless the journal knows its outcome.
+
+        It is written down while it waits for its turn: no place is empty meanwhile.
+        """
+        messages, form = prompt_for(task.view, task.call), form_for(task.view, task.call)
         if task.journal is None:
-            return await self.watched(messages, request, task, clock, turn)
-        key = self.key(messages, request, task)
+            return await self.in_turn(messages, form, task, clock, turn)
+        key = self.key(messages, form, task)
         begun = await task.journal.begin(key)
         if not begun.first:
             turn.drop()
             return replayed(begun.asked or Asked(task.call.model_copy(update={"state": "lost"})))
         try:
-            asked = await self.watched(messages, request, task, clock, turn)
-        except ModelUnreachable:
-            await task.journal.forget(key)
+            asked = await self.in_turn(messages, form, task, clock, turn)
+        except (ModelUnreachable, asyncio.CancelledError) as error:
+            if isinstance(error, ModelUnreachable) or not turn.has_come:
+                await task.journal.forget(key)
             raise
         if asked.call.state == "unmade":
             await task.journal.forget(key)
@@ -110,11 +116,18 @@ class Caller:
             await task.journal.finish(key, asked)
         return asked
 
-    async def watched(
-        self, messages: list[BaseMessage], request: Request, task: Task, clock: Clock, turn: Turn
-    ) -> Asked:
-        """Make the call in sight of logs and traces; its place is free again while its outcome is written down."""
-        with watch_call(task.call, self.whose_turn(task).name, messages, request) as settled:
+    async def in_turn(self, messages: list[BaseMessage], form: Form, task: Task, clock: Clock, turn: Turn) -> Asked:
+        """Make the call when its turn has come; its place is free again while its outcome is written down."""
+        try:
+            async with asyncio.timeout(clock.left()):
+                await turn.come()
+        except TimeoutError:
+            return Asked(clock.settle("unmade", error=NO_TIME))
+        call, view = task.call, task.view
+        sampling = call.temperature, call.max_tokens, seed(task), clock.timeout()
+        asking = partial(hand_over, task, turn)
+        request = Request(*sampling, call.id, call.model, call.kind, form, view.settings.n, asking)
+        with watch_call(call, self.whose_turn(task).name, messages, request) as settled:
             asked = settled(await self.make(messages, request, task, clock))
         turn.settle(cost(asked.call))
         return asked
@@ -158,29 +171,35 @@ class Caller:
         price = (price_of(named, self.prices) if named else None) or self.price
         return {"usage": usage, "usd": None if price is None else price.of(usage)}
 
-    def key(self, messages: list[BaseMessage], request: Request, task: Task) -> str:
+    def key(self, messages: list[BaseMessage], form: Form, task: Task) -> str:
         """Name the call in the journal: the run, the place in it, and all that makes its reply what it is."""
-        said = [message.model_dump(exclude={"id"}) for message in messages]
-        asked = [self.model.name, said, request.temperature, request.max_tokens, request.seed]
-        asked += [request.form.model_dump()] if request.form != PLAIN else []
-        return json.dumps([task.view.problem.epoch, task.call.id, asked], default=str)
+        call, said = task.call, [message.model_dump(exclude={"id"}) for message in messages]
+        asked = [self.model.name, said, call.temperature, call.max_tokens, seed(task)]
+        asked += [form.model_dump()] if form != PLAIN else []
+        return json.dumps([task.view.problem.epoch, call.id, asked], default=str)
 
 
 def slot(task: Task, model: ChatModel) -> Slot:
-    """Return the call's place among those that all runs of the process make of a model.
+    """Return the call's place among those that all runs of the process make of a model."""
+    settings = task.view.settings
+    limits = Limits(most_flying(model, settings), settings.requests_per_minute, settings.tokens_per_minute)
+    return limiter_for(model.name, limits).slot(task.call.worst_tokens)
+
+
+def most_flying(model: ChatModel, settings: Settings) -> int | None:
+    """Return how many calls of a model may be in flight.
 
     No more are made than a model in this process works on at once: what it has not begun is not lost with it.
     """
-    limits = task.view.settings
-    most = [number for number in (limits.concurrency, getattr(model, "slots", None)) if number is not None]
-    per_minute = limits.requests_per_minute, limits.tokens_per_minute
-    return limiter_for(model.name, Limits(min(most, default=None), *per_minute)).slot(task.call.worst_tokens)
+    known = [number for number in (settings.concurrency, getattr(model, "slots", None)) if number is not None]
+    return min(known, default=None)
 
 
 async def hand_over(task: Task, turn: Turn, model: ChatModel) -> None:
     """Wait for the call's turn at a model that stands in; meanwhile it is not late."""
     with sending() as sent:
-        await turn.take(slot(task, model))
+        await turn.near(slot(task, model))
+        await turn.come()
         sent()
 
 

@@ -31,13 +31,11 @@ class Flight:
     landed: list[Candidate] = field(default_factory=list)
     flying: set["asyncio.Future[Reply]"] = field(default_factory=set)
     dropped: set["asyncio.Future[Reply]"] = field(default_factory=set)
-    waiting: set[str] = field(default_factory=set)
-    """Calls of the wave that wait for their turn."""
 
     def land(self, candidate: Candidate) -> None:
         """Take a candidate in; where it settles the vote, the calls still flying get their last grace."""
         self.landed.append(candidate)
-        if self.flying and self.enough(self.view.having(self.landed), len(self.flying) + len(self.waiting)):
+        if self.flying and self.enough(self.view.having(self.landed), len(self.view.sent) - len(self.landed)):
             grace = max(GRACE_SECONDS, time.monotonic() - self.took_off)
             for task in self.flying:
                 asyncio.get_running_loop().call_later(grace, self.drop, task)

@@ -9,14 +9,19 @@ import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from functools import partial
+from itertools import islice
 from typing import NamedTuple, Self
 
 from .loop import after_fork, background_loop
 
 MINUTE = 60.0
 """Seconds."""
+AHEAD = 2
+"""One call is called up for each so many that may be in flight: what a call does meanwhile keeps no place empty."""
 
 Later = Callable[[float, Callable[[], None]], object]
 """Calls a function after so many seconds, on any thread."""
@@ -37,35 +42,26 @@ def on_background(seconds: float, call: Callable[[], None]) -> None:
 
 
 class Slot:
-    """One call's place: `async with` waits for it, and gives it back."""
+    """One call's place in the line."""
 
     def __init__(self, limiter: "Limiter", tokens: int) -> None:
         """Ask for a place and for the most tokens that the call may take."""
         self.limiter = limiter
         self.tokens = tokens
+        self.called = False
+        """Its turn is near, or has come."""
         self.admitted = False
         self.woken: asyncio.Future[None] | None = None
 
-    def settle(self, tokens: int) -> None:
-        """Give the place back, and replace the tokens that were asked for by those that the call took."""
-        self.limiter.settle(self, tokens)
-
     def wake(self) -> bool:
         """Let the waiter go on; its loop may be closed, and nobody waits."""
-        if self.woken is None:  # it has not begun to wait
+        if self.woken is None:  # it does not wait
             return True
         try:
             self.woken.get_loop().call_soon_threadsafe(finish, self.woken)
         except RuntimeError:
             return False
         return True
-
-    async def __aenter__(self) -> Self:
-        await self.limiter.enter(self)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.limiter.leave(self)
 
 
 class Turn:
@@ -74,23 +70,31 @@ class Turn:
     def __init__(self) -> None:
         """Hold none."""
         self.slot: Slot | None = None
+        self.has_come = False
+        """The call may have begun."""
 
-    async def take(self, slot: Slot) -> None:
-        """Wait for a place; none is held meanwhile, or two calls could wait for each other."""
+    async def near(self, slot: Slot) -> None:
+        """Stand in line until the turn is near; no other place is held meanwhile, or two calls could wait for both."""
         self.drop()
-        await slot.limiter.enter(slot)
         self.slot = slot
+        await slot.limiter.wait(slot, lambda: slot.called)
+
+    async def come(self) -> None:
+        """Wait until the turn has come: the call may begin."""
+        if slot := self.slot:
+            await slot.limiter.wait(slot, lambda: slot.admitted)
+            self.has_come = True
 
     def drop(self) -> None:
-        """Leave the place that is held: no call was made there."""
+        """Leave the line, or the place: no call was made there."""
         if self.slot:
             self.slot.limiter.withdraw(self.slot)
             self.slot = None
 
     def settle(self, tokens: int) -> None:
         """Give the place back, and replace the tokens that were asked for by those that the call took."""
-        if self.slot:
-            self.slot.settle(tokens)
+        if self.slot and self.slot.admitted:
+            self.slot.limiter.settle(self.slot, tokens)
 
     async def __aenter__(self) -> Self:
         return self
@@ -135,15 +139,16 @@ class Limiter:
         """When the one timer goes off."""
 
     def slot(self, tokens: int = 0) -> Slot:
-        """Return a place to enter by `async with`, for a call of at most so many tokens."""
+        """Return a place in the line for a call of at most so many tokens."""
         return Slot(self, tokens)
 
-    async def enter(self, slot: Slot) -> None:
-        """Wait until the call may begin."""
+    async def wait(self, slot: Slot, over: Callable[[], bool]) -> None:
+        """Stand in line; a call that is cancelled meanwhile leaves it."""
         with self.lock:
-            self.waiting[slot] = None
-            self.admit()
-            if slot.admitted:
+            if not slot.called:
+                self.waiting[slot] = None
+                self.admit()
+            if over():
                 return
             slot.woken = asyncio.get_running_loop().create_future()
         try:
@@ -155,19 +160,22 @@ class Limiter:
     def leave(self, slot: Slot) -> None:
         """Give the place back, once; the minute remembers the call."""
         with self.lock:
-            if slot.admitted:
-                slot.admitted = False
-                self.flying -= 1
+            self.release(slot)
             self.admit()
 
     def withdraw(self, slot: Slot) -> None:
         """Take a call out that will not be made."""
         with self.lock:
-            self.waiting.pop(slot, None)
-            if slot.admitted:
-                self.flying -= 1
+            if self.release(slot):
                 self.forget(slot)
             self.admit()
+
+    def release(self, slot: Slot) -> bool:
+        """Take a call out of the line or its place, and say whether it had one; the caller holds the lock."""
+        self.waiting.pop(slot, None)
+        had, slot.admitted = slot.admitted, False
+        self.flying -= had
+        return had
 
     def settle(self, slot: Slot, tokens: int) -> None:
         """Give the place back, and count what the call took, while its minute lasts."""
@@ -178,7 +186,7 @@ class Limiter:
         self.leave(slot)
 
     def admit(self) -> None:
-        """Let in whoever stands first and fits, and set the timer for the next one; the caller holds the lock."""
+        """Let in whoever stands first and fits, call up those behind, and set the timer; the caller holds the lock."""
         now = self.clock()
         while self.minute and self.next_expiry() <= now:
             self.forget(next(iter(self.minute)))
@@ -186,6 +194,10 @@ class Limiter:
             del self.waiting[slot]
             if slot.wake():
                 self.begin(slot, now)
+        for slot in islice(self.waiting, (self.limits.concurrency or 0) // AHEAD):
+            if not slot.called:
+                slot.called = True
+                slot.wake()
         if self.waiting and self.minute:
             self.set_alarm(self.next_expiry(), now)
 
@@ -204,7 +216,7 @@ class Limiter:
 
     def begin(self, slot: Slot, now: float) -> None:
         """Count a call as begun."""
-        slot.admitted = True
+        slot.called = slot.admitted = True
         self.flying += 1
         if self.limits[1:] != (None, None):
             self.minute[slot] = now
@@ -228,6 +240,32 @@ class Limiter:
             if due == self.alarm:
                 self.alarm = math.inf
                 self.admit()
+
+
+begun: ContextVar[Turn | None] = ContextVar("begun", default=None)
+"""The turn of a run that has begun, until its first call stands at the head of the line."""
+
+
+@asynccontextmanager
+async def beginning(model: str, concurrency: int | None) -> AsyncIterator[None]:
+    """Begin a run when no more others wait for their first call than calls may be in flight.
+
+    Many runs at once would else all begin before the first one makes a call, and all end together.
+    """
+    async with Turn() as turn:
+        await turn.near(limiter_for(f"runs of {model}", Limits(concurrency)).slot())
+        await turn.come()
+        token = begun.set(turn)
+        try:
+            yield
+        finally:
+            begun.reset(token)
+
+
+def give_way() -> None:
+    """Let the next run begin: this one's first call is about to be made."""
+    if turn := begun.get():
+        turn.settle(0)
 
 
 limiters: dict[tuple[str, Limits], Limiter] = {}

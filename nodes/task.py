@@ -34,10 +34,6 @@ class Task:
     flight: Flight | None = None
     """The wave it flies in, where a settled vote lets stragglers go."""
 
-    def waiting(self) -> AbstractContextManager[None]:
-        """Wait for a turn meanwhile: this vote may still change the outcome of the wave."""
-        return nullcontext() if self.flight is None else among(self.flight.waiting, self.call.id)
-
     def flying(self, generating: "asyncio.Future[Reply]") -> AbstractContextManager[None]:
         """Be in the air meanwhile."""
         return nullcontext() if self.flight is None else among(self.flight.flying, generating)
@@ -54,9 +50,7 @@ def task_of(ref: CallRef, config: RunnableConfig, enough: Enough | None = None) 
     """
     given = config.get("configurable", {})
     view = View("", cast("RunState", given["__pregel_read_state"]()))
-    # A run that began before there was a `wave` has all its calls in one list.
-    sent = view.state.get("wave") or view.calls
-    call = next(call for call in sent if call.id == ref["call_id"])
+    call = next(call for call in view.sent if call.id == ref["call_id"])
     saver = given.get("__pregel_checkpointer")
     journal = None
     # With durability "exit" nothing is stored before the end: a killed run leaves nothing that could ask the journal.

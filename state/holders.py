@@ -1,18 +1,21 @@
 """Who holds a lease, by the database's own clock."""
 
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Float, literal, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Float, Select, bindparam, literal_column, select
 
 from .errors import ThreadBusy
 from .owner import Owner
+from .statements import fetch
 from .tables import digest, leases
 
 CLOCKS = {
     "postgresql": "CAST(extract(epoch FROM clock_timestamp()) AS double precision)",
     "mariadb": "(timestampdiff(microsecond, '1970-01-01', utc_timestamp(6)) / 1e6)",
+    "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
 }
 """Unix time in seconds, with its fraction."""
 
@@ -33,23 +36,29 @@ class Holder:
         return f"process {self.owner.pid} on {self.owner.host!r} until {self.time} at least"
 
 
-def clock(connection: Connection) -> ColumnElement[float]:
-    """Return the time where the leases are: machines' clocks differ. A SQLite file is on this machine."""
-    if connection.dialect.name == "sqlite":
-        return literal(time.time(), Float)
-    return literal_column(CLOCKS["postgresql" if connection.dialect.name == "postgresql" else "mariadb"], Float)
+def clock(dialect: str) -> ColumnElement[float]:
+    """Return the time where the leases are: machines' clocks differ."""
+    return literal_column(CLOCKS[{"mysql": "mariadb"}.get(dialect, dialect)], Float)
+
+
+@lru_cache
+def unexpired(dialect: str, *, locked: bool) -> "Select[*tuple[Any, ...]]":
+    """Write the query for a thread's lease that has not expired."""
+    here = leases.c.thread == bindparam("thread")
+    found = select(leases.c.owner, leases.c.until).where(here, leases.c.until > clock(dialect))
+    return found.with_for_update() if locked else found
 
 
 def holder(connection: Connection, thread_id: str, *, locked: bool = False) -> Holder | None:
     """Return who has a lease that has not expired; locked, as it is now and not as a snapshot has it."""
-    unexpired = select(leases).where(leases.c.thread == digest(thread_id), leases.c.until > clock(connection))
-    row = connection.execute(unexpired.with_for_update() if locked else unexpired).first()
-    return Holder(Owner.parse(row.owner), row.until) if row else None
+    query = unexpired(connection.dialect.name, locked=locked)
+    rows = fetch(connection, query, {"thread": digest(thread_id)})
+    return Holder(Owner.parse(rows[0][0]), rows[0][1]) if rows else None
 
 
 def holders(connection: Connection) -> dict[bytes, Holder]:
     """Return who works on which thread (digest) now."""
-    rows = connection.execute(select(leases).where(leases.c.until > clock(connection)))
+    rows = connection.execute(select(leases).where(leases.c.until > clock(connection.dialect.name)))
     found = {bytes(row.thread): Holder(Owner.parse(row.owner), row.until) for row in rows}
     return {thread: held for thread, held in found.items() if not held.owner.gone}
 

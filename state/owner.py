@@ -4,6 +4,7 @@ import os
 import secrets
 import socket
 from dataclasses import dataclass
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Self
@@ -40,6 +41,7 @@ class Owner:
         return bool(self.world) and self.world == this_world() and ended(self.pid)
 
 
+@cache
 def this_world() -> str:
     """Name this boot and this pid namespace: two containers may share a host's name, and each has a process 1."""
     try:

@@ -61,7 +61,7 @@ def delete_unbegun(connection: Connection, seconds: float) -> int:
 def ended(connection: Connection, seconds: float) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     """Return the conditions that a lease ended so long ago, and that its thread has no checkpoint."""
     stored = select(checkpoints.c.id).where(checkpoints.c.thread == leases.c.thread)
-    return leases.c.until <= clock(connection) - seconds, ~stored.exists()
+    return leases.c.until <= clock(connection.dialect.name) - seconds, ~stored.exists()
 
 
 def copy_thread(connection: Connection, source: str, target: str) -> None:

@@ -101,14 +101,14 @@ def fetch(connection: Connection, query: "Query", given: Mapping[str, Any]) -> l
     return drive(connection, written.text, written.values(given))
 
 
-def change(connection: Connection, statement: Update | Delete, given: Mapping[str, Any]) -> None:
+def change(connection: Connection, statement: Insert | Update | Delete, given: Mapping[str, Any]) -> None:
     """Run a statement that changes rows."""
     written = compiled(numbering(connection.dialect), statement)
     drive(connection, written.text, written.values(given))
 
 
 @lru_cache(maxsize=512)
-def compiled(dialect: Dialect, statement: "Query | Update | Delete") -> Written:
+def compiled(dialect: Dialect, statement: "Query | Insert | Update | Delete") -> Written:
     """Write a statement once."""
     made = statement.compile(dialect=dialect)
     return Written(str(made), made.positiontup, made.params)

@@ -1,14 +1,18 @@
 """A lease in SQL: each step is one transaction, and the database decides who holds it, by its own clock."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
-from sqlalchemy import ColumnElement, Connection, Insert, case, delete, update
+from sqlalchemy import Connection, Float, Insert, String, bindparam, case, delete, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from .errors import StoreError, ThreadBusy
-from .holders import clock, holder, lost
+from .holders import Holder, clock, holder, lost
+from .statements import change
 from .store import Store
 from .tables import digest, leases
+
+RELEASE = delete(leases).where(leases.c.thread == bindparam("thread"), leases.c.owner == bindparam("owner"))
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,9 @@ class Term:
 
     def taking(self, connection: Connection) -> None:
         """Take the lease in a transaction that others may share, and with it the wait for the disk."""
-        connection.execute(self.claim(connection))
-        now = holder(connection, self.thread_id, locked=True)
-        if now is not None and now.owner.gone:
-            connection.execute(self.claim(connection, str(now.owner)))
-            now = holder(connection, self.thread_id, locked=True)
+        now = self.claimed(connection)
+        if now is not None and str(now.owner) != self.owner and now.owner.gone:
+            now = self.claimed(connection, gone=str(now.owner))
         if now is None or str(now.owner) != self.owner:
             raise ThreadBusy(f"thread {self.thread_id!r} is worked on by {now}: wait for it, or stop it first")
 
@@ -46,18 +48,14 @@ class Term:
             ThreadBusy: it is no longer ours; says whose.
 
         """
-        until = clock(connection) + self.seconds
-        if not connection.execute(update(leases).where(self.mine).values(until=until)).rowcount:
+        mine = (leases.c.thread == digest(self.thread_id)) & (leases.c.owner == self.owner)
+        until = clock(connection.dialect.name) + self.seconds
+        if not connection.execute(update(leases).where(mine).values(until=until)).rowcount:
             raise lost(connection, self.thread_id)
 
     def releasing(self, connection: Connection) -> None:
         """Give the lease back, where it is still ours."""
-        connection.execute(delete(leases).where(self.mine))
-
-    @property
-    def mine(self) -> ColumnElement[bool]:
-        """Return the condition that names our lease."""
-        return (leases.c.thread == digest(self.thread_id)) & (leases.c.owner == self.owner)
+        change(connection, RELEASE, {"thread": digest(self.thread_id), "owner": self.owner})
 
     def over(self) -> StoreError:
         """Say that the lease ended because it could not be renewed."""
@@ -66,19 +64,27 @@ class Term:
             "resume it when the store is back"
         )
 
-    def claim(self, connection: Connection, gone: str = "") -> Insert:
-        """Write ours over none, an expired one, or that of `gone`: one statement, so that of two at once one wins."""
-        now = clock(connection)
-        free = (leases.c.until <= now) | (leases.c.owner == gone)
-        row = {"thread": digest(self.thread_id), "owner": self.owner, "until": now + self.seconds}
-        if connection.dialect.name in {"mysql", "mariadb"}:
-            made = mysql.insert(leases).values(row)
-            new = made.inserted
-            # Set from left to right: the second sees whether the first has made the lease ours.
-            owner = case((free, new.owner), else_=leases.c.owner)
-            until = case((leases.c.owner == new.owner, new.until), else_=leases.c.until)
-            return made.on_duplicate_key_update([("owner", owner), ("until", until)])
-        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        over = insert(leases).values(row)
-        new_values = {"owner": over.excluded.owner, "until": over.excluded.until}
-        return over.on_conflict_do_update(index_elements=["thread"], set_=new_values, where=free)
+    def claimed(self, connection: Connection, gone: str = "") -> Holder | None:
+        """Write ours over none, an expired one, or that of `gone`; return whose it is then."""
+        named = {"thread": digest(self.thread_id), "owner": self.owner, "seconds": self.seconds, "gone": gone}
+        change(connection, claim(connection.dialect.name), named)
+        return holder(connection, self.thread_id, locked=True)
+
+
+@lru_cache
+def claim(dialect: str) -> Insert:
+    """Write the claim: one statement, so that of two at once one wins."""
+    now = clock(dialect)
+    free = (leases.c.until <= now) | (leases.c.owner == bindparam("gone", type_=String))
+    row = {"thread": bindparam("thread"), "owner": bindparam("owner"), "until": now + bindparam("seconds", type_=Float)}
+    if dialect in {"mysql", "mariadb"}:
+        made = mysql.insert(leases).values(row)
+        new = made.inserted
+        # Set from left to right: the second sees whether the first has made the lease ours.
+        owner = case((free, new.owner), else_=leases.c.owner)
+        until = case((leases.c.owner == new.owner, new.until), else_=leases.c.until)
+        return made.on_duplicate_key_update([("owner", owner), ("until", until)])
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    over = insert(leases).values(row)
+    new_values = {"owner": over.excluded.owner, "until": over.excluded.until}
+    return over.on_conflict_do_update(index_elements=["thread"], set_=new_values, where=free)

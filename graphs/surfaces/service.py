@@ -127,7 +127,7 @@ class Service:
         """Run one problem; with a store it can be resumed by its thread."""
         settled = setup.settings.model_dump_json(exclude_unset=True)
         origin = origin_of(self.operator.model, self.operator.base_url, verifier, settled)
-        run = Run(setup.machine(self.saver), new_thread(), origin, tell, setup.settings)
+        run = Run(setup, self.saver, new_thread(), origin, tell)
         if self.saver is None:
             return await run.go({"problem": problem})
         async with held(self.saver, run.thread_id):

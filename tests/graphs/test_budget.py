@@ -1,10 +1,8 @@
-"""The budget of a run: tokens, US dollars, seconds; what was cut off counts; stragglers are let go."""
+"""The budget of a run: tokens, US dollars, seconds; what was cut off counts."""
 
 import asyncio
-import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,10 +10,8 @@ from hypothesis import strategies as st
 
 from ponder.graphs import aresume, asolve, create_ponder
 from ponder.nodes.ports import CallFailed, Reply
-from ponder.state import Answer, Budget, SQLAlchemySaver, UsageError
+from ponder.state import Answer, Budget, UsageError
 from ponder.state.budget import Usage
-from ponder.state.journal import CallJournal
-from ponder.state.run import Asked
 from tests.fakes import ScriptedModel, always, cycle, kind_of
 
 PRICES = '{"scripted": {"input": 1000, "output": 10000}}'
@@ -166,36 +162,6 @@ async def test_a_timed_out_call_counts_at_its_worst_case_and_is_tried_again_with
     assert (model.calls, answer.spent.calls, answer.spent.lost) == (2, 0, 2)
 
 
-async def test_a_straggler_is_let_go_once_the_vote_cannot_change() -> None:
-    hanging = asyncio.Event()
-
-    class Slow(ScriptedModel):
-        async def generate(self, messages: Any, request: Any) -> Reply:
-            if "000-003" in request.place:
-                await hanging.wait()
-            return await super().generate(messages, request)
-
-    clock = time.monotonic()
-    answer = await run(Slow(always("2")), policy="parallel", call_timeout=60)
-    assert time.monotonic() - clock < 30
-    assert (answer.answer, answer.stopped_because) == ("2", "confident")
-    assert (answer.spent.calls, answer.spent.lost) == (3, 1)
-    assert [item.error for item in answer.candidates if item.error] == [
-        "not awaited: the vote could not change any more"
-    ]
-
-
-async def test_a_straggler_that_could_turn_the_vote_is_awaited() -> None:
-    class Slow(ScriptedModel):
-        async def generate(self, messages: Any, request: Any) -> Reply:
-            if "000-003" in request.place:
-                await asyncio.sleep(1.5)
-            return await super().generate(messages, request)
-
-    answer = await run(Slow(cycle("1", "2", "3")), policy="parallel", max_samples=4)
-    assert (answer.spent.calls, answer.spent.lost) == (4, 0)
-
-
 async def cut_off(model: ScriptedModel, flying: int, **options: Any) -> None:
     """Cancel a run as soon as so many of its calls are in flight; from then on the model answers at once."""
     solving = asyncio.create_task(asolve("1 + 1?", model=model, thread_id="t", **options))
@@ -216,16 +182,6 @@ async def test_a_resumed_run_keeps_its_budget_and_what_was_cut_off_counts(tmp_pa
     assert (answer.answer, answer.stopped_because) == (None, "max_calls")
 
 
-async def test_what_a_model_had_not_begun_when_the_run_was_cut_off_is_not_lost(tmp_path: Path) -> None:
-    class Small(ScriptedModel):
-        slots = 2
-
-    store, model = f"sqlite:///{tmp_path}/ponder.db", Small(cycle("1", "2", "3"), latency=60, name="small")
-    await cut_off(model, 2, store=store, policy="fixed", budget=Budget(max_calls=5))
-    answer = await aresume("t", store=store, model=model)
-    assert (model.calls, answer.spent.calls, answer.spent.lost, model.most_flying) == (5, 3, 2, 2)
-
-
 @pytest.mark.parametrize("limit", ["max_tokens", "max_usd"])
 async def test_what_a_server_adds_to_prompts_is_reserved_once_it_has_shown(
     monkeypatch: pytest.MonkeyPatch, limit: str
@@ -237,59 +193,3 @@ async def test_what_a_server_adds_to_prompts_is_reserved_once_it_has_shown(
     answer = await run(model, budget={limit: 8000}, **options)
     assert answer.stopped_because == limit
     assert 6 * 905 <= answer.spent.used[limit] <= 8000
-
-
-async def test_calls_of_all_runs_together_keep_the_concurrency_limit() -> None:
-    model = ScriptedModel(cycle("1", "2", "3"), latency=0.01, name="limited")
-    options: dict[str, Any] = {"policy": "fixed", "budget": Budget(max_calls=8), "concurrency": 3}
-    answers = await asyncio.gather(*(run(model, **options) for _ in range(3)))
-    assert [answer.spent.calls for answer in answers] == [8, 8, 8]
-    assert model.most_flying == 3
-
-
-class Patient(CallJournal):
-    """Writes down how a call ended when another one has begun."""
-
-    begun: ClassVar[asyncio.Event]
-
-    async def finish(self, key: str, asked: Asked) -> None:
-        await self.begun.wait()
-        await super().finish(key, asked)
-
-
-class PatientSaver(SQLAlchemySaver):
-    def journal(self, thread_id: str, way: Mapping[str, str]) -> CallJournal:
-        return Patient(self.writer, self.codec, thread_id, way)
-
-
-async def test_a_call_that_is_paid_already_takes_no_place_in_the_minute(tmp_path: Path) -> None:
-    model = ScriptedModel(cycle("1", "2"), "forked")
-    async with SQLAlchemySaver(f"sqlite:///{tmp_path}/ponder.db") as saver, asyncio.timeout(30):
-        options: dict[str, Any] = {"policy": "fixed", "budget": {"max_calls": 4}, "requests_per_minute": 5}
-        graph = create_ponder(model, checkpointer=saver, **options)
-        on: Any = {"configurable": {"thread_id": "t"}}
-        await graph.ainvoke({"problem": "1 + 1?"}, on)
-        before, *_ = [state async for state in graph.aget_state_history(on) if state.next == ("parallel",)]
-        for _ in range(2):  # eight more than the minute has room for
-            await graph.ainvoke(None, before.config)
-    assert model.calls == 4
-
-
-async def test_a_call_begins_while_the_outcome_of_the_one_before_is_written_down(tmp_path: Path) -> None:
-    Patient.begun = asyncio.Event()
-    model = ScriptedModel(lambda _, number: (number == 1 and Patient.begun.set()) or "Answer: 2", name="patient")
-    async with PatientSaver(f"sqlite:///{tmp_path}/ponder.db") as saver, asyncio.timeout(30):
-        answer = await asolve(
-            "1 + 1?", model=model, policy="fixed", budget={"max_calls": 2}, concurrency=1, store=saver
-        )
-    assert (answer.spent.calls, model.most_flying) == (2, 1)
-
-
-async def test_a_call_whose_turn_does_not_come_in_time_is_not_made_and_costs_nothing() -> None:
-    model = ScriptedModel(cycle("1", "2", "3"), name="slow")
-    answer = await run(
-        model, policy="fixed", budget=Budget(max_calls=8, max_seconds=0.5), requests_per_minute=3, max_tokens=64
-    )
-    assert (model.calls, answer.spent.calls, answer.spent.lost, answer.spent.output_tokens) == (3, 3, 0, 15)
-    assert [item.error for item in answer.candidates if item.error] == ["no time was left before it could begin"] * 5
-    assert answer.stopped_because == "max_seconds"

@@ -3,14 +3,15 @@
 import asyncio
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponder.nodes.limits import Limiter, Limits, Slot, limiter_for
+from ponder.nodes.limits import AHEAD, Limiter, Limits, Slot, Turn, limiter_for
 
 
 @dataclass
@@ -43,6 +44,15 @@ class Watched(Limiter):
         self.let_in[slot] = now
 
 
+@asynccontextmanager
+async def taken(limiter: Limiter) -> AsyncIterator[None]:
+    """Have a place meanwhile."""
+    async with Turn() as turn:
+        await turn.near(limiter.slot())
+        await turn.come()
+        yield
+
+
 class Calls:
     """Calls through one limiter, which stay in flight until they are told to end."""
 
@@ -53,6 +63,9 @@ class Calls:
         self.limits = self.limiter.limits
         self.tokens: dict[int, int] = {}
         self.asked: dict[int, Slot] = {}
+        self.turns: dict[int, Turn] = {}
+        self.called: list[int] = []
+        """Those whose turn was near, in order."""
         self.slots: dict[int, Slot] = {}
         """Of `asked`, those that began."""
         self.settled: set[int] = set()
@@ -62,7 +75,11 @@ class Calls:
 
     async def call(self, number: int) -> None:
         slot = self.asked[number] = self.limiter.slot(self.tokens[number])
-        async with slot as self.slots[number]:
+        async with Turn() as self.turns[number]:
+            await self.turns[number].near(slot)
+            self.called.append(number)
+            await self.turns[number].come()
+            self.slots[number] = slot
             await self.ends[number].wait()
 
     async def ask(self, tokens: int) -> int:
@@ -87,6 +104,7 @@ class Calls:
     def check(self) -> None:
         most, requests, tokens = self.limits
         assert most is None or len(self.flying) <= most
+        assert sum(slot.called for slot in self.limiter.waiting) <= (most or 0) // AHEAD
         began = {number: self.limiter.let_in[slot] for number, slot in self.slots.items()}
         for start in began.values():
             minute = [number for number, at in began.items() if start <= at < start + 60]
@@ -111,6 +129,19 @@ async def test_calls_wait_for_a_place_in_the_order_in_which_they_asked() -> None
     calls.ends[1].set()
     await calls.settle_down()
     assert calls.order == [0, 1, 2]
+
+
+async def test_half_as_many_as_may_be_in_flight_know_that_their_turn_is_near() -> None:
+    calls = Calls(8)
+    for _ in range(15):
+        await calls.ask(0)
+    assert (calls.order, calls.called) == ([*range(8)], [*range(12)])
+    calls.ends[3].set()
+    await calls.settle_down()
+    assert (calls.order, calls.called) == ([*range(9)], [*range(13)])
+    calls.tasks[9].cancel()
+    await calls.settle_down()
+    assert (calls.order, calls.called) == ([*range(9)], [*range(14)])
 
 
 async def test_a_call_that_asks_while_others_wait_does_not_overtake() -> None:
@@ -142,7 +173,7 @@ async def test_tokens_that_were_not_used_let_the_next_call_in_at_once() -> None:
     await calls.ask(90)
     await calls.ask(50)
     assert calls.order == [0]
-    calls.slots[0].settle(50)
+    calls.turns[0].settle(50)
     await calls.settle_down()
     assert calls.order == [0, 1]
 
@@ -178,7 +209,7 @@ async def test_a_call_cancelled_between_its_turn_and_its_start_gives_the_place_o
 async def test_a_waiter_whose_loop_was_closed_does_not_hold_up_the_others() -> None:
     limiter = Limiter(1)
     gone = asyncio.new_event_loop()
-    orphan = limiter.slot().__aenter__()
+    orphan = taken(limiter).__aenter__()
 
     async def wait() -> None:
         orphan.send(None)
@@ -187,9 +218,9 @@ async def test_a_waiter_whose_loop_was_closed_does_not_hold_up_the_others() -> N
         gone.run_until_complete(wait())
         gone.close()
 
-    async with limiter.slot():
+    async with taken(limiter):
         await asyncio.to_thread(strand)
-    async with asyncio.timeout(10), limiter.slot():
+    async with asyncio.timeout(10), taken(limiter):
         orphan.close()
     assert limiter.flying == 0
 
@@ -201,7 +232,7 @@ steps = st.one_of(
     st.tuples(st.just("settle"), st.integers(0, 50)),
     st.tuples(st.just("go"), st.integers(1, 70)),
 )
-limit = st.none() | st.integers(1, 4)
+limit = st.none() | st.integers(1, 9)
 
 
 @given(st.tuples(limit, limit, st.none() | st.integers(50, 200)), st.lists(steps, max_size=40), st.randoms())
@@ -219,7 +250,7 @@ def test_no_limit_is_passed_and_no_waiter_lost_whatever_happens(
             elif word == "settle" and calls.flying:
                 number = calls.flying[value % len(calls.flying)]
                 calls.tokens[number] = chance.randint(0, calls.tokens[number])
-                calls.slots[number].settle(calls.tokens[number])
+                calls.turns[number].settle(calls.tokens[number])
                 calls.settled.add(number)
                 await calls.settle_down()
             elif word in {"end", "cancel"} and calls.tasks:
@@ -245,13 +276,13 @@ def test_no_limit_is_passed_and_no_waiter_lost_whatever_happens(
 
 @pytest.mark.parametrize("seed", range(5))
 def test_two_loops_in_two_threads_share_the_places_under_random_cancellations(seed: int) -> None:
-    limiter = Limiter(3)
+    limiter = Limiter(8)
     guard = threading.Lock()
     flying, most, made, cancelled = 0, 0, 0, 0
 
     async def call() -> None:
         nonlocal flying, most, made
-        async with limiter.slot():
+        async with taken(limiter):
             with guard:
                 flying += 1
                 most = max(most, flying)
@@ -282,7 +313,7 @@ def test_two_loops_in_two_threads_share_the_places_under_random_cancellations(se
     for thread in threads:
         thread.join(60)
         assert not thread.is_alive()
-    assert most == 3
+    assert most == 8
     assert made + cancelled == 600
     assert made >= 300
     assert (limiter.flying, len(limiter.waiting)) == (0, 0)
@@ -292,6 +323,6 @@ async def test_the_real_timer_wakes_a_waiter(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("ponder.nodes.limits.MINUTE", 0.05)
     limiter = Limiter(None, 1)
     for _ in range(3):
-        async with asyncio.timeout(10), limiter.slot():
+        async with asyncio.timeout(10), taken(limiter):
             pass
     assert len(limiter.minute) == 1

@@ -147,8 +147,7 @@ def test_a_process_of_another_container_with_this_host_s_name_is_not_taken_for_d
         asyncio.run(take_over(saver))
 
 
-@pytest.mark.parametrize("store", ["postgresql", "mariadb"], indirect=True)
-async def test_a_server_s_clock_counts_not_this_machine_s(
+async def test_the_database_s_clock_counts_not_this_process_s(
     saver: SQLAlchemySaver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leave(saver, elsewhere())
@@ -159,7 +158,7 @@ async def test_a_server_s_clock_counts_not_this_machine_s(
     with saver.reads() as connection:
         found = holder(connection, "t")
     assert found
-    assert abs(found.until - now - 30) < 10  # the server of this test has this machine's clock
+    assert abs(found.until - now - 30) < 10  # the servers of this test have this machine's clock
 
 
 async def test_a_suspended_process_stops_when_it_wakes_and_somebody_has_taken_over(

@@ -1,0 +1,239 @@
+"""Whose turn it is: all runs of the process share a model's places, in order; stragglers are let go."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from ponder.graphs import aresume, asolve, create_ponder
+from ponder.nodes.ports import Reply
+from ponder.state import Budget, SQLAlchemySaver
+from ponder.state.journal import CallJournal
+from ponder.state.run import Asked
+from tests.fakes import ScriptedModel, always, cycle
+from tests.graphs.test_budget import cut_off, run
+
+
+async def test_a_straggler_is_let_go_once_the_vote_cannot_change() -> None:
+    hanging = asyncio.Event()
+
+    class Slow(ScriptedModel):
+        async def generate(self, messages: Any, request: Any) -> Reply:
+            if "000-003" in request.place:
+                await hanging.wait()
+            return await super().generate(messages, request)
+
+    clock = time.monotonic()
+    answer = await run(Slow(always("2")), policy="parallel", call_timeout=60)
+    assert time.monotonic() - clock < 30
+    assert (answer.answer, answer.stopped_because) == ("2", "confident")
+    assert (answer.spent.calls, answer.spent.lost) == (3, 1)
+    assert [item.error for item in answer.candidates if item.error] == [
+        "not awaited: the vote could not change any more"
+    ]
+
+
+async def test_a_straggler_that_could_turn_the_vote_is_awaited() -> None:
+    class Slow(ScriptedModel):
+        async def generate(self, messages: Any, request: Any) -> Reply:
+            if "000-003" in request.place:
+                await asyncio.sleep(1.5)
+            return await super().generate(messages, request)
+
+    answer = await run(Slow(cycle("1", "2", "3")), policy="parallel", max_samples=4)
+    assert (answer.spent.calls, answer.spent.lost) == (4, 0)
+
+
+async def test_a_straggler_is_awaited_where_replies_that_have_come_may_still_turn_the_vote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ponder.nodes.flight.GRACE_SECONDS", 0.0)
+    last, votes = asyncio.Event(), iter("22333")
+
+    class Slow(ScriptedModel):
+        async def generate(self, messages: Any, request: Any) -> Reply:
+            if "000-004" in request.place:
+                await last.wait()
+            return await super().generate(messages, request)
+
+    class Reluctant(CallJournal):
+        """Writes down votes for 3 only when the other ones have been counted."""
+
+        async def finish(self, key: str, asked: Asked) -> None:
+            if asked.reply and "3" in asked.reply.text:
+                for _ in range(20):
+                    await asyncio.sleep(0.005)
+                last.set()
+            await super().finish(key, asked)
+
+    class Saver(SQLAlchemySaver):
+        def journal(self, thread_id: str, way: Mapping[str, str]) -> CallJournal:
+            return Reluctant(self.writer, self.codec, thread_id, way)
+
+    async with Saver(f"sqlite:///{tmp_path}/ponder.db") as saver:
+        answer = await asolve(
+            "1 + 1?",
+            model=Slow(lambda _, __: f"Answer: {next(votes)}"),
+            policy="parallel",
+            max_samples=5,
+            window=5,
+            store=saver,
+        )
+    assert (answer.answer, answer.spent.calls, answer.spent.lost) == ("3", 5, 0)
+
+
+async def test_what_a_model_had_not_begun_when_the_run_was_cut_off_is_not_lost(tmp_path: Path) -> None:
+    class Small(ScriptedModel):
+        slots = 2
+
+    store, model = f"sqlite:///{tmp_path}/ponder.db", Small(cycle("1", "2", "3"), latency=60, name="small")
+    await cut_off(model, 2, store=store, policy="fixed", budget=Budget(max_calls=5))
+    answer = await aresume("t", store=store, model=model)
+    assert (model.calls, answer.spent.calls, answer.spent.lost, model.most_flying) == (5, 3, 2, 2)
+
+
+async def test_calls_are_written_down_while_they_wait_and_struck_out_when_their_turn_never_comes(
+    tmp_path: Path,
+) -> None:
+    store, model = f"sqlite:///{tmp_path}/ponder.db", ScriptedModel(cycle("1", "2", "3"), latency=60, name="crowded")
+    written: list[str] = []
+
+    class Saver(SQLAlchemySaver):
+        def journal(self, thread_id: str, way: Mapping[str, str]) -> CallJournal:
+            return Noting(self.writer, self.codec, thread_id, way)
+
+    class Noting(CallJournal):
+        async def begin(self, key: str) -> Any:
+            begun = await super().begin(key)
+            written.append(key)
+            return begun
+
+    async with Saver(store) as saver:
+        solving = asyncio.create_task(
+            asolve(
+                "1 + 1?",
+                model=model,
+                policy="fixed",
+                budget={"max_calls": 9},
+                concurrency=4,
+                store=saver,
+                thread_id="t",
+            )
+        )
+        while len(written) < 6 or model.flying < 4:  # noqa: ASYNC110 - the fake counts, it does not signal
+            await asyncio.sleep(0.001)
+        solving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await solving
+        assert (model.calls, len(written)) == (4, 6)
+        model.latency = 0
+        answer = await aresume("t", store=saver, model=model)
+    assert (model.calls, answer.spent.calls, answer.spent.lost) == (9, 5, 4)
+
+
+async def test_runs_that_are_begun_at_once_end_one_after_the_other() -> None:
+    model = ScriptedModel(cycle("1", "2", "3"), latency=0.005, name="popular")
+    begun: set[int] = set()
+    ended: list[int] = []
+    most = 0
+
+    async def one(index: int) -> None:
+        nonlocal most
+
+        def told(_: object) -> None:
+            nonlocal most
+            begun.add(index)
+            most = max(most, len(begun) - len(ended))
+
+        options: dict[str, Any] = {"policy": "fixed", "budget": {"max_calls": 4}, "concurrency": 2}
+        await asolve(f"{index} + 1?", model=model, store=":memory:", on_event=told, **options)
+        ended.append(index)
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(one(index) for index in range(20)))
+    assert (model.calls, len(ended), model.most_flying) == (80, 20, 2)
+    assert most <= 6
+
+
+async def test_a_run_within_a_run_does_not_wait_for_it() -> None:
+    inner = ScriptedModel(always("2"), name="same")
+
+    async def check(problem: str, answer: str) -> bool:
+        found = await asolve(
+            f"{problem} Is it {answer}?", model=inner, policy="direct", concurrency=1, store=":memory:"
+        )
+        return found.answer == "2"
+
+    async with asyncio.timeout(60):
+        answers = await asyncio.gather(
+            *(
+                asolve(
+                    "1 + 1?",
+                    model=ScriptedModel(always("2"), name="same"),
+                    verifier=check,
+                    concurrency=1,
+                    store=":memory:",
+                )
+                for _ in range(3)
+            )
+        )
+    assert [answer.stopped_because for answer in answers] == ["verified"] * 3
+
+
+async def test_calls_of_all_runs_together_keep_the_concurrency_limit() -> None:
+    model = ScriptedModel(cycle("1", "2", "3"), latency=0.01, name="limited")
+    options: dict[str, Any] = {"policy": "fixed", "budget": Budget(max_calls=8), "concurrency": 3}
+    answers = await asyncio.gather(*(run(model, **options) for _ in range(3)))
+    assert [answer.spent.calls for answer in answers] == [8, 8, 8]
+    assert model.most_flying == 3
+
+
+class Patient(CallJournal):
+    """Writes down how a call ended when another one has begun."""
+
+    begun: ClassVar[asyncio.Event]
+
+    async def finish(self, key: str, asked: Asked) -> None:
+        await self.begun.wait()
+        await super().finish(key, asked)
+
+
+class PatientSaver(SQLAlchemySaver):
+    def journal(self, thread_id: str, way: Mapping[str, str]) -> CallJournal:
+        return Patient(self.writer, self.codec, thread_id, way)
+
+
+async def test_a_call_that_is_paid_already_takes_no_place_in_the_minute(tmp_path: Path) -> None:
+    model = ScriptedModel(cycle("1", "2"), "forked")
+    async with SQLAlchemySaver(f"sqlite:///{tmp_path}/ponder.db") as saver, asyncio.timeout(30):
+        options: dict[str, Any] = {"policy": "fixed", "budget": {"max_calls": 4}, "requests_per_minute": 5}
+        graph = create_ponder(model, checkpointer=saver, **options)
+        on: Any = {"configurable": {"thread_id": "t"}}
+        await graph.ainvoke({"problem": "1 + 1?"}, on)
+        before, *_ = [state async for state in graph.aget_state_history(on) if state.next == ("parallel",)]
+        for _ in range(2):  # eight more than the minute has room for
+            await graph.ainvoke(None, before.config)
+    assert model.calls == 4
+
+
+async def test_a_call_begins_while_the_outcome_of_the_one_before_is_written_down(tmp_path: Path) -> None:
+    Patient.begun = asyncio.Event()
+    model = ScriptedModel(lambda _, number: (number == 1 and Patient.begun.set()) or "Answer: 2", name="patient")
+    async with PatientSaver(f"sqlite:///{tmp_path}/ponder.db") as saver, asyncio.timeout(30):
+        answer = await asolve(
+            "1 + 1?", model=model, policy="fixed", budget={"max_calls": 2}, concurrency=1, store=saver
+        )
+    assert (answer.spent.calls, model.most_flying) == (2, 1)
+
+
+async def test_a_call_whose_turn_does_not_come_in_time_is_not_made_and_costs_nothing() -> None:
+    model = ScriptedModel(cycle("1", "2", "3"), name="slow")
+    answer = await run(
+        model, policy="fixed", budget=Budget(max_calls=8, max_seconds=0.5), requests_per_minute=3, max_tokens=64
+    )
+    assert (model.calls, answer.spent.calls, answer.spent.lost, answer.spent.output_tokens) == (3, 3, 0, 15)
+    assert [item.error for item in answer.candidates if item.error] == ["no time was left before it could begin"] * 5
+    assert answer.stopped_because == "max_seconds"
