@@ -10,9 +10,9 @@ import pytest
 
 from ponder.graphs import aresume, asolve, create_ponder
 from ponder.nodes.ports import Reply
-from ponder.state import Budget, SQLAlchemySaver
+from ponder.state import Budget, Problem, SQLAlchemySaver
 from ponder.state.journal import CallJournal
-from ponder.state.run import Asked
+from ponder.state.run import Asked, Candidate
 from tests.fakes import ScriptedModel, always, cycle
 from tests.graphs.test_budget import cut_off, run
 
@@ -161,9 +161,9 @@ async def test_runs_that_are_begun_at_once_end_one_after_the_other() -> None:
 async def test_a_run_within_a_run_does_not_wait_for_it() -> None:
     inner = ScriptedModel(always("2"), name="same")
 
-    async def check(problem: str, answer: str) -> bool:
+    async def check(problem: Problem, candidate: Candidate) -> bool:
         found = await asolve(
-            f"{problem} Is it {answer}?", model=inner, policy="direct", concurrency=1, store=":memory:"
+            f"{problem.text} Is it {candidate.answer}?", model=inner, policy="direct", concurrency=1, store=":memory:"
         )
         return found.answer == "2"
 
