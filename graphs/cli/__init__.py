@@ -16,8 +16,9 @@ INTERRUPTED = 130
 
 EPILOG = """Exit codes: 0 answered, 1 a check of the doctor failed, 2 usage or store, 3 no answer within the budget,
 4 model unreachable, 5 thread busy, 6 answers are tied or in doubt (see --on-tie, --ask-below), 7 an answer that the
-verifier did not pass, 130 interrupted. Environment: PONDER_MODEL, PONDER_STORE, PONDER_PRICES, PONDER_LOG (info or
-debug), OPENAI_API_KEY, OPENAI_BASE_URL."""
+verifier did not pass, 130 interrupted. Environment: PONDER_MODEL, PONDER_STORE, PONDER_AES_KEY (encrypts the store),
+PONDER_PRICES, PONDER_LOG (info or debug), PONDER_API_KEY (of the endpoint), PONDER_REWARD_KEY (of a reward model),
+OPENAI_API_KEY, OPENAI_BASE_URL."""
 
 app = typer.Typer(
     name="ponder",

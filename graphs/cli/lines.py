@@ -30,9 +30,7 @@ def shown(name: str) -> str:
 
 def briefly(runs: Sequence["Stored"]) -> Iterator[list[str]]:
     """Tell of each run in two lines: how far it is and what it cost; the problem and the answer."""
-    told = [
-        [plain(run.thread.id, 24), run.thread.status, age(run.thread.age), progress(run), cost(run)] for run in runs
-    ]
+    told = [[plain(run.thread.id, 24), run.status, age(run.thread.age), progress(run), cost(run)] for run in runs]
     widths = [max(map(len, column)) for column in zip(*told, strict=True)]
     for run, texts in zip(runs, told, strict=True):
         aligned = "  ".join(text.ljust(width) for text, width in zip(texts, widths, strict=True))
@@ -58,7 +56,7 @@ def fully(run: "Stored") -> Iterator[str]:
     """Tell all that fits on a page."""
     thread, answer, state = run.thread, run.answer, run.view.state
     yield f"thread      {shown(thread.id)}"
-    yield f"status      {thread.status}, changed {age(thread.age)} ago, {thread.checkpoints} checkpoints"
+    yield f"status      {run.status}, changed {age(thread.age)} ago, {thread.checkpoints} checkpoints"
     if thread.holder:
         yield f"held by     {plain(str(thread.holder), LONGEST)}"
     if thread.status == "foreign":
@@ -75,6 +73,8 @@ def fully(run: "Stored") -> Iterator[str]:
     for item in run.view.candidates:
         branch, strategy, outcome, sure, text = cells(item)
         yield fit(f"candidate   {branch:8} {strategy:13} {outcome:12} {sure:4} {text}".rstrip())
+    for choice in run.question.finalists if run.question else []:
+        yield fit(f"choice      {choice.number}: {plain(choice.answer, LONGEST)} ({choice.votes} votes)")
     if answer:
         yield f"answer      {plain(answer.answer or 'none', LONGEST)}"
         yield f"decided by  {answer.decided_by}, confidence {answer.confidence:.2f}: {answer.stopped_because}"

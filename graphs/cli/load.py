@@ -69,15 +69,18 @@ async def load(saver: "SQLAlchemySaver", thread: "Thread") -> "Stored":
     from .stored import Stored
 
     state: RunState = {}
+    question = None
     if thread.status == "finished":  # all of it is in one checkpoint, and needs no graph to be read
         found = await saver.aget_tuple(configured(thread.id))
         state = cast("RunState", found.checkpoint["channel_values"] if found else {})
     elif thread.status != "foreign":
         from ..app import prepare
+        from ..solver import asked_in
 
         machine = prepare("local").machine(saver)  # its model is never called
-        state = joined(await machine.aget_state(configured(thread.id), subgraphs=True))
-    return Stored(thread, View("", state))
+        snapshot = await machine.aget_state(configured(thread.id), subgraphs=True)
+        state, question = joined(snapshot), asked_in(snapshot)
+    return Stored(thread, View("", state), question)
 
 
 def joined(snapshot: Any) -> "RunState":

@@ -32,7 +32,8 @@ def list_runs(
 ) -> None:
     """List runs, the one that changed last first: status, age, calls, tokens, route; problem and answer.
 
-    Running is what somebody works on now; foreign is a thread that another graph wrote.
+    Running is what somebody works on now; waiting, of the unfinished ones, for a choice that a person is to make;
+    foreign is a thread that another graph wrote.
     """
     found, more = asyncio.run(collect(store, status, limit))
     print_runs(found, more, json=json)
@@ -43,9 +44,14 @@ def list_runs(
 def list_unfinished(store: str | None, *, json: bool) -> None:
     """List what can be resumed, and how."""
     found, more = asyncio.run(collect(store, "unfinished", LIMIT))
-    print_runs(found, more, json=json, resuming=lambda run: resume_command(run.thread.id, store))
+    print_runs(found, more, json=json, resume=lambda run: resuming(run, store))
     if not found and not json:
         typer.echo("nothing is unfinished", err=True)
+
+
+def resuming(run: "Stored", store: str | None) -> str:
+    """Return what to type to go on with a run."""
+    return resume_command(run.thread.id, store) + (" --choose NUMBER" if run.question else "")
 
 
 @app.command("show")
@@ -60,7 +66,7 @@ def show(thread: Name, store: Store = None, json: Json = False) -> None:
     for line in fully(run):
         typer.echo(line)
     if run.thread.status == "unfinished":
-        typer.echo(f"go on with  {resume_command(thread, store)}")
+        typer.echo(f"go on with  {resuming(run, store)}")
 
 
 @app.command("export")
@@ -88,7 +94,7 @@ def delete(
 
 
 def print_runs(
-    runs: "list[Stored]", more: bool, *, json: bool, resuming: "Callable[[Stored], str] | None" = None
+    runs: "list[Stored]", more: bool, *, json: bool, resume: "Callable[[Stored], str] | None" = None
 ) -> None:
     """Print runs, how to resume each where that is asked for, and whether there are more."""
     from .lines import briefly
@@ -97,7 +103,7 @@ def print_runs(
         typer.echo(dumped([run.row() for run in runs]))
     else:
         for run, lines in zip(runs, briefly(runs), strict=True):
-            for line in [*lines, *([f"    {resuming(run)}"] if resuming else [])]:
+            for line in [*lines, *([f"    {resume(run)}"] if resume else [])]:
                 typer.echo(line)
     if more:
         typer.echo(f"these are the newest {len(runs)}: `ponder runs list --limit N` shows more", err=True)

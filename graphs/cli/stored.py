@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ...nodes.view import View
     from ...state.budget import Call, Spent
+    from ...state.question import Question
     from ...state.run import Answer, Visit
     from ...state.threads import Thread
 
@@ -17,6 +18,13 @@ class Stored:
 
     thread: "Thread"
     view: "View"
+    question: "Question | None" = None
+    """What a person is waited for to say."""
+
+    @property
+    def status(self) -> str:
+        """The status in a word."""
+        return "waiting" if self.question and self.thread.status == "unfinished" else self.thread.status
 
     @property
     def answer(self) -> "Answer | None":
@@ -88,6 +96,7 @@ class Stored:
             "confidence": answer and answer.confidence,
             "decided_by": answer and answer.decided_by,
             "stopped_because": answer and answer.stopped_because,
+            "finalists": self.question and [item.model_dump() for item in self.question.finalists],
         }
 
     def everything(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from ponder.state import SQLAlchemySaver, StoreError
 from ponder.state.term import Term
 from tests.fake_server import FakeServer, Said
 from tests.graphs.commands import Done, Ponder, command, on
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -407,6 +410,15 @@ def test_help_says_what_the_exit_codes_mean(ponder: Ponder) -> None:
     for words in (["solve"], ["resume"], ["runs"], ["doctor"], *runs):
         done = ponder(*words, "--help")
         assert (done.code, max(map(len, done.out.splitlines())) <= 80) == (0, True)
+
+
+def test_help_names_every_variable_that_is_read(ponder: Ponder) -> None:
+    sources = [
+        path.read_text() for path in ROOT.rglob("*.py") if path.parts[len(ROOT.parts)] in {"state", "nodes", "graphs"}
+    ]
+    read = {name for text in sources for name in re.findall(r'"((?:PONDER|OPENAI)_[A-Z_]+)"', text)}
+    assert len(read) >= 8
+    assert read <= set(re.findall(r"[A-Z_]+", ponder("--help").out))
 
 
 def test_a_hostile_text_becomes_one_short_line_without_control_characters() -> None:

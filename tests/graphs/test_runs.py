@@ -140,7 +140,7 @@ def test_an_export_is_one_object_with_everything(ponder: Ponder, saver: SQLAlche
         *("thread_id", "status", "problem", "answer", "allowed", "route", "spent", "unsettled"),
         *("updated", "age_seconds", "held_by", "held_until"),
         *("assessment", "visits", "candidates", "text", "confidence", "decided_by", "stopped_because"),
-        *("messages", "settings", "calls", "first_call", "checkpoints"),
+        *("finalists", "messages", "settings", "calls", "first_call", "checkpoints"),
     ]
     assert list(two) == list(one)
     assert (one["answer"], one["confidence"], one["settings"]["effort"]) == ("2", pytest.approx(2.5 / 3.5), "balanced")

@@ -135,6 +135,11 @@ def test_piped_the_finalists_and_the_command_are_printed(
         assert done.err.splitlines()[-1] == "choose with: ponder resume t --choose NUMBER"
         waiting = json.loads(ponder("resume", "t", "--json").out)
         assert (waiting["thread_id"], [item["number"] for item in waiting["finalists"]]) == ("t", [1, 2])
+        assert "  waiting  " in ponder("runs", "list", "--status", "unfinished").out
+        shown = ponder("runs", "show", "t").out
+        assert "choice      1: " in shown
+        assert shown.endswith("go on with  ponder resume t --choose NUMBER\n")
+        assert json.loads(ponder("runs", "export", "t").out)["finalists"] == waiting["finalists"]
         wanted = waiting["finalists"][1]["answer"]
         wrong = ponder("resume", "t", "--choose", "9", "-q")
         assert (wrong.code, wrong.err) == (2, "error: --choose=9 is no finalist's: give a number from 1 to 2\n")
