@@ -1,8 +1,9 @@
 """Many solves at once in one process, against a bare client with the same limit; and one wide solve.
 
-`uv run python -m tests.benchmarks.throughput [--solves 500] [--concurrency 8 16 32] [--rounds 3] [--collector python]`:
-each solve makes 8 calls of 50 ms through the store; the bare client makes the same requests by asyncio and httpx.
-Interleaved rounds, medians; the processor's time is this process's, and means something on a busy machine, too.
+`uv run python -m tests.benchmarks.throughput [--solves 500] [--concurrency 8 16 32] [--rounds 3] [--collector python]
+[--client aiohttp]`: each solve makes 8 calls of 50 ms through the store; the bare client makes the same requests by
+asyncio and httpx, which OpenAI's client is built on, or by aiohttp, which ponder uses. Interleaved rounds, medians; the
+processor's time is this process's, and means something on a busy machine, too.
 Python's garbage collector is set as `ponder serve` sets it, or left as it is.
 
 One solve makes 32 calls: in a single wave, whose critical path is 50 ms, and in eight windows of four, whose critical
@@ -15,12 +16,14 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any
 
+import aiohttp
 import httpx
 from langchain_core.messages import BaseMessage
 
@@ -54,18 +57,38 @@ class Timed:
         return replace(reply, text=f"Answer: {len(self.took)}") if self.quarrelsome else reply
 
 
-async def bare(url: str, requests: int, concurrency: int, windows: int = 1) -> float:
-    """Make the requests with httpx alone, so many windows of them one after the other; return the seconds."""
+@asynccontextmanager
+async def poster(client: str) -> AsyncIterator[Callable[[str, object], Awaitable[Any]]]:
+    """Open a client; yield what posts JSON with it and returns the JSON of the reply."""
+    if client == "aiohttp":
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1000)) as session:
+
+            async def post(url: str, body: object) -> Any:
+                async with session.post(url, json=body) as reply:
+                    return await reply.json()
+
+            yield post
+    else:
+        limits = httpx.Limits(max_connections=1000, max_keepalive_connections=100)
+        async with httpx.AsyncClient(limits=limits, timeout=None) as other:  # noqa: S113 - as ponder's own
+
+            async def send(url: str, body: object) -> Any:
+                return (await other.post(url, json=body)).json()
+
+            yield send
+
+
+async def bare(url: str, requests: int, concurrency: int, client: str, windows: int = 1) -> float:
+    """Make the requests with a client alone, so many windows of them one after the other; return the seconds."""
     gate = asyncio.Semaphore(concurrency)
-    limits = httpx.Limits(max_connections=1000, max_keepalive_connections=100)
-    async with httpx.AsyncClient(limits=limits, timeout=None) as client:  # noqa: S113 - as ponder's own
+    async with poster(client) as post:
 
         async def one(index: int) -> str:
             message = {"role": "user", "content": f"What is {index} + 7? Think step by step."}
             body = {"model": "fault", "messages": [message], "max_tokens": 64, "temperature": 0.7, "seed": index}
             async with gate:
-                reply = await client.post(f"{url}/chat/completions", json=body)
-            return str(reply.json()["choices"][0]["message"]["content"])
+                reply = await post(f"{url}/chat/completions", body)
+            return str(reply["choices"][0]["message"]["content"])
 
         clock = time.perf_counter()
         for _ in range(windows):
@@ -114,7 +137,7 @@ async def many(url: str, saver: SQLAlchemySaver, given: argparse.Namespace, conc
     requests = given.solves * CALLS
     for _ in range(given.rounds):
         begun = time.process_time()
-        plain = await bare(url, requests, concurrency)
+        plain = await bare(url, requests, concurrency, given.client)
         between = time.process_time()
         ours = await ponder(timed, given.solves, CALLS, saver, concurrency=concurrency)
         busy.append((between - begun, time.process_time() - between))
@@ -131,14 +154,14 @@ async def many(url: str, saver: SQLAlchemySaver, given: argparse.Namespace, conc
     )
 
 
-async def wide(url: str, saver: SQLAlchemySaver, rounds: int, windows: int) -> None:
+async def wide(url: str, saver: SQLAlchemySaver, given: argparse.Namespace, windows: int) -> None:
     """Print what one solve of many calls takes, made in so many windows."""
     model = Timed(openai_model("fault", url, "none"), quarrelsome=True)
     policy = {"policy": "fixed"} if windows == 1 else {"policy": "parallel", "window": WIDE // windows}
-    took, plain = [], []
+    took, plain, rounds = [], [], given.rounds * 5
     for _ in range(rounds + 1):
         took.append(await ponder(model, 1, WIDE, saver, effort="thorough", **policy))
-        plain.append(await bare(url, WIDE, WIDE, windows))
+        plain.append(await bare(url, WIDE, WIDE, given.client, windows))
     assert len(model.took) == WIDE * (rounds + 1)
     ours, least = statistics.median(took[1:]) * 1000, statistics.median(plain[1:]) * 1000
     print(
@@ -156,6 +179,7 @@ async def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--concurrency", type=int, nargs="+", default=[8, 16, 32])
     parser.add_argument("--collector", choices=("serve", "python"), default="serve")
+    parser.add_argument("--client", choices=("httpx", "aiohttp"), default="httpx")
     given = parser.parse_args()
     if given.collector == "serve":
         collect_less()
@@ -166,7 +190,7 @@ async def main() -> None:
         url = process.stdout.readline().strip()
         async with SQLAlchemySaver.from_conn_string(f"sqlite:///{Path(folder) / 'ponder.db'}") as saver:
             for windows in (1, 8):
-                await wide(url, saver, given.rounds * 5, windows)
+                await wide(url, saver, given, windows)
             for concurrency in given.concurrency:
                 await many(url, saver, given, concurrency)
         process.stdin.close()
