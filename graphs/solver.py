@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
+from ..nodes.entry import entering
 from ..nodes.events import Event, read
 from ..nodes.loop import is_background, submit
 from ..nodes.route import check_text, read_problem
@@ -247,9 +248,7 @@ class Run:
 
     async def go(self, given: RunInput | Command[Any] | None) -> Answer:
         """Run to the end, telling every event; a new run begins in its turn."""
-        if given is None or isinstance(given, Command):
-            return await self.go_through(given)
-        async with self.setup.caller.beginning(self.setup.settings):
+        with entering():
             return await self.go_through(given)
 
     async def go_through(self, given: RunInput | Command[Any] | None) -> Answer:

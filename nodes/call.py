@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
@@ -18,7 +17,8 @@ from ..state.run import Asked, BranchOutput
 from ..state.settings import Settings
 from .backoff import backoff
 from .deadline import Deadline, sending
-from .limits import Limits, Slot, Turn, beginning, give_way, limiter_for
+from .entry import begin, give_way
+from .limits import Limits, Slot, Turn, limiter_for
 from .ports import CallFailed, ChatModel, ModelPool, Request
 from .prompts import form_for, prompt_for
 from .reply import length
@@ -63,9 +63,10 @@ class Caller:
         names = self.members or [self.model.name]
         return [name for name, price in zip(names, self.tariffs, strict=True) if price is None]
 
-    def beginning(self, settings: Settings) -> AbstractAsyncContextManager[None]:
-        """Begin a new run, in its turn."""
-        return beginning(self.model.name, most_flying(self.model, settings))
+    async def begin(self, settings: Settings) -> None:
+        """Wait until it is a new run's turn to begin; one whose seconds are limited begins at once."""
+        if settings.budget.max_seconds is None:
+            await begin(self.model.name, most_flying(self.model, settings))
 
     async def ask(self, task: Task) -> Asked:
         """Make the call when its turn has come, unless the journal knows its outcome.
@@ -94,7 +95,7 @@ class Caller:
     async def once(self, task: Task, clock: Clock, turn: Turn) -> Asked:
         """Make the call, and write it down before and after, unless the journal knows its outcome.
 
-        It is written down while it waits for its turn: no place is empty meanwhile.
+        It is written down when its turn is near: fewer places are empty meanwhile.
         """
         messages, form = prompt_for(task.view, task.call), form_for(task.view, task.call)
         if task.journal is None:
@@ -128,20 +129,21 @@ class Caller:
         asking = partial(hand_over, task, turn)
         request = Request(*sampling, call.id, call.model, call.kind, form, view.settings.n, asking)
         with watch_call(call, self.whose_turn(task).name, messages, request) as settled:
-            asked = settled(await self.make(messages, request, task, clock))
+            asked = settled(await self.make(messages, request, task, clock, turn))
         turn.settle(cost(asked.call))
         return asked
 
-    async def make(self, messages: list[BaseMessage], request: Request, task: Task, clock: Clock) -> Asked:
+    async def make(self, messages: list[BaseMessage], request: Request, task: Task, clock: Clock, turn: Turn) -> Asked:
         """Make the call within its time, and settle it; a failure is data."""
         deadline = Deadline(task.view.settings.call_timeout, clock.left())
-        generating = asyncio.ensure_future(deadline.over(self.model.generate(messages, request)))
+        generating = asyncio.ensure_future(deadline.over(lambda: self.model.generate(messages, request)))
         try:
             with task.flying(generating):
                 async with deadline:
                     reply = await generating
         except asyncio.CancelledError:
             if not task.dropped(generating):
+                turn.has_come = not deadline.never_left
                 raise
             return Asked(clock.settle("dropped", error="not awaited: the vote could not change any more"))
         except ModelUnreachable:

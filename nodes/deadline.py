@@ -28,8 +28,10 @@ class Deadline:
         """Begin now."""
         self.seconds = seconds
         self.began = time.monotonic()
-        self.unsent = False
-        """It is known that no request has left."""
+        self.unsent = True
+        """It is known that no request has left, or none since the last one failed."""
+        self.left = False
+        """A request has left, as far as is known."""
         self.loop = asyncio.get_running_loop()
         self.limit = asyncio.timeout(most)
         self.timer = self.loop.call_later(seconds, self.look)
@@ -44,13 +46,20 @@ class Deadline:
 
     def sent(self) -> None:
         """Begin again, once: the request leaves now."""
+        self.left = True
         if self.unsent:
             self.unsent, self.began = False, time.monotonic()
 
-    async def over(self, call: Awaitable[T]) -> T:
-        """Await the call, in a task of its own that `sending` finds this limit in."""
+    @property
+    def never_left(self) -> bool:
+        """Whether it is known that no request has left at all."""
+        return self.unsent and not self.left
+
+    async def over(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Make the call, in a task of its own that `sending` finds this limit in."""
         current.set(self)
-        return await call
+        self.unsent = False
+        return await call()
 
     async def __aenter__(self) -> None:
         await self.limit.__aenter__()

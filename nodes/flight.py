@@ -31,11 +31,13 @@ class Flight:
     landed: list[Candidate] = field(default_factory=list)
     flying: set["asyncio.Future[Reply]"] = field(default_factory=set)
     dropped: set["asyncio.Future[Reply]"] = field(default_factory=set)
+    aboard: set[str] = field(default_factory=set)
+    """Calls that are to land yet, whatever they wait for; those of a resumed wave that had landed are not."""
 
     def land(self, candidate: Candidate) -> None:
         """Take a candidate in; where it settles the vote, the calls still flying get their last grace."""
         self.landed.append(candidate)
-        if self.flying and self.enough(self.view.having(self.landed), len(self.view.sent) - len(self.landed)):
+        if self.flying and self.enough(self.view.having(self.landed), len(self.aboard)):
             grace = max(GRACE_SECONDS, time.monotonic() - self.took_off)
             for task in self.flying:
                 asyncio.get_running_loop().call_later(grace, self.drop, task)

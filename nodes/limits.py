@@ -9,9 +9,7 @@ import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from functools import partial
 from itertools import islice
 from typing import NamedTuple, Self
@@ -21,7 +19,7 @@ from .loop import after_fork, background_loop
 MINUTE = 60.0
 """Seconds."""
 AHEAD = 2
-"""One call is called up for each so many that may be in flight: what a call does meanwhile keeps no place empty."""
+"""Of the calls that wait, one for so many that may be in flight is called up early, to get ready before its turn."""
 
 Later = Callable[[float, Callable[[], None]], object]
 """Calls a function after so many seconds, on any thread."""
@@ -71,7 +69,7 @@ class Turn:
         """Hold none."""
         self.slot: Slot | None = None
         self.has_come = False
-        """The call may have begun."""
+        """A call may have been made."""
 
     async def near(self, slot: Slot) -> None:
         """Stand in line until the turn is near; no other place is held meanwhile, or two calls could wait for both."""
@@ -100,8 +98,10 @@ class Turn:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self.slot:
+        if self.has_come and self.slot:
             self.slot.limiter.leave(self.slot)
+        else:
+            self.drop()
 
 
 def finish(woken: asyncio.Future[None]) -> None:
@@ -127,6 +127,8 @@ class Limiter:
     ) -> None:
         """Start with nothing in flight and an empty minute."""
         self.limits = Limits(concurrency, requests_per_minute, tokens_per_minute)
+        # Where a minute is what calls wait for, they would be written down long before they are made.
+        self.ahead = (concurrency or 0) // AHEAD if self.limits[1:] == (None, None) else 0
         self.clock, self.later = clock, later
         self.lock = threading.Lock()
         self.waiting: OrderedDict[Slot, None] = OrderedDict()
@@ -194,7 +196,7 @@ class Limiter:
             del self.waiting[slot]
             if slot.wake():
                 self.begin(slot, now)
-        for slot in islice(self.waiting, (self.limits.concurrency or 0) // AHEAD):
+        for slot in islice(self.waiting, self.ahead):
             if not slot.called:
                 slot.called = True
                 slot.wake()
@@ -240,32 +242,6 @@ class Limiter:
             if due == self.alarm:
                 self.alarm = math.inf
                 self.admit()
-
-
-begun: ContextVar[Turn | None] = ContextVar("begun", default=None)
-"""The turn of a run that has begun, until its first call stands at the head of the line."""
-
-
-@asynccontextmanager
-async def beginning(model: str, concurrency: int | None) -> AsyncIterator[None]:
-    """Begin a run when no more others wait for their first call than calls may be in flight.
-
-    Many runs at once would else all begin before the first one makes a call, and all end together.
-    """
-    async with Turn() as turn:
-        await turn.near(limiter_for(f"runs of {model}", Limits(concurrency)).slot())
-        await turn.come()
-        token = begun.set(turn)
-        try:
-            yield
-        finally:
-            begun.reset(token)
-
-
-def give_way() -> None:
-    """Let the next run begin: this one's first call is about to be made."""
-    if turn := begun.get():
-        turn.settle(0)
 
 
 limiters: dict[tuple[str, Limits], Limiter] = {}

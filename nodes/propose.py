@@ -36,11 +36,12 @@ class Propose:
 
     async def __call__(self, ref: CallRef, config: RunnableConfig) -> BranchOutput:
         task = task_of(ref, config, self.enough)
-        asked = await self.checks.caller.ask(task)
-        candidate = await read_soon(asked, self.checks.caller.model.name, task.view)
-        verifier = self.checks.of(task.view.problem)
-        if verifier is not None and not candidate.error and candidate.verdict is None:
-            candidate = await verify(verifier, task.view.problem, candidate)
+        with task.aboard():
+            asked = await self.checks.caller.ask(task)
+            candidate = await read_soon(asked, self.checks.caller.model.name, task.view)
+            verifier = self.checks.of(task.view.problem)
+            if verifier is not None and not candidate.error and candidate.verdict is None:
+                candidate = await verify(verifier, task.view.problem, candidate)
         if task.flight is not None:
             task.flight.land(candidate)
         emit(Arrived(branch=task.call.branch, candidate=candidate))

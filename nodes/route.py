@@ -41,6 +41,7 @@ class Begin:
 
     async def __call__(self, state: RunState, config: RunnableConfig) -> Command[str]:
         settings = self.settings(nested="|" in str(config.get("configurable", {}).get("checkpoint_ns", "")))
+        await self.checks.caller.begin(settings)
         problem = problem_of(state).model_copy(update={"epoch": epoch_of(config)})
         if problem.verifier:
             # A spec may name a file or a module, which is no work for the event loop; later steps have it at hand.

@@ -34,6 +34,10 @@ class Task:
     flight: Flight | None = None
     """The wave it flies in, where a settled vote lets stragglers go."""
 
+    def aboard(self) -> AbstractContextManager[None]:
+        """Belong to the wave meanwhile: this vote may still change its outcome."""
+        return nullcontext() if self.flight is None else among(self.flight.aboard, self.call.id)
+
     def flying(self, generating: "asyncio.Future[Reply]") -> AbstractContextManager[None]:
         """Be in the air meanwhile."""
         return nullcontext() if self.flight is None else among(self.flight.flying, generating)

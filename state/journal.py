@@ -59,28 +59,40 @@ class CallJournal:
         """Write down that a call begins, unless it was begun before, as soon as the way to it is stored.
 
         With LangGraph's default durability a run is ahead of its checkpoints. One that is killed then does not come to
-        the same step again, and would never look for what is written down here.
+        the same step again, and would never look for what is written down here. Where the caller is cancelled
+        meanwhile, what was written down is struck out: the call is not made.
         """
         named = self.named(key)
         row = {**named, "root": encode(self.way[""]), "begun": time.time()}
+        first = False
 
         def work(connection: Connection) -> Typed | bool:
+            nonlocal first
             if found := fetch(connection, CALL, named):
                 return Typed(*found[0])
-            stored = self.stored(connection)
-            if stored:
+            first = self.stored(connection)
+            if first:
                 insert(connection, [Rows(journal, [row])])
-            return stored
+            return first
+
+        def undo(connection: Connection) -> None:
+            if first:
+                change(connection, UNMADE, named)
 
         began = time.monotonic()
         # A database does not signal.
-        while (found := await self.writer.submit(work, self.thread_id)) is False:
-            if time.monotonic() - began > PATIENCE_SECONDS:
-                raise StoreError(
-                    f"a checkpoint of thread {self.thread_id!r} is not stored after {PATIENCE_SECONDS:g} s: "
-                    "its writing failed, or the thread was deleted meanwhile"
-                )
-            await asyncio.sleep(PAUSE_SECONDS)
+        try:
+            while (found := await self.writer.submit(work, self.thread_id)) is False:
+                if time.monotonic() - began > PATIENCE_SECONDS:
+                    raise StoreError(
+                        f"a checkpoint of thread {self.thread_id!r} is not stored after {PATIENCE_SECONDS:g} s: "
+                        "its writing failed, or the thread was deleted meanwhile"
+                    )
+                await asyncio.sleep(PAUSE_SECONDS)
+        except asyncio.CancelledError:
+            # Behind it, and not awaited, since who is cancelled may be cancelled again; what is left counts as lost.
+            self.writer.submit(undo).add_done_callback(lambda done: done.cancelled() or done.exception())
+            raise
         if isinstance(found, bool):
             return Begun(first=True)
         return Begun(first=False, asked=None if found.type is None else self.codec.load(found))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponder.nodes.limits import AHEAD, Limiter, Limits, Slot, Turn, limiter_for
+from ponder.nodes.limits import Limiter, Limits, Slot, Turn, limiter_for
 
 
 @dataclass
@@ -104,7 +104,7 @@ class Calls:
     def check(self) -> None:
         most, requests, tokens = self.limits
         assert most is None or len(self.flying) <= most
-        assert sum(slot.called for slot in self.limiter.waiting) <= (most or 0) // AHEAD
+        assert sum(slot.called for slot in self.limiter.waiting) <= self.limiter.ahead
         began = {number: self.limiter.let_in[slot] for number, slot in self.slots.items()}
         for start in began.values():
             minute = [number for number, at in began.items() if start <= at < start + 60]
