@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from .limits import Limits, Turn, limiter_for
 
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 60.0
 """The longest that a new run waits for others: nothing is held up for good, whatever waits for what."""
 
 
