@@ -134,7 +134,8 @@ async def listening(client: httpx.AsyncClient, url: str) -> None:
 
 async def compare(model: str, sides: list[Side], given: argparse.Namespace) -> None:
     """Print each side's median of medians, and the ratio of the two."""
-    limits = httpx.Limits(max_connections=given.requests)
+    # A server closes connections that are idle for five seconds, and would cut a request that comes just then.
+    limits = httpx.Limits(max_connections=given.requests, keepalive_expiry=2)
     async with httpx.AsyncClient(limits=limits, timeout=300, trust_env=False) as client:
         for side in sides:
             await listening(client, side.url)
