@@ -54,7 +54,9 @@ def task_of(ref: CallRef, config: RunnableConfig, enough: Enough | None = None) 
     """
     given = config.get("configurable", {})
     view = View("", cast("RunState", given["__pregel_read_state"]()))
-    call = next(call for call in view.sent if call.id == ref["call_id"])
+    # A run that began before there was a `wave` has all its calls in one list.
+    sent = view.state.get("wave") or view.calls
+    call = next(call for call in sent if call.id == ref["call_id"])
     saver = given.get("__pregel_checkpointer")
     journal = None
     # With durability "exit" nothing is stored before the end: a killed run leaves nothing that could ask the journal.

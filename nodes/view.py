@@ -74,11 +74,6 @@ class View:
         return merge(ended, wave) if wave else ended
 
     @cached_property
-    def sent(self) -> list[Call]:
-        """The calls of the last wave; a run that began before there was a `wave` has all its calls in one list."""
-        return self.state.get("wave") or self.calls
-
-    @cached_property
     def ledger(self) -> Ledger:
         """The budget beside all calls of the run."""
         return Ledger(self.settings.budget, self.calls)

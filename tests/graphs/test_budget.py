@@ -1,6 +1,7 @@
 """The budget of a run: tokens, US dollars, seconds; what was cut off counts."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -162,11 +163,11 @@ async def test_a_timed_out_call_counts_at_its_worst_case_and_is_tried_again_with
     assert (model.calls, answer.spent.calls, answer.spent.lost) == (2, 0, 2)
 
 
-async def cut_off(model: ScriptedModel, flying: int, **options: Any) -> None:
-    """Cancel a run as soon as so many of its calls are in flight; from then on the model answers at once."""
+async def cut_off(model: ScriptedModel, ready: Callable[[], bool], **options: Any) -> None:
+    """Cancel a run as soon as something is so; from then on the model answers at once."""
     solving = asyncio.create_task(asolve("1 + 1?", model=model, thread_id="t", **options))
-    while model.flying < flying:  # noqa: ASYNC110 - the fake counts, it does not signal
-        await asyncio.sleep(0)
+    while not ready():  # noqa: ASYNC110 - what is waited for does not signal
+        await asyncio.sleep(0.001)
     solving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await solving
@@ -176,7 +177,7 @@ async def cut_off(model: ScriptedModel, flying: int, **options: Any) -> None:
 async def test_a_resumed_run_keeps_its_budget_and_what_was_cut_off_counts(tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path}/ponder.db"
     model = ScriptedModel(cycle("1", "2", "3"), latency=60)
-    await cut_off(model, 5, store=store, policy="fixed", budget=Budget(max_calls=5))
+    await cut_off(model, lambda: model.flying >= 5, store=store, policy="fixed", budget=Budget(max_calls=5))
     answer = await aresume("t", store=store, model=model)
     assert (model.calls, answer.spent.calls, answer.spent.lost) == (5, 0, 5)
     assert (answer.answer, answer.stopped_because) == (None, "max_calls")

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +18,16 @@ from ponder.state.run import Asked, Candidate
 from ponder.state.statements import insert
 from tests.fakes import ScriptedModel, always, cycle
 from tests.graphs.test_budget import cut_off, run
+
+
+def keeping(kind: type[CallJournal], folder: Path) -> SQLAlchemySaver:
+    """Make a saver with a journal of this kind."""
+
+    class Saver(SQLAlchemySaver):
+        def journal(self, thread_id: str, way: Mapping[str, str]) -> CallJournal:
+            return kind(self.writer, self.codec, thread_id, way)
+
+    return Saver(f"sqlite:///{folder}/ponder.db")
 
 
 async def test_a_straggler_is_let_go_once_the_vote_cannot_change() -> None:
@@ -72,11 +82,7 @@ async def test_a_straggler_is_awaited_where_replies_that_have_come_may_still_tur
                 last.set()
             await super().finish(key, asked)
 
-    class Saver(SQLAlchemySaver):
-        def journal(self, thread_id: str, way: Mapping[str, str]) -> CallJournal:
-            return Reluctant(self.writer, self.codec, thread_id, way)
-
-    async with Saver(f"sqlite:///{tmp_path}/ponder.db") as saver:
+    async with keeping(Reluctant, tmp_path) as saver:
         answer = await asolve(
             "1 + 1?",
             model=Slow(lambda _, __: f"Answer: {next(votes)}"),
@@ -93,7 +99,7 @@ async def test_what_a_model_had_not_begun_when_the_run_was_cut_off_is_not_lost(t
         slots = 2
 
     store, model = f"sqlite:///{tmp_path}/ponder.db", Small(cycle("1", "2", "3"), latency=60, name="small")
-    await cut_off(model, 2, store=store, policy="fixed", budget=Budget(max_calls=5))
+    await cut_off(model, lambda: model.flying >= 2, store=store, policy="fixed", budget=Budget(max_calls=5))
     answer = await aresume("t", store=store, model=model)
     assert (model.calls, answer.spent.calls, answer.spent.lost, model.most_flying) == (5, 3, 2, 2)
 
@@ -109,44 +115,28 @@ class Noting(CallJournal):
         return begun
 
 
-class NotingSaver(SQLAlchemySaver):
-    def journal(self, thread_id: str, way: Mapping[str, str]) -> CallJournal:
-        return Noting(self.writer, self.codec, thread_id, way)
-
-
 @pytest.fixture
-async def noting(tmp_path: Path) -> AsyncIterator[NotingSaver]:
+async def noting(tmp_path: Path) -> AsyncIterator[SQLAlchemySaver]:
     Noting.written = []
-    async with NotingSaver(f"sqlite:///{tmp_path}/ponder.db") as saver, asyncio.timeout(60):
+    async with keeping(Noting, tmp_path) as saver, asyncio.timeout(60):
         yield saver
 
 
-async def stop_when(model: ScriptedModel, ready: Callable[[], bool], **options: Any) -> None:
-    """Cancel a run as soon as something is so; from then on the model answers at once."""
-    solving = asyncio.create_task(asolve("1 + 1?", model=model, thread_id="t", **options))
-    while not ready():  # noqa: ASYNC110 - what is waited for does not signal
-        await asyncio.sleep(0.001)
-    solving.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await solving
-    model.latency = 0
-
-
 async def test_calls_are_written_down_when_their_turn_is_near_and_struck_out_when_it_never_comes(
-    noting: NotingSaver,
+    noting: SQLAlchemySaver,
 ) -> None:
     model = ScriptedModel(cycle("1", "2", "3"), latency=60, name="crowded")
     options: dict[str, Any] = {"policy": "fixed", "budget": {"max_calls": 9}, "concurrency": 4, "store": noting}
-    await stop_when(model, lambda: len(Noting.written) == 6 and model.flying == 4, **options)
+    await cut_off(model, lambda: len(Noting.written) == 6 and model.flying == 4, **options)
     assert (model.calls, len(Noting.written)) == (4, 6)
     answer = await aresume("t", store=noting, model=model)
     assert (model.calls, answer.spent.calls, answer.spent.lost) == (9, 5, 4)
 
 
-async def test_calls_that_a_minute_holds_up_are_not_written_down_before(noting: NotingSaver) -> None:
+async def test_calls_that_a_minute_holds_up_are_not_written_down_before(noting: SQLAlchemySaver) -> None:
     model = ScriptedModel(cycle("1", "2", "3"), name="slow by the minute")
     options: dict[str, Any] = {"policy": "fixed", "budget": {"max_calls": 9}, "requests_per_minute": 3}
-    await stop_when(model, lambda: model.calls == 3, store=noting, **options)
+    await cut_off(model, lambda: model.calls == 3, store=noting, **options)
     assert len(Noting.written) == 3
 
 
@@ -223,7 +213,7 @@ async def test_a_run_that_is_told_of_before_its_first_call_waits_only_for_a_whil
     assert inner == ["begun", "2"]
 
 
-async def test_the_straggler_of_a_resumed_wave_is_let_go(noting: NotingSaver) -> None:
+async def test_the_straggler_of_a_resumed_wave_is_let_go(noting: SQLAlchemySaver) -> None:
     class Slow(ScriptedModel):
         async def generate(self, messages: Any, request: Any) -> Reply:
             first = bool(self.latency)
@@ -237,7 +227,7 @@ async def test_the_straggler_of_a_resumed_wave_is_let_go(noting: NotingSaver) ->
     def kept() -> int:
         return max((len({task for task, *_ in found.pending_writes or []}) for found in noting.list(None)), default=0)
 
-    await stop_when(model, lambda: kept() == 8, store=noting, **options)
+    await cut_off(model, lambda: kept() == 8, store=noting, **options)
     flights.clear()  # as in a new process
     answer = await aresume("t", store=noting, model=model)
     assert (answer.answer, answer.stopped_because) == ("2", "confident")
@@ -311,11 +301,6 @@ class Patient(CallJournal):
         await super().finish(key, asked)
 
 
-class PatientSaver(SQLAlchemySaver):
-    def journal(self, thread_id: str, way: Mapping[str, str]) -> CallJournal:
-        return Patient(self.writer, self.codec, thread_id, way)
-
-
 async def test_a_call_that_is_paid_already_takes_no_place_in_the_minute(tmp_path: Path) -> None:
     model = ScriptedModel(cycle("1", "2"), "forked")
     async with SQLAlchemySaver(f"sqlite:///{tmp_path}/ponder.db") as saver, asyncio.timeout(30):
@@ -332,7 +317,7 @@ async def test_a_call_that_is_paid_already_takes_no_place_in_the_minute(tmp_path
 async def test_a_call_begins_while_the_outcome_of_the_one_before_is_written_down(tmp_path: Path) -> None:
     Patient.begun = asyncio.Event()
     model = ScriptedModel(lambda _, number: (number == 1 and Patient.begun.set()) or "Answer: 2", name="patient")
-    async with PatientSaver(f"sqlite:///{tmp_path}/ponder.db") as saver, asyncio.timeout(30):
+    async with keeping(Patient, tmp_path) as saver, asyncio.timeout(30):
         answer = await asolve(
             "1 + 1?", model=model, policy="fixed", budget={"max_calls": 2}, concurrency=1, store=saver
         )
