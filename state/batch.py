@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from .queries import THIS_BLOB
 from .rows import Record, Typed
-from .statements import Rows, insert, is_few
+from .statements import Rows, fetch, insert, is_few
 from .tables import blobs, checkpoints, writes
 
 PRIOR = select(blobs.c.base).where(*THIS_BLOB).with_for_update(read=True, key_share=True)
@@ -27,10 +27,10 @@ class Grown:
 
     def stored(self, connection: Connection) -> Record:
         """Return the row to store: the addition only where the version that it is added to is there."""
-        found = connection.execute(PRIOR, {**self.row, "version": self.prior}).first()
-        if found is None:
+        found = fetch(connection, PRIOR, {**self.row, "version": self.prior})
+        if not found:
             return {**self.row, **self.whole()._asdict()}
-        return {**self.row, **self.added._asdict(), "prior": self.prior, "base": found.base or self.prior}
+        return {**self.row, **self.added._asdict(), "prior": self.prior, "base": found[0][0] or self.prior}
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS = 30.0
 """For a checkpoint that is being written."""
-PAUSE_SECONDS = 0.01
-"""Before looking again whether the checkpoints that lead to a call are stored."""
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.001, 0.05
+"""Seconds before looking again whether the checkpoints that lead to a call are stored; they mostly are at once."""
 NAMED = (journal.c.thread == bindparam("thread"), journal.c.key == bindparam("key"))
 CALL = select(journal.c.type, journal.c.data).where(*NAMED)
 ENDED = update(journal).where(*NAMED).values(type=bindparam("kind"), data=bindparam("reply"))
@@ -79,7 +79,7 @@ class CallJournal:
             if first:
                 change(connection, UNMADE, named)
 
-        began = time.monotonic()
+        began, pause = time.monotonic(), SHORTEST_PAUSE
         # A database does not signal.
         try:
             while (found := await self.writer.submit(work, self.thread_id)) is False:
@@ -88,7 +88,8 @@ class CallJournal:
                         f"a checkpoint of thread {self.thread_id!r} is not stored after {PATIENCE_SECONDS:g} s: "
                         "its writing failed, or the thread was deleted meanwhile"
                     )
-                await asyncio.sleep(PAUSE_SECONDS)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
         except asyncio.CancelledError:
             # Behind it, and not awaited, since who is cancelled may be cancelled again; what is left counts as lost.
             self.writer.submit(undo).add_done_callback(lambda done: done.cancelled() or done.exception())

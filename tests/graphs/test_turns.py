@@ -172,7 +172,7 @@ async def test_a_run_that_waits_to_begin_is_stored_and_can_be_resumed(tmp_path: 
 
     async def stored() -> int:
         async with SQLAlchemySaver(store) as saver:
-            return len([found async for found in saver.alist(None) if found.metadata["source"] == "input"])
+            return len({found.config["configurable"]["thread_id"] async for found in saver.alist(None)})
 
     async with asyncio.timeout(60):
         while model.flying < 1 or await stored() < 4:  # noqa: ASYNC110 - a store does not signal
