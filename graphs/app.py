@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass, replace
-from inspect import signature
 from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -190,22 +189,4 @@ def as_verifier(verifier: VerifierLike | None) -> Verifier | None:
         return parse_verifier(verifier)
     if not (callable(verifier) or hasattr(verifier, "verify")):
         raise UsageError(f"verifier {str(verifier)[:80]!r} is no verifier: give a spec, a function or an object")
-    return checking(verifier) if callable(verifier) else verifier
-
-
-def checking(check: Check) -> Verifier:
-    """Return a function as a verifier.
-
-    Raises:
-        UsageError: it does not take a problem and a candidate.
-
-    """
-    try:
-        signature(check).bind(None, None)
-    except TypeError as error:
-        raise UsageError(
-            f"verifier {str(check)[:80]} cannot be called with a problem and a candidate: {error}"
-        ) from None
-    except ValueError:  # it does not say what it takes
-        pass
-    return Function(check)
+    return Function(verifier) if callable(verifier) else verifier

@@ -5,6 +5,7 @@ import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from ...state.errors import UsageError
 from ...state.run import Candidate, Problem, Verdict
 from ..loop import in_thread
 
@@ -21,6 +22,21 @@ class Function:
     """
 
     check: Check
+
+    def __post_init__(self) -> None:
+        """Refuse, before the first call, what cannot be called so.
+
+        Raises:
+            UsageError: it does not take a problem and a candidate.
+
+        """
+        try:
+            inspect.signature(self.check).bind(None, None)
+        except TypeError as error:
+            name = getattr(self.check, "__qualname__", repr(self.check)[:80])
+            raise UsageError(f"function {name!r} cannot be called with a problem and a candidate: {error}") from None
+        except ValueError:  # it does not say what it takes
+            pass
 
     async def verify(self, problem: Problem, candidate: Candidate) -> Verdict:
         if inspect.iscoroutinefunction(self.check):

@@ -231,6 +231,10 @@ def test_several_models_are_a_pool_and_a_resumed_run_asks_them_again(ponder: Pon
             ["1 + 1?", "--verify", "py:nope:nope"],
             "error: verifier 'py:nope:nope' cannot be used: 'nope:nope' cannot be imported",
         ),
+        (
+            ["1 + 1?", "--verify", "py:math:gamma"],
+            "cannot be used: function 'gamma' cannot be called with a problem and a candidate: ",
+        ),
         (["1 + 1?", "--max-calls", "0"], "error: --max-calls=0 cannot be used: give a number above 0"),
         (["1 + 1?", "--max-calls", "-2"], "error: --max-calls=-2 cannot be used"),
         (["1 + 1?", "--max-calls", "many"], "error: Invalid value for '--max-calls': Input should be a valid integer"),
