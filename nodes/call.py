@@ -19,9 +19,9 @@ from .backoff import backoff
 from .deadline import Deadline, sending
 from .entry import begin, give_way
 from .limits import Limits, Slot, Turn, limiter_for
-from .ports import CallFailed, ChatModel, ModelPool, Request
+from .ports import CallFailed, ChatModel, ModelPool, Reply, Request
 from .prompts import form_for, prompt_for
-from .reply import length
+from .reply import checked, length
 from .task import CallRef, Clock, Task, seed, task_of
 from .telemetry import failed, replayed, watch_call
 
@@ -140,12 +140,34 @@ class Caller:
         try:
             with task.flying(generating):
                 async with deadline:
-                    reply = await generating
+                    await generating
         except asyncio.CancelledError:
-            if not task.dropped(generating):
-                turn.has_come = not deadline.never_left
-                raise
-            return Asked(clock.settle("dropped", error="not awaited: the vote could not change any more"))
+            if task.dropped(generating):
+                return Asked(clock.settle("dropped", error="not awaited: the vote could not change any more"))
+            if is_cancelled():
+                if generating.cancelled():
+                    turn.has_come = not deadline.never_left
+                    raise
+                cancel_later()
+        except Exception:  # noqa: BLE001 - it is the call's own, and judged below, unless its time was over
+            if deadline.limit.expired() and not has_come(generating):
+                if deadline.unsent:
+                    return Asked(clock.settle("unmade", error=NO_TIME))
+                # Whether the server has answered, and charges for it, nobody knows.
+                return Asked(clock.settle("lost", error=f"no reply within {request.timeout:g} s"))
+        return self.outcome(generating, messages, request, task, clock)
+
+    def outcome(
+        self,
+        generated: "asyncio.Future[Reply]",
+        messages: list[BaseMessage],
+        request: Request,
+        task: Task,
+        clock: Clock,
+    ) -> Asked:
+        """Settle a call that has ended by itself."""
+        try:
+            reply = checked(generated.result())
         except ModelUnreachable:
             raise
         except CallFailed as error:
@@ -154,16 +176,11 @@ class Caller:
             failed(task.call, error)
             about = {"error": str(error), "retry_after": error.retry_after}
             return Asked(clock.settle("failed", **about, **self.paid(error.usage or Usage(), error.model)))
-        except Exception as error:  # noqa: BLE001 - the calls beside it are paid for, and would be cancelled
-            if not deadline.limit.expired():
-                failed(task.call, error)
-                said = f"model {self.model.name!r} raised {type(error).__name__}: {error}"
-                return Asked(clock.settle("failed", error=said, **self.paid(task.call.worst_usage)))
-            if deadline.unsent:
-                return Asked(clock.settle("unmade", error=NO_TIME))
-            # Whether the server has answered, and charges for it, nobody knows.
-            return Asked(clock.settle("lost", error=f"no reply within {request.timeout:g} s"))
-        said = reply.text + (json.dumps(reply.tool_calls, default=str) if reply.tool_calls else "")
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - calls beside it are paid, and would end
+            failed(task.call, error)
+            said = f"model {self.model.name!r} raised {type(error).__name__}: {error}"
+            return Asked(clock.settle("failed", error=said, **self.paid(task.call.worst_usage)))
+        said = reply.text + (json.dumps(reply.tool_calls) if reply.tool_calls else "")
         paid = self.paid(reply.usage or estimate(messages, said, request.form), reply.model)
         return Asked(clock.settle("done", **paid), reply)
 
@@ -195,6 +212,24 @@ def most_flying(model: ChatModel, settings: Settings) -> int | None:
     """
     known = [number for number in (settings.concurrency, getattr(model, "slots", None)) if number is not None]
     return min(known, default=None)
+
+
+def has_come(generating: "asyncio.Future[Reply]") -> bool:
+    """Say whether the reply is there."""
+    return generating.done() and not generating.cancelled() and generating.exception() is None
+
+
+def is_cancelled() -> bool:
+    """Say whether it is the step that was cancelled, and not something within the model."""
+    step = asyncio.current_task()
+    return step is not None and step.cancelling() > 0
+
+
+def cancel_later() -> None:
+    """Be cancelled at the next wait: until then what has come is on its way to the store."""
+    if step := asyncio.current_task():
+        step.uncancel()
+        step.cancel()
 
 
 async def hand_over(task: Task, turn: Turn, model: ChatModel) -> None:

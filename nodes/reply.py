@@ -2,19 +2,22 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from langchain_core.messages import BaseMessage
 
+from ..state.budget import Usage
 from ..state.errors import UsageError
 from ..state.form import Form
-from ..state.run import AnswerType, Problem
+from ..state.run import AnswerType, Finish, Problem, Reply
 from .answers import Extracted, extract, infer_type
 from .schemas import breaches, validator
 
 IN_WORDS = "in words"
 """The one answer that all replies in free words are, where a tool could have been called: a vote on what to do."""
 Schema = Mapping[str, Any]
+FIELDS = {"text": str, "usage": Usage | None, "mean_logprob": float | int | None, "model": str, "tool_calls": list}
+"""Of a reply."""
 
 
 def type_of(problem: Problem) -> AnswerType | None:
@@ -95,6 +98,27 @@ def check_form(form: Form) -> None:
     if form.tool_choice not in {None, "auto", "none", "any", "required", *form.names}:
         known = ", ".join(form.names) or "auto, as there are no tools"
         raise UsageError(f"tool_choice {form.tool_choice!r} is unknown: choose {known}")
+
+
+def checked(reply: object) -> Reply:
+    """Return what a model has returned.
+
+    Raises:
+        TypeError: it is no reply, or one that cannot be kept; says what.
+
+    """
+    if not isinstance(reply, Reply):
+        raise TypeError(f"it returned {repr(reply)[:80]}, which is no Reply")
+    for name, kind in FIELDS.items():
+        if not isinstance(value := getattr(reply, name), kind):
+            raise TypeError(f"the {name} of its Reply is {repr(value)[:80]}")
+    if reply.finish not in get_args(Finish):
+        raise TypeError(f"the finish of its Reply is {reply.finish!r}: give {', '.join(get_args(Finish))}")
+    for call in reply.tool_calls:
+        if not (isinstance(call, dict) and isinstance(call.get("name"), str) and isinstance(call.get("args"), dict)):
+            raise TypeError(f"a tool call of its Reply is {repr(call)[:80]}: give name and args")
+    json.dumps(reply.tool_calls)
+    return reply
 
 
 def length(messages: Sequence[BaseMessage], form: Form) -> int:

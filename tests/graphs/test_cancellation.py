@@ -56,6 +56,39 @@ async def test_a_drained_run_finishes_what_is_in_flight_and_goes_on_later(store:
     assert (model.calls, answer.spent.calls, answer.spent.lost) == (7, 7, 0)
 
 
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_reply_that_comes_while_its_run_is_cancelled_is_kept(store: str, turns: int) -> None:
+    class Racing(ScriptedModel):
+        returned = 0
+
+        async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
+            reply = await super().generate(messages, request)
+            if self.calls == 2 and not solving.done():
+                asyncio.get_running_loop().call_soon(solving.cancel)
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+            self.returned += 1
+            return reply
+
+    model = Racing(cycle("1", "2", "3"))
+    solving = asyncio.create_task(
+        asolve(
+            "1 + 1?",
+            model=model,
+            store=store,
+            thread_id="t",
+            policy="fixed",
+            budget={"max_calls": 4},
+            concurrency=1,
+        )
+    )
+    with pytest.raises(asyncio.CancelledError):
+        await solving
+    answer = await aresume("t", store=store, model=model)
+    assert (answer.spent.calls, answer.spent.lost) == (model.returned, 4 - model.returned)
+    assert (model.returned, model.calls) in {(4, 4), (3, 4)}
+
+
 async def test_a_cancelled_run_cancels_its_calls_and_keeps_those_that_were_paid(store: str) -> None:
     hanging = asyncio.Event()
 

@@ -1,14 +1,15 @@
 """A model or a verifier may be of no use: the run ends in bounds, and says honestly how sure it is and why it ended."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from ponder.graphs import create_ponder
-from ponder.nodes.ports import Reply
+from ponder.nodes.ports import Reply, Request
 from ponder.state import Answer, Budget, Problem, Verdict
 from ponder.state.run import Candidate
-from tests.fakes import ScriptedModel
+from tests.fakes import ScriptedModel, always
 
 LIMIT = 30
 POLICIES = ("adaptive", "cumulative", "fixed", "direct", "parallel", "refine", "search")
@@ -93,16 +94,36 @@ async def test_what_a_verifier_never_passes_has_no_confidence(kind: str, policy:
     assert answer.stopped_because not in {"verified", "confident"}
 
 
-async def test_a_model_whose_own_code_fails_takes_no_other_call_with_it() -> None:
-    def script(_: str, number: int) -> str:
-        if number == 1:
-            raise TimeoutError("of its own")
-        return "Answer: 7"
+@pytest.mark.parametrize(
+    ("returned", "says"),
+    [
+        (TimeoutError("of its own"), "TimeoutError: of its own"),
+        (asyncio.CancelledError(), "CancelledError: "),
+        (None, "TypeError: it returned None, which is no Reply"),
+        ("Answer: 7", "TypeError: it returned 'Answer: 7', which is no Reply"),
+        (Reply(None), "TypeError: the text of its Reply is None"),  # type: ignore[arg-type]
+        (Reply("7", usage={"input": 1}), "TypeError: the usage of its Reply is {'input': 1}"),  # type: ignore[arg-type]
+        (Reply("7", finish="done"), "TypeError: the finish of its Reply is 'done': give stop, "),  # type: ignore[arg-type]
+        (Reply("7", tool_calls=[{"name": "add"}]), "TypeError: a tool call of its Reply is {'name': 'add'}: give name"),
+        (
+            Reply("7", tool_calls=[{"name": "add", "args": {"a": {1}}}]),
+            "TypeError: Object of type set is not JSON serializable",
+        ),
+    ],
+)
+async def test_a_model_whose_own_code_fails_takes_no_other_call_with_it(returned: object, says: str) -> None:
+    class Odd(ScriptedModel):
+        async def generate(self, messages: Any, request: Request) -> Any:
+            number, reply = self.calls, await super().generate(messages, request)
+            if number != 1:
+                return reply
+            if isinstance(returned, BaseException):
+                raise returned
+            return returned
 
-    answer: Answer = (await create_ponder(ScriptedModel(script)).ainvoke({"problem": "How many are there?"}))["answer"]
-    failed = [candidate for candidate in answer.candidates if candidate.error]
-    assert (answer.answer, [candidate.error for candidate in failed]) == (
-        "7",
-        ["model 'scripted' raised TimeoutError: of its own"],
-    )
+    graph = create_ponder(Odd(always("7")))
+    answer: Answer = (await graph.ainvoke({"problem": "How many are there?"}))["answer"]
+    failed = [candidate.error for candidate in answer.candidates if candidate.error]
+    assert (answer.answer, len(failed)) == ("7", 1)
+    assert failed[0].startswith(f"model 'scripted' raised {says}")
     assert (answer.spent.estimated, answer.spent.lost) == (1, 0)
