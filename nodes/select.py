@@ -24,6 +24,7 @@ from .selectors.ballot import tied
 from .selectors.consistent import READ, readings
 from .selectors.judge import FINALISTS, comparisons
 from .selectors.medoid import comparable, medoid
+from .stopping import tested
 from .try_out import wants_tests
 from .verify import Checks
 from .view import View
@@ -120,10 +121,10 @@ def cut_short(view: View) -> StopReason | None:
 
 
 def next_branch(view: View) -> str:
-    """Return the branch above those of this leg; empty where none leads further."""
+    """Return the branch above those of this leg; empty where none leads further, as what the model's own tests say."""
     highest = max(LADDER_BRANCHES.index(branch) for branch in view.leg.allowances)
     above = LADDER_BRANCHES[highest + 1 : highest + 2]
-    return above[0] if above and leads(view, above[0]) else ""
+    return above[0] if above and not tested(view) and leads(view, above[0]) else ""
 
 
 def units_left(view: View) -> int:
