@@ -20,7 +20,7 @@ from .events import Escalated, Selected, Voted, emit
 from .gate import limit_on, reserve
 from .route import go
 from .selectors import choose
-from .selectors.ballot import tied
+from .selectors.ballot import refused_by, tied
 from .selectors.consistent import READ, readings
 from .selectors.judge import FINALISTS, comparisons
 from .selectors.medoid import comparable, medoid
@@ -87,7 +87,7 @@ def plan_judge(view: View) -> Wave | Done:
     if any(call.kind == "judge" for call in view.calls) or choose(view).decided_by != "first":
         return Done("complete", 1)
     # Of answers that a verifier refused none is worth a judge's word.
-    finalists = [item for item in tied(view) if not (item.verdict and item.verdict.passed is False)]
+    finalists = [item for item in tied(view) if refused_by(item) is None]
     if view.problem.answer_type == "text":
         waves = [readings(view, finalists[:READ])] if len(finalists) > 1 else []
     else:

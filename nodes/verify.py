@@ -88,7 +88,7 @@ async def verify(verifier: Verifier, problem: Problem, candidate: Candidate) -> 
     """Return the candidate with its verdict; what an exact verifier passes is an answer, also where none was found."""
     verdict = await judged(verifier, problem, candidate)
     update: dict[str, object] = {"verdict": verdict}
-    if not verdict.awaits and (verdict.passed is not None or candidate.confidence is None):
+    if not (verdict.awaits or verdict.failed) and (verdict.passed is not None or candidate.confidence is None):
         update |= {"confidence": verdict.score, "confidence_source": "verifier"}
     if verdict.passed and verdict.kind == "exact" and candidate.answer is None:
         found = extract(candidate.text, problem.answer_type)

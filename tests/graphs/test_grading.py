@@ -375,7 +375,10 @@ async def test_a_reward_model_says_how_long_to_wait() -> None:
 @pytest.mark.parametrize("kind", ["all", "any"])
 @pytest.mark.parametrize("broken_first", [True, False])
 async def test_a_verifier_that_fails_among_several_is_told_wherever_it_stands(kind: str, broken_first: bool) -> None:
-    parts = [{"type": "py", "function": "builtins:len"}, {"type": "regex", "pattern": "7" if kind == "all" else "8"}]
+    parts = [
+        {"type": "py", "function": "operator:truediv"},
+        {"type": "regex", "pattern": "7" if kind == "all" else "8"},
+    ]
     several: Any = {"type": f"{kind}_of", "of": parts if broken_first else parts[::-1]}
     answer = await run(ScriptedModel(lambda *_: "Answer: 7"), policy="direct", verifier=several)
     assert answer.unchecked.startswith("1 of 1 candidates got no verdict: TypeError: ")
