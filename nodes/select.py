@@ -18,6 +18,7 @@ from .assess import LADDER_BRANCHES, floor_of, harder, leads
 from .dispatch import Done, Wave
 from .events import Escalated, Selected, Voted, emit
 from .gate import limit_on, reserve
+from .grade import closed
 from .route import go
 from .selectors import choose
 from .selectors.ballot import refused_by, tied
@@ -153,7 +154,7 @@ def answer_of(view: View, selection: Selection, reason: StopReason, config: Runn
         item
         if item.confidence is not None or item.answer is None
         else item.model_copy(update={"confidence": support(counts, item.answer), "confidence_source": "vote"})
-        for item in view.candidates
+        for item in closed(view)
     ]
     chosen = next((item for item in candidates if item.id == selection.candidate_id), None)
     said = chosen or next((item for item in candidates if item.written), None)
