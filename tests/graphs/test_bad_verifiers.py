@@ -1,5 +1,6 @@
 """Whatever a verifier does, each candidate has a failed verdict that says why, and the run goes on to its answer."""
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable
@@ -11,6 +12,8 @@ import pytest
 from ponder.graphs import create_ponder, solve
 from ponder.nodes import verify as verifying
 from ponder.nodes.ports import Reply
+from ponder.nodes.verifiers.function import Function
+from ponder.nodes.verifiers.several import AllOf
 from ponder.state import Answer, Candidate, Problem, UsageError
 from tests.fakes import Script, ScriptedModel, cycle, kind_of
 
@@ -29,10 +32,22 @@ def leaves(*_: object) -> bool:
     raise SystemExit(1)
 
 
+async def exits(*_: object) -> bool:
+    raise SystemExit(1)
+
+
+async def loses_its_helper(*_: object) -> bool:
+    helper = asyncio.ensure_future(asyncio.Event().wait())
+    helper.cancel()
+    return await helper
+
+
 CASES: list[tuple[str | Callable[..., Any], str, bool]] = [
     (hangs, "no verdict within 0.2 s", True),
     (raises, "LookupError: no such key", True),
     (leaves, "SystemExit(1) was raised", True),
+    (exits, "SystemExit: 1", True),
+    (loses_its_helper, "CancelledError: it was cancelled, and the run was not", True),
     (lambda *_: float("nan"), "the check returned nan", True),
     ("kill -9 $$", "was ended by SIGKILL", False),
     ("head -c 1000000000 /dev/zero", "wrote more than it may", False),
@@ -79,6 +94,24 @@ def test_the_run_goes_on_and_says_what_was_wrong(
     assert all(verdict and not verdict.passed and says in verdict.feedback for verdict in verdicts)
     warned = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert any("the verifier failed" in record.getMessage() for record in warned) == fails
+
+
+@pytest.mark.parametrize("several", [False, True])
+async def test_a_run_that_is_cancelled_while_its_verifier_works_ends_there(several: bool) -> None:
+    begun = asyncio.Event()
+
+    async def works(*_: object) -> bool:
+        begun.set()
+        return await asyncio.Event().wait()
+
+    verifier: Any = AllOf((Function(works), Function(works))) if several else works
+    graph = create_ponder(ScriptedModel(), verifier=verifier, policy="direct")
+    async with asyncio.timeout(20):
+        running = asyncio.ensure_future(graph.ainvoke({"problem": "1 + 1?"}))
+        await begun.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
 
 
 def away(*_: object) -> bool:
