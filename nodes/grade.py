@@ -33,6 +33,17 @@ def awaits(candidate: Candidate) -> str:
     return candidate.verdict.awaits if candidate.verdict else ""
 
 
+def closed(view: View) -> list[Candidate]:
+    """Return the candidates as a run ends: where a grade was to be tried again, its verdict says what was wrong."""
+    wrong = {call.parents[0]: call.error for call in view.calls if call.kind == "grade" and call.error}
+    return [
+        item.model_copy(update={"verdict": item.verdict.model_copy(update={"failed": wrong[item.id]})})
+        if item.verdict and item.verdict.awaits and item.id in wrong
+        else item
+        for item in view.candidates
+    ]
+
+
 @dataclass(frozen=True)
 class Grade:
     """Ask the model, and finish the verdict."""

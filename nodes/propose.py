@@ -35,7 +35,7 @@ class Propose:
     """Whether the rest of its wave can be let go."""
 
     async def __call__(self, ref: CallRef, config: RunnableConfig) -> BranchOutput:
-        task = task_of(ref, config, self.enough)
+        task = task_of(ref, config, self.settled if self.enough else None)
         with task.aboard():
             asked = await self.checks.caller.ask(task)
             candidate = await read_soon(asked, self.checks.caller.model.name, task.view)
@@ -46,6 +46,10 @@ class Propose:
             task.flight.land(candidate)
         emit(Arrived(branch=task.call.branch, candidate=candidate))
         return {"calls": [asked.call], "candidates": [candidate]}
+
+    def settled(self, view: View, flying: int) -> bool:
+        """Say whether the rest of the wave can be let go, as the branch sees it: an exact verifier outvotes any."""
+        return self.enough is not None and self.enough(self.checks.view(view.branch, view.state), flying)
 
 
 async def read_soon(asked: Asked, model: str, view: View) -> Candidate:

@@ -18,12 +18,14 @@ from .assess import LADDER_BRANCHES, floor_of, harder, leads
 from .dispatch import Done, Wave
 from .events import Escalated, Selected, Voted, emit
 from .gate import limit_on, reserve
+from .grade import closed
 from .route import go
 from .selectors import choose
-from .selectors.ballot import tied
+from .selectors.ballot import refused_by, tied
 from .selectors.consistent import READ, readings
 from .selectors.judge import FINALISTS, comparisons
 from .selectors.medoid import comparable, medoid
+from .stopping import tested
 from .try_out import wants_tests
 from .verify import Checks
 from .view import View
@@ -86,7 +88,7 @@ def plan_judge(view: View) -> Wave | Done:
     if any(call.kind == "judge" for call in view.calls) or choose(view).decided_by != "first":
         return Done("complete", 1)
     # Of answers that a verifier refused none is worth a judge's word.
-    finalists = [item for item in tied(view) if not (item.verdict and item.verdict.passed is False)]
+    finalists = [item for item in tied(view) if refused_by(item) is None]
     if view.problem.answer_type == "text":
         waves = [readings(view, finalists[:READ])] if len(finalists) > 1 else []
     else:
@@ -120,10 +122,10 @@ def cut_short(view: View) -> StopReason | None:
 
 
 def next_branch(view: View) -> str:
-    """Return the branch above those of this leg; empty where none leads further."""
+    """Return the branch above those of this leg; empty where none leads further, as what the model's own tests say."""
     highest = max(LADDER_BRANCHES.index(branch) for branch in view.leg.allowances)
     above = LADDER_BRANCHES[highest + 1 : highest + 2]
-    return above[0] if above and leads(view, above[0]) else ""
+    return above[0] if above and not tested(view) and leads(view, above[0]) else ""
 
 
 def units_left(view: View) -> int:
@@ -152,7 +154,7 @@ def answer_of(view: View, selection: Selection, reason: StopReason, config: Runn
         item
         if item.confidence is not None or item.answer is None
         else item.model_copy(update={"confidence": support(counts, item.answer), "confidence_source": "vote"})
-        for item in view.candidates
+        for item in closed(view)
     ]
     chosen = next((item for item in candidates if item.id == selection.candidate_id), None)
     said = chosen or next((item for item in candidates if item.written), None)

@@ -1,15 +1,30 @@
 """When is a vote over? One rule for the branch that samples and for the selector that judges what it brought."""
 
+from .reply import type_of
 from .view import View
 from .vote import lead_kept, lead_probability, tally, top_two
 
 
 def samples_left(view: View) -> int:
-    """Return how many samples may still be asked for; the probes count."""
+    """Return how many samples may still be asked for; the probes count, and calls for tests are kept back."""
     fixed = view.settings.policy == "fixed"
     cap = (view.settings.budget.max_calls if fixed else None) or view.settings.sample_cap
     made = [call for call in view.calls if call.branch in {"assess", "parallel"} and call.state != "unmade"]
-    return max(0, cap - len({call.candidate_id for call in made if call.kind in {"probe", "sample"}}))
+    left = cap - len({call.candidate_id for call in made if call.kind in {"probe", "sample"}})
+    limit, tests = view.settings.budget.max_calls, view.settings.write_tests
+    if limit is not None and takes_tests(view) and not tested(view):
+        left = min(left, max(limit - tests, 2) - view.ledger.made)  # one program alone needs no tests
+    return max(0, left)
+
+
+def takes_tests(view: View) -> bool:
+    """Say whether the model may write tests: they were asked for, for programs, and no verifier says what is right."""
+    return view.settings.write_tests > 0 and not view.exact and type_of(view.problem) == "code"
+
+
+def tested(view: View) -> bool:
+    """Say whether the model was asked for them."""
+    return any(call.kind == "tests" for call in view.calls)
 
 
 def reason_to_stop(view: View, left: int) -> str:

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from ..state.errors import UsageError
 from ..state.run import BranchOutput, Candidate, RunState
 from ..state.settings import Settings
-from .answers import extract, infer_type
+from .answers import extract
 from .dispatch import Done, Wave
+from .gate import reserve
+from .stopping import takes_tests, tested
 from .verify import Checks, judged
 from .view import View
 
@@ -27,25 +29,17 @@ SECONDS = 5.0
 def wants_tests(view: View) -> bool:
     """Say whether there are different programs, some of which nothing has checked, and tests can be had."""
     votes = view.votes
-    if not view.settings.write_tests or len({item.answer for item in votes}) < 2:  # noqa: PLR2004 - a choice
-        return False
-    if (view.problem.answer_type or infer_type(view.problem.text)) != "code":
+    if not takes_tests(view) or len({item.answer for item in votes}) < 2:  # noqa: PLR2004 - a choice
         return False
     checked = [item.verdict for item in votes if item.verdict]
     untried = len(checked) < len(votes) and all(verdict.kind == "weak" and verdict.outcomes for verdict in checked)
-    return untried and (bool(asserts(view)) or not asked(view))
+    return untried and (bool(asserts(view)) or isinstance(plan_tests(view), Wave))
 
 
 def plan_tests(view: View) -> Wave | Done:
-    """Ask for tests, once."""
-    if asked(view):
-        return Done("complete", 1)
-    return Wave([view.call("tests", 1, index) for index in range(view.settings.write_tests)])
-
-
-def asked(view: View) -> bool:
-    """Say whether tests were asked for."""
-    return any(call.kind == "tests" for call in view.calls)
+    """Ask for tests, once, in as many calls as the budget admits."""
+    calls = [] if tested(view) else [view.call("tests", 1, index) for index in range(view.settings.write_tests)]
+    return Wave(calls) if reserve(view, calls) else Done("complete", 1)
 
 
 def asserts(view: View) -> list[str]:

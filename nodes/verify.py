@@ -88,7 +88,7 @@ async def verify(verifier: Verifier, problem: Problem, candidate: Candidate) -> 
     """Return the candidate with its verdict; what an exact verifier passes is an answer, also where none was found."""
     verdict = await judged(verifier, problem, candidate)
     update: dict[str, object] = {"verdict": verdict}
-    if not verdict.awaits and (verdict.passed is not None or candidate.confidence is None):
+    if not (verdict.awaits or verdict.failed) and (verdict.passed is not None or candidate.confidence is None):
         update |= {"confidence": verdict.score, "confidence_source": "verifier"}
     if verdict.passed and verdict.kind == "exact" and candidate.answer is None:
         found = extract(candidate.text, problem.answer_type)
@@ -106,7 +106,11 @@ async def judged(verifier: Verifier, problem: Problem, candidate: Candidate) -> 
             return believable(await verifier.verify(problem, candidate))
     except TimeoutError as error:
         reason = f"no verdict within {limit:g} s" if timer.expired() else f"TimeoutError: {error}"
-    except Exception as error:  # noqa: BLE001 - whatever a verifier raises, the run goes on and says so
+    except asyncio.CancelledError:
+        if (task := asyncio.current_task()) is None or task.cancelling():
+            raise
+        reason = "CancelledError: it was cancelled, and the run was not"
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a verifier raises, the run goes on and says so
         reason = f"{type(error).__name__}: {error}"
     log.warning("candidate %s: the verifier failed: %s", candidate.id, reason.partition(":")[0])
     kind = kind_of(verifier) or "exact"

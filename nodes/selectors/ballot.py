@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import TypeVar
 
-from ...state.run import Candidate, Rule, Selection
+from ...state.run import Candidate, Kind, Rule, Selection, Verdict
 from ..stopping import settled
 from ..view import View
 from ..vote import support, tally
@@ -35,6 +35,14 @@ def weighed(votes: Iterable[Candidate], weight: Callable[[Candidate], float]) ->
         if item.answer is not None:
             weights[item.answer] = weights.get(item.answer, 0.0) + weight(item)
     return weights
+
+
+def told(candidate: Candidate) -> Verdict | None:
+    """Return what a verifier says of a candidate; None where it was not asked, has not said it yet, or could not."""
+    verdict = candidate.verdict
+    if verdict is None or verdict.awaits or (verdict.failed and verdict.passed is False):
+        return None
+    return verdict
 
 
 def scored(candidate: Candidate) -> float:
@@ -90,14 +98,20 @@ def elected(
 
 
 def mean_score(votes: Sequence[Candidate], answer: str) -> float:
-    """Return what a verifier thinks of an answer; 1 where it was not asked about every candidate."""
-    scores = [item.verdict.score for item in votes if item.verdict and item.answer == answer]
+    """Return what a verifier thinks of an answer; 1 where it says nothing, or was not asked about every candidate."""
+    scores = [verdict.score for item in votes if item.answer == answer and (verdict := told(item))]
     return fmean(scores) if scores and all(item.verdict for item in votes) else 1.0
 
 
 def refutes(candidate: Candidate) -> bool:
     """Say whether an exact verifier refused a candidate."""
-    return candidate.verdict is not None and candidate.verdict.passed is False and candidate.verdict.kind == "exact"
+    return refused_by(candidate) == "exact"
+
+
+def refused_by(candidate: Candidate) -> Kind | None:
+    """Return the kind of the verifier that refused a candidate; None where none did, or could tell."""
+    verdict = told(candidate)
+    return verdict.kind if verdict and verdict.passed is False else None
 
 
 def last_word(text: str, asked: str) -> int | None:

@@ -6,16 +6,18 @@ a weak verifier is led astray by the more candidates there are: it then looks at
 
 from ...state.run import Selection
 from ..view import View
-from .ballot import leading, scored, weighed
+from .ballot import leading, scored, told, weighed
 
 MOST_BY_SCORE = 8
 """Candidates among which a weak verifier may choose by its score alone."""
 
 
 def scores(view: View) -> Selection | None:
-    """Choose the answer with the largest sum of scores; none where a candidate was not scored."""
+    """Choose the answer with the largest sum of scores; none where a candidate was not scored, or nothing was told."""
     votes = view.votes
     if not votes or any(item.verdict is None or item.verdict.awaits for item in votes):
+        return None
+    if not any(map(told, votes)):
         return None
     sums = weighed(votes, scored)
     weak = any(item.verdict and item.verdict.kind == "weak" for item in votes)

@@ -1,5 +1,6 @@
 """Whatever a verifier does, each candidate has a failed verdict that says why, and the run goes on to its answer."""
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable
@@ -10,8 +11,11 @@ import pytest
 
 from ponder.graphs import create_ponder, solve
 from ponder.nodes import verify as verifying
-from ponder.state import UsageError
-from tests.fakes import ScriptedModel, cycle
+from ponder.nodes.ports import Reply
+from ponder.nodes.verifiers.function import Function
+from ponder.nodes.verifiers.several import AllOf
+from ponder.state import Answer, Candidate, Problem, UsageError
+from tests.fakes import Script, ScriptedModel, cycle, kind_of
 
 FREED = threading.Event()
 
@@ -28,10 +32,22 @@ def leaves(*_: object) -> bool:
     raise SystemExit(1)
 
 
+async def exits(*_: object) -> bool:
+    raise SystemExit(1)
+
+
+async def loses_its_helper(*_: object) -> bool:
+    helper = asyncio.ensure_future(asyncio.Event().wait())
+    helper.cancel()
+    return await helper
+
+
 CASES: list[tuple[str | Callable[..., Any], str, bool]] = [
     (hangs, "no verdict within 0.2 s", True),
     (raises, "LookupError: no such key", True),
     (leaves, "SystemExit(1) was raised", True),
+    (exits, "SystemExit: 1", True),
+    (loses_its_helper, "CancelledError: it was cancelled, and the run was not", True),
     (lambda *_: float("nan"), "the check returned nan", True),
     ("kill -9 $$", "was ended by SIGKILL", False),
     ("head -c 1000000000 /dev/zero", "wrote more than it may", False),
@@ -73,11 +89,69 @@ def test_the_run_goes_on_and_says_what_was_wrong(
         store=":memory:",
     )
     FREED.set()
-    assert (answer.answer, answer.stopped_because, answer.confidence) == ("7", "complete", 0)
+    assert (answer.answer, answer.stopped_because, answer.confidence == 0) == ("7", "complete", not fails)
     verdicts = [item.verdict for item in answer.candidates]
     assert all(verdict and not verdict.passed and says in verdict.feedback for verdict in verdicts)
     warned = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert any("the verifier failed" in record.getMessage() for record in warned) == fails
+
+
+@pytest.mark.parametrize("several", [False, True])
+async def test_a_run_that_is_cancelled_while_its_verifier_works_ends_there(several: bool) -> None:
+    begun = asyncio.Event()
+
+    async def works(*_: object) -> bool:
+        begun.set()
+        return await asyncio.Event().wait()
+
+    verifier: Any = AllOf((Function(works), Function(works))) if several else works
+    graph = create_ponder(ScriptedModel(), verifier=verifier, policy="direct")
+    async with asyncio.timeout(20):
+        running = asyncio.ensure_future(graph.ainvoke({"problem": "1 + 1?"}))
+        await begun.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+
+def away(*_: object) -> bool:
+    raise ConnectionError("no route to the checker")
+
+
+def sure(prompt: str, number: int) -> Reply:
+    """Give two answers in turn, and be surer of the second one."""
+    if kind_of(prompt) == "judge":
+        return Reply("Better: 2" if number % 2 else "Better: 1")
+    return Reply(f"Answer: {7 + number % 2}", mean_logprob=-0.1 if number % 2 else -1.0)
+
+
+@pytest.mark.parametrize(
+    "script", [sure, cycle("7", "8"), cycle("7", "7", "8")], ids=["confidence", "judge", "majority"]
+)
+def test_a_verifier_that_is_down_leaves_the_choice_and_its_confidence_as_they_are_without_it(script: Script) -> None:
+    def solved(**options: Any) -> Answer:
+        graph = create_ponder(ScriptedModel(script), policy="parallel", max_samples=4, window=4, **options)
+        answer: Answer = graph.invoke({"problem": "1 + 1?"})["answer"]
+        return answer
+
+    def told(answer: Answer) -> list[object]:
+        sources = [(item.id, item.confidence, item.confidence_source) for item in answer.candidates]
+        return [answer.answer, answer.decided_by, answer.confidence, *sources]
+
+    checked = solved(verifier=away)
+    assert told(checked) == told(solved())
+    assert checked.confidence > 0
+    assert checked.unchecked == "4 of 4 candidates got no verdict: ConnectionError: no route to the checker"
+
+
+def test_what_a_verifier_has_refused_stays_refused_when_it_goes_down() -> None:
+    def tiring(problem: Problem, candidate: Candidate) -> bool:
+        return False if candidate.answer == "7" else away()
+
+    graph = create_ponder(ScriptedModel(cycle("7", "7", "8")), verifier=tiring, policy="fixed", max_samples=3)
+    answer = graph.invoke({"problem": "1 + 1?"})["answer"]
+    assert (answer.answer, answer.confidence) == ("7", 0)
+    assert [item.confidence_source for item in answer.candidates] == ["verifier", "verifier", "vote"]
 
 
 @pytest.mark.parametrize("check", [lambda _: True, lambda: True, lambda problem, candidate, more: True])

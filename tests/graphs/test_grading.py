@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -369,13 +370,26 @@ async def test_a_reward_model_says_how_long_to_wait() -> None:
         spec = f"reward:{server.url}/score"
         answer = await run(ScriptedModel(lambda *_: "Answer: 7"), verifier=spec, policy="direct", budget=SHORT)
         assert len(server.requests) == 1
-    assert answer.unchecked == "1 of 1 candidates got no verdict: the run ended before"
+    assert answer.unchecked == f"1 of 1 candidates got no verdict: reward:{urlsplit(server.url).netloc}: HTTP 429"
+
+
+@pytest.mark.parametrize(
+    ("calls", "why"), [(3, "the run ended before"), *((calls, "HTTP 503") for calls in range(4, 9)), (30, "HTTP 503")]
+)
+async def test_that_no_grade_came_is_told_with_the_reason_however_small_the_budget(calls: int, why: str) -> None:
+    model = ScriptedModel(lambda prompt, _: passing() if kind_of(prompt) == "grade" else "Answer: 7")
+    answer = await run(model, verifier="judge:It is 7.", budget={"max_calls": calls})
+    assert answer.unchecked == f"3 of 3 candidates got no verdict: {why}"
+    assert answer.confidence > 0
 
 
 @pytest.mark.parametrize("kind", ["all", "any"])
 @pytest.mark.parametrize("broken_first", [True, False])
 async def test_a_verifier_that_fails_among_several_is_told_wherever_it_stands(kind: str, broken_first: bool) -> None:
-    parts = [{"type": "py", "function": "builtins:len"}, {"type": "regex", "pattern": "7" if kind == "all" else "8"}]
+    parts = [
+        {"type": "py", "function": "operator:truediv"},
+        {"type": "regex", "pattern": "7" if kind == "all" else "8"},
+    ]
     several: Any = {"type": f"{kind}_of", "of": parts if broken_first else parts[::-1]}
     answer = await run(ScriptedModel(lambda *_: "Answer: 7"), policy="direct", verifier=several)
     assert answer.unchecked.startswith("1 of 1 candidates got no verdict: TypeError: ")

@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from ponder.graphs import create_ponder, solve
+from ponder.graphs import create_ponder, preview, solve
 from ponder.state import Answer, Settings, UsageError
 from tests.fakes import ScriptedModel, kind_of
 
@@ -90,3 +92,56 @@ def test_tests_that_are_none_leave_the_choice_to_the_next_rule(reply: str) -> No
     answer = run(ScriptedModel(script(reply)), write_tests=1)
     assert answer.decided_by == "first"
     assert all(item.verdict is None for item in answer.candidates)
+
+
+def scattered(prompt: str, number: int) -> str:
+    """Give a program that does what no other does each time, and tests that tell none of them apart."""
+    said = {"tests": TESTS, "judge": "Neither", "critique": "Score: 5"}
+    return said.get(kind_of(prompt)) or f"```python\ndef double(n):\n    return n * {number + 5}\n```"
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    policy=st.sampled_from(["fixed", "parallel", "adaptive", "cumulative", "refine", "search"]),
+    calls=st.integers(1, 8),
+    tests=st.integers(1, 4),
+    effort=st.sampled_from(["fast", "thorough"]),
+)
+def test_a_run_ends_within_its_budget_with_its_best_program_and_was_foretold(
+    policy: str, calls: int, tests: int, effort: str
+) -> None:
+    options: dict[str, Any] = {"policy": policy, "effort": effort, "write_tests": tests, "budget": {"max_calls": calls}}
+    told, model = preview(PROBLEM, model=ScriptedModel(), **options), ScriptedModel(scattered)
+    answer: Answer = create_ponder(model, **options).invoke({"problem": PROBLEM}, {"recursion_limit": 200})["answer"]
+    assert answer.answer is not None
+    assert answer.spent.calls == model.calls
+    assert told.calls.low <= model.calls <= told.calls.high <= calls
+    if policy == "fixed":  # of what there is to choose from two are the least
+        assert model.kinds.count("tests") == min(tests, max(0, calls - 2))
+        assert model.calls == calls
+
+
+@pytest.mark.parametrize(("limits", "samples"), [({"max_tokens": 400}, 3), ({"max_calls": 2}, 2)])
+def test_tests_that_no_limit_admits_are_not_asked_for(limits: dict[str, Any], samples: int) -> None:
+    model = ScriptedModel(scattered)
+    graph = create_ponder(model, policy="fixed", max_samples=3, max_tokens=16, write_tests=1, budget=limits)
+    answer = graph.invoke({"problem": PROBLEM}, {"recursion_limit": 200})["answer"]
+    assert model.kinds == ["sample"] * samples
+    assert (answer.stopped_because, answer.decided_by) == ("complete", "first")
+
+
+def test_programs_that_only_their_author_s_tests_check_lead_to_no_branch_beyond_sampling() -> None:
+    model = ScriptedModel(scattered)
+    answer = create_ponder(model, write_tests=2).invoke({"problem": PROBLEM})["answer"]
+    assert [visit.branch for visit in answer.route] == ["assess", "parallel", "select"]
+    assert answer.stopped_because == "no branch left"
+
+
+def test_calls_are_kept_for_tests_only_where_some_may_be_wanted() -> None:
+    options: dict[str, Any] = {"policy": "fixed", "write_tests": 3, "budget": {"max_calls": 6}}
+    model = ScriptedModel()
+    create_ponder(model, **options).invoke({"problem": "What is 1 + 1?"})
+    assert model.kinds.count("sample") == 6
+    model = ScriptedModel(scattered)
+    create_ponder(model, verifier=lambda *_: False, **options).invoke({"problem": PROBLEM})
+    assert model.kinds.count("sample") == 6

@@ -60,6 +60,18 @@ async def test_a_straggler_that_could_turn_the_vote_is_awaited() -> None:
     assert (answer.spent.calls, answer.spent.lost) == (4, 0)
 
 
+async def test_a_straggler_that_the_verifier_may_pass_is_awaited_however_many_agree_on_what_it_refused() -> None:
+    class Slow(ScriptedModel):
+        async def generate(self, messages: Any, request: Any) -> Reply:
+            if "000-002" in request.place:
+                await asyncio.sleep(1.5)
+                return Reply("Answer: 3")
+            return await super().generate(messages, request)
+
+    answer = await run(Slow(always("2")), policy="fixed", max_samples=3, verifier="regex:3")
+    assert (answer.answer, answer.stopped_because, answer.spent.calls) == ("3", "verified", 3)
+
+
 async def test_a_straggler_is_awaited_where_replies_that_have_come_may_still_turn_the_vote(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
