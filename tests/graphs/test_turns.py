@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from ponder.graphs import aresume, asolve, create_ponder
+from ponder.graphs import PonderChatModel, aresume, asolve, create_ponder
 from ponder.nodes.flight import flights
 from ponder.nodes.ports import Reply
 from ponder.state import Budget, Problem, SQLAlchemySaver
@@ -300,6 +300,26 @@ async def test_a_run_within_a_run_does_not_wait_for_it() -> None:
             )
         )
     assert [answer.stopped_because for answer in answers] == ["verified"] * 3
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+async def test_a_run_that_is_the_model_of_another_one_has_the_places_for_itself(
+    depth: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PONDER_PRICES", '{"deep*": {"input": 1, "output": 1}}')
+    model = ScriptedModel(always("2"), latency=0.001, name="deep")
+    options: dict[str, Any] = {"policy": "fixed", "budget": {"max_calls": 2}}
+    run: Any = model
+    for _ in range(depth):
+        run = PonderChatModel(model=run, settings={"concurrency": 1}, **options)
+    options |= {"concurrency": 1, "store": ":memory:", "budget": {"max_calls": 2, "max_usd": 10}}
+    async with asyncio.timeout(60):
+        answers = await asyncio.gather(
+            *(asolve("1 + 1?", model=each, **options) for each in [run, model, run, model, run])
+        )
+    assert [(answer.answer, answer.spent.calls, answer.spent.lost) for answer in answers] == [("2", 2, 0)] * 5
+    assert all(answer.spent.usd for answer in answers)
+    assert (model.calls, model.most_flying) == (2 * 2 + 3 * 2 ** (depth + 1), 1)
 
 
 async def test_calls_of_all_runs_together_keep_the_concurrency_limit() -> None:
