@@ -24,8 +24,11 @@ def solved() -> str | None:
     return solve("1 + 1?", model=ScriptedModel(always("2")), **OPTIONS).answer
 
 
-@pytest.mark.parametrize("leaving", LEAVING, ids=repr)
-@pytest.mark.parametrize("where", ["model", "on_event", "verifier"])
+@pytest.mark.parametrize(
+    ("where", "leaving"),
+    [(where, leaving) for where in ("model", "on_event") for leaving in LEAVING]
+    + [("verifier", KeyboardInterrupt("enough"))],  # SystemExit of one is a failed verdict
+)
 def test_what_leaves_the_program_is_raised_where_it_is_waited_for_and_the_next_solve_works(
     where: str, leaving: BaseException
 ) -> None:
