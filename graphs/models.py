@@ -42,7 +42,8 @@ def as_model(model: ModelLike | None, base_url: str | None = None, pool: str = "
     if isinstance(model, BaseChatModel):
         from ..nodes.models.chat import LangChainModel  # only where it is used
 
-        name = str(getattr(model, "model_name", "") or type(model).__name__)
+        named = getattr(model, "name_in_run", "") or getattr(model, "model_name", "")
+        name = str(named or type(model).__name__)
         return ADAPTERS.get((model,), lambda: LangChainModel(model, name))
     if not (hasattr(model, "name") and hasattr(model, "generate")):
         raise UsageError(f"model {str(model)[:80]!r} is no model: give {MODEL_FORMS}, or a LangChain chat model")

@@ -12,9 +12,9 @@ from typing import Any, ParamSpec, TypeVar, cast
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
-from ..nodes.entry import entering
+from ..nodes.entry import check_waiting, entering
 from ..nodes.events import Event, read
-from ..nodes.loop import is_background, submit
+from ..nodes.loop import submit
 from ..nodes.route import check_text, read_problem
 from ..state.budget import Budget
 from ..state.errors import ChoiceNeeded, UsageError
@@ -173,9 +173,11 @@ def check_choice(thread_id: str, question: Question | None, choice: int | None) 
 
 def wait(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on the background loop; Ctrl-C cancels it and waits until it has saved."""
-    if is_background():
+    try:
+        check_waiting()
+    except UsageError:
         coroutine.close()
-        raise UsageError("solve(), resume() and preview() cannot wait here, where events are told: await asolve(…)")
+        raise
     finished = asyncio.Event()
 
     async def run() -> T:

@@ -10,6 +10,7 @@ from typing import Any
 
 from langchain_core.runnables import Runnable, RunnableConfig
 
+from ..nodes.entry import check_waiting
 from ..nodes.loop import submit
 from ..nodes.telemetry import within
 
@@ -28,4 +29,5 @@ class Twin(Runnable[Any, Any]):
             return await (self.node(input, config) if self.takes_config else self.node(input))
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
+        check_waiting()
         return submit(self.ainvoke(input, config)).result()

@@ -1,4 +1,7 @@
-"""New runs begin in turn: many at once would else all begin before the first one makes a call, and all end together."""
+"""New runs begin in turn: many at once would else all begin before the first one makes a call, and all end together.
+
+Nor may one be waited for on the loop of another.
+"""
 
 import asyncio
 from collections.abc import Iterator
@@ -6,7 +9,9 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from ..state.errors import UsageError
 from .limits import Limits, Turn, limiter_for
+from .loop import is_background
 
 PATIENCE_SECONDS = 60.0
 """The longest that a new run waits for others: nothing is held up for good, whatever waits for what."""
@@ -18,6 +23,8 @@ class Entry:
 
     turn: Turn = field(default_factory=Turn)
     begun: bool = False
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+    """Where it is at work."""
 
 
 entry: ContextVar[Entry | None] = ContextVar("entry", default=None)
@@ -52,3 +59,26 @@ def give_way() -> None:
     """Let the next run begin: a call of this one was called up, or was given up."""
     if mine := entry.get():
         mine.turn.drop()
+
+
+def check_waiting() -> None:
+    """Refuse to wait for a run on the loop of one that is at work: both would wait for ever.
+
+    Raises:
+        UsageError: this is the thread of such a loop.
+
+    """
+    if is_background() or is_at_work():
+        raise UsageError(
+            "solve(), resume(), preview() and invoke() cannot wait here, on the loop of a run that is at work: "
+            "await asolve(…) or ainvoke(…), or call them in a thread"
+        )
+
+
+def is_at_work() -> bool:
+    """Say whether this is the thread of the loop that the run which calls is at work on."""
+    mine = entry.get()
+    try:
+        return mine is not None and mine.loop is asyncio.get_running_loop()
+    except RuntimeError:  # no loop runs here
+        return False

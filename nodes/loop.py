@@ -32,8 +32,18 @@ def background_loop() -> asyncio.AbstractEventLoop:
 def start_loop() -> asyncio.AbstractEventLoop:
     """Run a loop in a thread of its own."""
     loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="ponder", daemon=True).start()
+    threading.Thread(target=keep_running, args=(loop,), name="ponder", daemon=True).start()
     return loop
+
+
+def keep_running(loop: asyncio.AbstractEventLoop) -> None:
+    """Run a loop until it is closed.
+
+    asyncio raises SystemExit and KeyboardInterrupt of a task through its loop too; who waits gets it from the task.
+    """
+    while not loop.is_closed():
+        with suppress(SystemExit, KeyboardInterrupt):
+            loop.run_forever()
 
 
 def after_fork(begin_anew: Callable[[], None]) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection, Delete, Update, bindparam, delete, select, union_all, update
 
@@ -24,6 +24,8 @@ from .writer import Writer
 
 if TYPE_CHECKING:
     from .statements import Query
+
+T = TypeVar("T")
 
 PATIENCE_SECONDS = 30.0
 """For a checkpoint that is being written."""
@@ -92,7 +94,7 @@ class CallJournal:
                 pause = min(2 * pause, LONGEST_PAUSE)
         except asyncio.CancelledError:
             # Behind it, and not awaited, since who is cancelled may be cancelled again; what is left counts as lost.
-            self.writer.submit(undo).add_done_callback(lambda done: done.cancelled() or done.exception())
+            unheard(self.writer.submit(undo))
             raise
         if isinstance(found, bool):
             return Begun(first=True)
@@ -119,11 +121,19 @@ class CallJournal:
 
         Even of a thread that was taken over: a call is its beginner's to end, and who runs the step again may use it.
         """
-        await asyncio.shield(self.writer.submit(lambda connection: change(connection, statement, given)))
+        written = unheard(self.writer.submit(lambda connection: change(connection, statement, given)))
+        await asyncio.wait([written])
+        written.result()
 
     def named(self, key: str) -> dict[str, bytes]:
         """Return the parameters that name a call."""
         return {"thread": digest(self.thread_id), "key": digest(key)}
+
+
+def unheard(work: asyncio.Future[T]) -> asyncio.Future[T]:
+    """Let work fail though its caller was cancelled and nobody hears of it; asyncio would print that."""
+    work.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return work
 
 
 @lru_cache

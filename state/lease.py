@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from .checkpointer import SQLAlchemySaver
 from .errors import StoreError
-from .owner import Owner
+from .owner import Owner, left_behind
 from .term import Term
 
 T = TypeVar("T")
@@ -37,9 +37,11 @@ async def hold(saver: SQLAlchemySaver, thread_id: str, *, seconds: float = LEASE
         async with renewed(term, begun):
             yield
     finally:
+        left_behind.add(term.owner)
         try:
             with contextlib.suppress(StoreError):  # it expires by itself, and the outcome of the run matters more
                 await finished(saver.writer.submit(term.releasing))
+                left_behind.discard(term.owner)
         finally:
             if saver.writer.held.get(thread_id) == term.owner:
                 del saver.writer.held[thread_id]

@@ -9,6 +9,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Self
 
+left_behind: set[str] = set()
+"""Owners of this process that hold their lease no more, but may stand in the store, which was away."""
+
 
 @dataclass(frozen=True)
 class Owner:
@@ -37,8 +40,8 @@ class Owner:
 
     @property
     def gone(self) -> bool:
-        """Say whether the process is known to have ended: known only in its own pid namespace, since the same boot."""
-        return bool(self.world) and self.world == this_world() and ended(self.pid)
+        """Say whether it is known to hold no more: of a process, only in its own pid namespace, since the same boot."""
+        return str(self) in left_behind or (bool(self.world) and self.world == this_world() and ended(self.pid))
 
 
 @cache

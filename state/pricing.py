@@ -43,6 +43,9 @@ class Price(BaseModel):
         return (fresh + again + usage.output_tokens * self.output) / MILLION
 
 
+RUN = "ponder:"
+"""Before the name of a model: a run on it, which is itself the model of another run."""
+
 Prices = Mapping[str, Price]
 """Model name or pattern (`openai:gpt-5*`) -> its price."""
 
@@ -52,11 +55,16 @@ FREE = {"local*": Price(input=0, output=0)}
 
 
 def price_of(model: str, prices: Prices) -> Price | None:
-    """Return the price of a model: by its whole name, else by the longest pattern that matches; None is unknown."""
+    """Return the price of a model: by its whole name, else by the longest pattern that matches; None is unknown.
+
+    A run has that of the model which it is on.
+    """
     if model in prices:  # brackets in it are no pattern
         return prices[model]
     matching = [name for name in prices if fnmatchcase(model, name)]
-    return prices[max(matching, key=len)] if matching else None
+    if matching:
+        return prices[max(matching, key=len)]
+    return price_of(model.removeprefix(RUN), prices) if model.startswith(RUN) else None
 
 
 def highest(prices: Sequence[Price | None]) -> Price | None:

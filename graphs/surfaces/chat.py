@@ -19,6 +19,7 @@ from pydantic import ConfigDict, Field, SkipValidation
 
 from ...state.budget import Budget
 from ...state.errors import UsageError
+from ...state.pricing import RUN
 from ...state.run import Problem
 from ..app import Setup, VerifierLike, prepare
 from ..models import ModelLike, as_model
@@ -70,6 +71,11 @@ class PonderChatModel(BaseChatModel):
     def model_name(self) -> str:
         """The model that is asked."""
         return as_model(self.model).name
+
+    @property
+    def name_in_run(self) -> str:
+        """What it is called as the model of a run: its calls are none of its model's, and take no place from those."""
+        return RUN + self.model_name
 
     @property
     def _identifying_params(self) -> Mapping[str, Any]:

@@ -280,7 +280,7 @@ def test_who_listens_may_fail_and_may_not_wait_for_a_solve(store: str) -> None:
         if event.type == "budget":
             preview("2 + 2?", model=model)
 
-    with pytest.raises(UsageError, match="cannot wait here, where events are told"):
+    with pytest.raises(UsageError, match="cannot wait here, on the loop of a run that is at work"):
         solve("1 + 1?", model=model, store=store, thread_id="t", policy="fixed", on_event=on_event)
     assert model.flying == 0
     assert resume("t", store=store, model=model).answer == "2"

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from ponder.graphs import aresume, asolve, create_ponder, solve
+from ponder.graphs import PonderChatModel, aresume, asolve, create_ponder
 from ponder.nodes.flight import flights
 from ponder.nodes.ports import Reply
 from ponder.state import Budget, Problem, SQLAlchemySaver
@@ -208,21 +208,28 @@ async def test_a_run_whose_seconds_are_limited_does_not_wait_to_begin(monkeypatc
     assert {answer.stopped_because for answer in answers} == {"max_seconds"}
 
 
-async def test_a_run_that_is_told_of_before_its_first_call_waits_only_for_a_while(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_run_waits_to_begin_only_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ponder.nodes.entry.PATIENCE_SECONDS", 0.05)
-    inner: list[str | None] = []
-    options: dict[str, Any] = {"policy": "direct", "concurrency": 1, "store": ":memory:"}
+    model = ScriptedModel(always("2"), latency=60, name="held up")
+    begun: set[int] = set()
+    all_begun = asyncio.Event()
 
-    def told(_: object) -> None:
-        if not inner:
-            inner.append("begun")
-            inner.append(solve("1 + 1?", model=ScriptedModel(always("2"), name="same one"), **options).answer)
+    def told(number: int) -> None:
+        begun.add(number)
+        if len(begun) == 3:
+            all_begun.set()
 
+    async def one(number: int) -> None:
+        options: dict[str, Any] = {"policy": "direct", "concurrency": 1, "store": ":memory:"}
+        await asolve("1 + 1?", model=model, on_event=lambda _: told(number), **options)
+
+    running = [asyncio.create_task(one(number)) for number in range(3)]
     async with asyncio.timeout(60):
-        await asolve("2 + 2?", model=ScriptedModel(always("4"), name="same one"), on_event=told, **options)
-    assert inner == ["begun", "2"]
+        await all_begun.wait()
+    assert model.calls == 1
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
 
 
 async def test_the_straggler_of_a_resumed_wave_is_let_go(noting: SQLAlchemySaver) -> None:
@@ -293,6 +300,26 @@ async def test_a_run_within_a_run_does_not_wait_for_it() -> None:
             )
         )
     assert [answer.stopped_because for answer in answers] == ["verified"] * 3
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+async def test_a_run_that_is_the_model_of_another_one_has_the_places_for_itself(
+    depth: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PONDER_PRICES", '{"deep*": {"input": 1, "output": 1}}')
+    model = ScriptedModel(always("2"), latency=0.001, name="deep")
+    options: dict[str, Any] = {"policy": "fixed", "budget": {"max_calls": 2}}
+    run: Any = model
+    for _ in range(depth):
+        run = PonderChatModel(model=run, settings={"concurrency": 1}, **options)
+    options |= {"concurrency": 1, "store": ":memory:", "budget": {"max_calls": 2, "max_usd": 10}}
+    async with asyncio.timeout(60):
+        answers = await asyncio.gather(
+            *(asolve("1 + 1?", model=each, **options) for each in [run, model, run, model, run])
+        )
+    assert [(answer.answer, answer.spent.calls, answer.spent.lost) for answer in answers] == [("2", 2, 0)] * 5
+    assert all(answer.spent.usd for answer in answers)
+    assert (model.calls, model.most_flying) == (2 * 2 + 3 * 2 ** (depth + 1), 1)
 
 
 async def test_calls_of_all_runs_together_keep_the_concurrency_limit() -> None:

@@ -1,6 +1,7 @@
 """A lease is renewed while its run lives; a run whose lease is lost is stopped."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,6 +52,8 @@ class Shaky(SQLAlchemySaver):
     unanswered = 0
     silent = threading.Event()
     answering = True
+    failing = False
+    """It does not answer, and fails then."""
 
     @contextmanager
     def begun(self, *, alone: bool = False) -> Iterator[Connection]:
@@ -60,6 +63,10 @@ class Shaky(SQLAlchemySaver):
         if not self.answering:
             self.unanswered += 1
             self.silent.wait(30)
+        if self.failing:
+            self.unanswered += 1
+            self.silent.wait(30)
+            raise StoreError("there was no answer")
         with super().begun(alone=alone) as connection:
             yield connection
 
@@ -90,6 +97,43 @@ async def test_a_run_stops_when_the_store_was_away_for_as_long_as_the_lease_last
     assert shaky.refused > 2
     shaky.away = False
     await asyncio.to_thread(poll, lambda: leave(shaky, elsewhere()))
+
+
+async def test_a_process_goes_on_at_once_with_a_thread_whose_lease_it_could_not_give_back(shaky: Shaky) -> None:
+    async def hold_and_lose() -> None:
+        async with hold(shaky, "t"):
+            shaky.away = True
+            raise StoreError("mine")
+
+    with pytest.raises(StoreError, match="mine"):
+        await hold_and_lose()
+    shaky.away = False
+    left = until(shaky)
+    assert left is not None
+    with SQLAlchemySaver(shaky.engine.url.render_as_string()) as other:
+        async with hold(other, "t"):
+            with pytest.raises(ThreadBusy, match="is worked on by process"):
+                await take_over(shaky)
+    assert until(shaky) is None
+
+
+async def test_the_end_of_a_call_that_cannot_be_written_down_is_no_news_where_its_run_was_cancelled(
+    shaky: Shaky,
+) -> None:
+    said: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: said.append(told["message"]))
+    shaky.failing = True
+    forgetting = asyncio.create_task(shaky.journal("t", {}).forget("call"))
+    while not shaky.unanswered:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    forgetting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await forgetting
+    shaky.silent.set()
+    with pytest.raises(StoreError, match="no answer"):
+        await shaky.writer.submit(lambda _: None)  # the one before has ended
+    gc.collect()
+    assert said == []
 
 
 async def test_a_store_that_does_not_answer_is_away(shaky: Shaky) -> None:
