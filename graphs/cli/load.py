@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -55,15 +56,43 @@ async def newest(saver: "SQLAlchemySaver", status: str | None, limit: int) -> "t
     """Load the newest runs, all or those with one status; say whether there are more."""
     found: list[Stored] = []
     async for thread in each_thread(saver):
-        if status in {None, thread.status}:
+        if status not in possible(thread):
+            continue
+        sure = status in {None, thread.status}  # of the others the state tells
+        if sure and len(found) == limit:
+            return found, True
+        run = await load(saver, thread)
+        if status in {None, run.status, run.thread.status}:
             if len(found) == limit:
                 return found, True
-            found.append(await load(saver, thread))
+            found.append(run)
     return found, False
 
 
+def possible(thread: "Thread") -> set[str | None]:
+    """Return the statuses that a run may turn out to have when its state is loaded, and None for any."""
+    more = {"unfinished": {"waiting", "unreadable"}, "finished": {"unreadable"}}
+    return {None, thread.status, *more.get(thread.status, set())}
+
+
 async def load(saver: "SQLAlchemySaver", thread: "Thread") -> "Stored":
-    """Load a run; the state of a graph that is not ponder's stays where it is."""
+    """Load a run; the state of a graph that is not ponder's, and one that cannot be read, stay where they are."""
+    from ...nodes.view import View
+    from ...state.errors import Unreadable
+    from .stored import Stored
+
+    if thread.unreadable:
+        return Stored(thread, View("", {}))
+    try:
+        return await loaded(saver, thread)
+    except Unreadable as error:
+        if thread.status != "running":
+            thread = replace(thread, status="unreadable")
+        return Stored(replace(thread, unreadable=error.why), View("", {}))
+
+
+async def loaded(saver: "SQLAlchemySaver", thread: "Thread") -> "Stored":
+    """Load a run that can be read."""
     from ...nodes.view import View
     from ..stores import configured
     from .stored import Stored
