@@ -211,6 +211,11 @@ def test_several_models_are_a_pool_and_a_resumed_run_asks_them_again(ponder: Pon
             ["1 + 1?", "--model", "openai:x", "--base-url", "http:///v1"],
             "error: --base-url='http:///v1' cannot be used: give one such as http://localhost:8000/v1",
         ),
+        (
+            ["1 + 1?", "--base-url", "http://me:secret@localhost:1/v1"],
+            "--base-url='http://***@localhost:1/v1' is not used by model 'local': name one of that server, --model openai:",
+        ),
+        (["1 + 1?", "--model", "groq:x", "--base-url", "http://localhost:1/v1"], "is not used by model 'groq:x': name"),
         (["1 + 1?", "--thread", ""], "error: --thread='' cannot be used: give a text"),
         (["1 + 1?", "--policy", "magic"], "error: policy 'magic' is unknown: choose one of adaptive"),
         (
@@ -260,6 +265,17 @@ def test_bad_input_is_one_line_and_exit_code_2(ponder: Ponder, arguments: list[s
     assert (done.code, done.out) == (2, "")
     assert says in done.err
     assert done.err.count("\n") == 1
+
+
+def test_a_base_url_beside_the_local_model_of_the_environment_is_refused_by_every_command(
+    ponder: Ponder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PONDER_MODEL", "local:/my.gguf")
+    told = "--base-url='http://localhost:1/v1' is not used by model 'local:/my.gguf': name one of that server"
+    for words in (["solve", "1 + 1?"], ["solve", "1 + 1?", "--dry-run"], ["serve", "--port", "0"]):
+        done = ponder(*words, "--base-url", "http://localhost:1/v1")
+        assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+        assert done.err.startswith(f"error: {told}")
 
 
 @pytest.mark.parametrize(

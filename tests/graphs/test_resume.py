@@ -246,6 +246,26 @@ def test_the_model_that_the_environment_named_is_the_run_s_also_when_it_names_an
         assert server.requests[-1]["model"] == "fake"
 
 
+def test_a_base_url_is_refused_where_no_model_asks_it_and_the_one_of_the_environment_is_not(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = ScriptedModel(always("2"))
+    url = "http://localhost:1/v1"
+    for given in (model, [model, model], None):
+        with pytest.raises(UsageError, match=r"base_url='http://localhost:1/v1' is not used by model '.*openai:NAME"):
+            solve("1 + 1?", model=given, base_url=url, store=store)
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://me:secret@localhost:1/v1")
+    answer = solve("1 + 1?", model=model, store=store, thread_id="t", policy="direct")
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    assert resume("t", store=store, model=model) == answer
+    with pytest.raises(UsageError, match="is not used by model 'ScriptedModel'"):
+        resume("t", store=store, model=model, base_url=url)
+    with FakeServer() as server:
+        both = ["openai:fake", model]
+        assert solve("1 + 1?", model=both, base_url=server.url, store=store, policy="fixed").answer == "2"
+        assert server.requests
+
+
 def test_dollars_are_held_when_a_run_goes_on_and_a_price_that_is_gone_is_refused(
     store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
