@@ -147,7 +147,7 @@ async def aresume(
             if "settings" in state.values:
                 setup.priced(state.values)
                 if budget is not None:
-                    larger(state.values["settings"].budget, budget)  # refuses what is no raise, before anything is paid
+                    larger(state.values["settings"], budget)  # refuses what is no raise, before anything is paid
             if not unfinished(state):
                 answer = cast("Answer", state.values["answer"])
             else:
@@ -242,7 +242,7 @@ class Run:
     async def go_on(self, budget: Budget | dict[str, Any]) -> Answer | None:
         """Go on with larger limits; None where it was not its limits that have ended the run."""
         values = (await self.state()).values
-        wider = larger(values["settings"].budget, budget)
+        wider = larger(values["settings"], budget)
         further = onward(values, wider)
         if further is None:
             return None

@@ -66,6 +66,8 @@ def fully(run: "Stored") -> Iterator[str]:
         return
     yield f"problem     {plain(run.view.problem.text, LONGEST)}"
     yield f"progress    {progress(run)}: {' > '.join(run.route) or 'not begun'}"
+    if (by := run.view.allowed_by) != "max_calls":
+        yield f"allowed     {run.view.allowed} calls by {by}, and no more with --max-calls"
     yield f"cost        {cost(run)}, {run.spent.seconds:.1f} s of calls"
     if found := state.get("assessment"):
         yield fit(f"assessment  {found.level} (difficulty {found.difficulty:g}): {found.evidence}")

@@ -213,7 +213,7 @@ def test_several_models_are_a_pool_and_a_resumed_run_asks_them_again(ponder: Pon
         ),
         (
             ["1 + 1?", "--base-url", "http://me:secret@localhost:1/v1"],
-            "--base-url='http://***@localhost:1/v1' is not used by model 'local': name one of that server, --model openai:",
+            "='http://***@localhost:1/v1' is not used by model 'local': name one of that server, --model openai:NAME",
         ),
         (["1 + 1?", "--model", "groq:x", "--base-url", "http://localhost:1/v1"], "is not used by model 'groq:x': name"),
         (["1 + 1?", "--thread", ""], "error: --thread='' cannot be used: give a text"),
@@ -446,6 +446,90 @@ def test_a_hostile_text_becomes_one_short_line_without_control_characters() -> N
     assert plain("x" * 10_000, 20) == "x" * 19 + "…"
     assert plain("the answer is fortytwo", 20) == "the answer is…"
     assert plain("the answer is forty twos", 20) == "the answer is forty…"
+
+
+CTRL_C = """
+import os, signal, sys, threading
+from ponder.graphs.cli import main
+
+def ctrl_c():
+    os.kill(os.getpid(), signal.SIGINT)
+
+{when}
+sys.argv = ["ponder", *sys.argv[1:]]
+main()
+"""
+AS_IT_IMPORTS = """
+class Finder:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            ctrl_c()
+
+sys.meta_path.insert(0, Finder())
+"""
+AS_IT_STOPS = """
+from ponder.state.store import Store
+close = Store.close
+
+def interrupted(self):
+    ctrl_c()
+    close(self)
+    ctrl_c()
+
+Store.close = interrupted
+"""
+AS_IT_EXITS = """
+def last():
+    threading.main_thread().join()
+    while True:  # one that comes as it begins to wait is seen only with the next
+        ctrl_c()
+        threading.Event().wait(0.1)
+
+threading.Thread(target=last).start()
+"""
+
+
+def stopped(when: str, *words: str, lines: int = 0) -> Done:
+    """Run a command that is interrupted, at the latest when it has printed so many lines on standard error."""
+    environment = os.environ | {"OPENAI_API_KEY": "key"}
+    command = [sys.executable, "-c", CTRL_C.format(when=when), *words]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            if lines and process.stderr:
+                for _ in range(lines):
+                    process.stderr.readline()
+                process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=50)
+        except BaseException:
+            process.kill()
+            raise
+    return Done(process.returncode, out, err)
+
+
+@pytest.mark.parametrize("module", ["typer", "langgraph.graph", "ponder.nodes.models.openai"])
+def test_ctrl_c_while_it_imports_is_exit_code_130_and_no_traceback(
+    server: FakeServer, tmp_path: Path, module: str
+) -> None:
+    asked = ("solve", "1 + 1?", *on(server), "--store", f"sqlite:///{tmp_path}/ponder.db")
+    done = stopped(AS_IT_IMPORTS.format(module=module), *asked)
+    assert (done.code, done.out, done.err in {"", "interrupted: nothing of the run is stored\n"}) == (130, "", True)
+    assert server.requests == []
+
+
+def test_ctrl_c_again_while_it_saves_and_while_it_exits_is_exit_code_130_and_loses_nothing(
+    ponder: Ponder, server: FakeServer, tmp_path: Path
+) -> None:
+    server.script = lambda _, number: (number < 2 or server.release.wait(60)) and Said()  # type: ignore[return-value]
+    store = f"sqlite:///{tmp_path}/ponder.db"
+    done = stopped(
+        AS_IT_STOPS + AS_IT_EXITS,
+        *("solve", "1 + 1?", *on(server), "--store", store, "--thread", "t"),
+        lines=2,  # two candidates
+    )
+    assert done == Done(130, "", f"interrupted: what was paid is saved\nresume with: ponder resume t --store {store}\n")
+    assert json.loads(ponder("runs", "export", "t", "--store", store).out)["spent"]["calls"] == 2
 
 
 def test_ctrl_c_saves_prints_the_resume_command_and_ends_with_130(server: FakeServer, tmp_path: Path) -> None:

@@ -181,6 +181,16 @@ def test_a_run_that_its_budget_ended_goes_on_with_a_larger_one(
         resume("t", store=store, model=model, budget={"max_calls": 2})
 
 
+@pytest.mark.parametrize(
+    ("policy", "allowed"), [("adaptive", "max_compute_budget allows 100"), ("fixed", "max_samples allows 40")]
+)
+def test_a_run_whose_calls_were_not_limited_says_what_limits_them(store: str, policy: str, allowed: str) -> None:
+    model = ScriptedModel(always("2"))
+    solve("1 + 1?", model=model, store=store, thread_id="t", policy=policy)
+    with pytest.raises(UsageError, match=f"max_calls=10 is no raise: it was not given, and {allowed} calls; start"):
+        resume("t", store=store, model=model, budget={"max_calls": 10})
+
+
 def test_an_interrupted_run_goes_on_with_a_larger_budget_also_when_it_is_killed_again(store: str) -> None:
     broken = True
 

@@ -170,8 +170,10 @@ def test_a_run_is_shown_with_its_progress_its_cost_and_who_works_on_it(ponder: P
     shown = ponder("runs", "show", "one").out
     for part in ("finished", "What is 1 + 1?", "3 of 100 calls: assess > direct", "low", "decided by  majority"):
         assert part in shown
+    assert "allowed     100 calls by max_compute_budget, and no more with --max-calls\n" in shown
     shown = ponder("runs", "show", "two").out
     assert "4 of 40 calls, 1 open: assess > parallel" in shown
+    assert "allowed " not in shown
     assert "40+20 tokens" in shown
     assert shown.endswith("go on with  ponder resume two\n")
     hold_elsewhere(saver, "two")
