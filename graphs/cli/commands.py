@@ -1,7 +1,7 @@
 """The commands by their names, and what becomes of their errors: one line and an exit code."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 
@@ -53,12 +53,22 @@ def guarded() -> Iterator[None]:
         typer.echo(f"error: {worded(error)}", err=True)
         sys.exit(next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind)))
     except typer.TyperException as error:  # an option that is not there, or a value of the wrong kind
-        told, context = error.format_message(), getattr(error, "ctx", None)
-        command = context.command_path if context else "ponder"
-        typer.echo(told if "\n" in told else f"error: {told.rstrip('.')}: see `{command} --help`", err=True)
+        told = error.format_message()
+        typer.echo(told if "\n" in told else f"error: {told.rstrip('.')}: see `{named(sys.argv[1:])} --help`", err=True)
         sys.exit(EXIT_CODES[PonderError])
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(INTERRUPTED)
+
+
+def named(arguments: Sequence[str]) -> str:
+    """Return the command that arguments begin with; not every error knows it."""
+    names, command = ["ponder"], typer.main.get_command(app)
+    for word in arguments:
+        found = getattr(command, "commands", {}).get(word)
+        if found is None:
+            break
+        names, command = [*names, word], found
+    return " ".join(names)
 
 
 def worded(error: PonderError) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ...state.errors import ChoiceNeeded, ModelUnreachable, ThreadBusy, ThreadNotFound, UsageError
+from ...state.errors import ChoiceNeeded, ModelUnreachable, StoreError, ThreadBusy, ThreadNotFound, UsageError
 from .limits import option
 from .log import logged
 from .plain import objection, on_terminal, plain, quoted
@@ -93,7 +93,7 @@ def known(thread: str, store: str | None) -> "Stored | None":
 
     try:
         run = asyncio.run(load_one(store, thread))
-    except (ThreadNotFound, ThreadBusy):  # whoever goes on with it says so
+    except (ThreadNotFound, ThreadBusy, StoreError):  # whoever goes on with it says so
         return None
     return None if run.thread.status == "foreign" else run
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -22,6 +23,66 @@ async def opened(store: str | None) -> AsyncIterator["SQLAlchemySaver"]:
 
     async with stores.opened(store) as saver:
         yield cast("SQLAlchemySaver", saver)
+
+
+@asynccontextmanager
+async def existing(store: str | None) -> AsyncIterator["SQLAlchemySaver"]:
+    """Open a store of whose runs one is named; to read makes no store.
+
+    Raises:
+        StoreError: it does not exist.
+
+    """
+    check_there(store)
+    async with opened(store) as saver:
+        yield saver
+
+
+@asynccontextmanager
+async def listing(store: str | None) -> AsyncIterator["SQLAlchemySaver"]:
+    """Open a store to go through its runs; before the first run there is none, unless one is named.
+
+    Raises:
+        StoreError: the one that is named does not exist.
+
+    """
+    from ..stores import default_store
+
+    if store is not None:
+        check_there(store)
+    elif not is_there(default_store()):
+        store = ":memory:"
+    async with opened(store) as saver:
+        yield saver
+
+
+def check_there(store: str | None) -> None:
+    """Refuse a file that does not exist.
+
+    Raises:
+        StoreError: it does not.
+
+    """
+    from ...state.engine import masked
+    from ...state.errors import StoreError
+    from ..stores import default_store
+
+    url = store or default_store()
+    if not is_there(url):
+        raise StoreError(f"store {masked(url)!r} does not exist: check its name; `ponder solve` makes one")
+
+
+def is_there(url: str) -> bool:
+    """Say whether a store exists: of a database on a server, or a URL that is none, it is told when it is opened."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        named = make_url(url)
+    except (ArgumentError, ValueError):
+        return True
+    file = named.database if named.get_backend_name() == "sqlite" else None
+    return not file or file.startswith((":memory:", "file:")) or Path(file).exists()
 
 
 async def each_thread(saver: "SQLAlchemySaver") -> AsyncIterator["Thread"]:

@@ -83,9 +83,9 @@ async def go_through(
 ) -> Pruned:
     """Prune thread by thread."""
     from ...state.retention import delete_unbegun, unbegun
-    from .load import each_thread, opened
+    from .load import each_thread, listing
 
-    async with opened(store) as saver:
+    async with listing(store) as saver:
         async for thread in each_thread(saver):
             if oldest is not None and thread.age > oldest:
                 await drop(saver, thread, done, unfinished=unfinished)

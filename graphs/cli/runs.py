@@ -120,17 +120,17 @@ def dumped(told: object) -> str:
 
 async def collect(store: str | None, status: str | None, limit: int) -> "tuple[list[Stored], bool]":
     """Load the newest runs."""
-    from .load import newest, opened
+    from .load import listing, newest
 
-    async with opened(store) as saver:
+    async with listing(store) as saver:
         return await newest(saver, status, limit)
 
 
 async def count_unreadable(store: str | None) -> int:
     """Count the runs that may be unfinished, but cannot be read."""
-    from .load import each_thread, opened
+    from .load import each_thread, listing
 
-    async with opened(store) as saver:
+    async with listing(store) as saver:
         return len([thread async for thread in each_thread(saver) if thread.status == "unreadable"])
 
 
@@ -141,9 +141,9 @@ async def load_one(store: str | None, thread: str) -> "Stored":
         StoreError: it cannot be read.
 
     """
-    from .load import load, named_threads, opened
+    from .load import existing, load, named_threads
 
-    async with opened(store) as saver:
+    async with existing(store) as saver:
         (found,) = await named_threads(saver, [thread])
         run = await load(saver, found)
     if run.thread.unreadable:
@@ -154,9 +154,9 @@ async def load_one(store: str | None, thread: str) -> "Stored":
 async def delete_all(store: str | None, names: list[str]) -> None:
     """Delete threads, once all of them are ours."""
     from ...state.lease import hold
-    from .load import named_threads, opened
+    from .load import existing, named_threads
 
-    async with opened(store) as saver, AsyncExitStack() as held:
+    async with existing(store) as saver, AsyncExitStack() as held:
         await named_threads(saver, names)
         for name in sorted(names):
             await held.enter_async_context(hold(saver, name))

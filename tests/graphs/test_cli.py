@@ -350,7 +350,8 @@ def test_an_answer_that_the_verifier_did_not_pass_is_exit_code_7_and_says_so(
     assert (told.code, json.loads(told.out)["answer"], told.err) == (7, "2", "")
 
 
-def test_a_thread_that_does_not_exist_is_a_usage_error(ponder: Ponder) -> None:
+def test_a_thread_that_does_not_exist_is_a_usage_error(ponder: Ponder, tmp_path: Path) -> None:
+    SQLAlchemySaver(f"sqlite:///{tmp_path}/ponder.db").close()
     for words in (["resume"], ["runs", "show"], ["runs", "export"], ["runs", "delete"]):
         done = ponder(*words, "nope")
         assert (done.code, done.err.count("\n")) == (2, 1)
@@ -378,6 +379,47 @@ def test_a_refused_key_is_exit_code_4_with_the_way_to_go_on(ponder: Ponder, serv
     ]
     server.script = lambda *_: Said()
     assert ponder("resume", "t", "-q") == Done(0, "2\n", "")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["resume", "t"], ["resume", "t", "-q"], ["resume"], ["report", "t"], ["runs", "list"], ["runs", "show", "t"]),
+        *(["runs", "export", "t"], ["runs", "delete", "t"], ["runs", "prune", "--keep", "0s"]),
+    ],
+)
+def test_a_command_that_reads_makes_no_store_but_says_that_there_is_none(
+    ponder: Ponder, tmp_path: Path, words: list[str]
+) -> None:
+    url = f"sqlite:///{tmp_path}/nope.db"
+    done = ponder(*words, "--store", url)
+    assert done == Done(2, "", f"error: store '{url}' does not exist: check its name; `ponder solve` makes one\n")
+    of_the_environment = ponder(*words)
+    assert of_the_environment.code == (2 if "t" in words else 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("max-calls", "0"), ("max-tokens", "5"), ("max-usd", "5"), ("max-seconds", "5"), ("choose", "1")),
+        *(("model", "local"), ("base-url", "http://localhost:1/v1")),
+    ],
+)
+def test_an_option_for_one_run_is_refused_where_none_is_named(ponder: Ponder, option: str, value: str) -> None:
+    told = f"error: --{option} is for one run: name it, as `ponder resume THREAD --{option} …`\n"
+    assert ponder("resume", f"--{option}", value) == Done(2, "", told)
+
+
+def test_a_wrong_option_points_to_the_help_of_its_own_command(ponder: Ponder) -> None:
+    for words, right in (
+        (["solve", "1 + 1?", "--model"], "ponder solve"),
+        (["runs", "list", "--limit"], "ponder runs list"),
+        (["runs", "lst"], "ponder runs"),
+        (["slove"], "ponder"),
+    ):
+        done = ponder(*words)
+        assert (done.code, done.err.endswith(f": see `{right} --help`\n")) == (2, True)
 
 
 def test_a_server_that_is_down_is_exit_code_4(ponder: Ponder) -> None:
