@@ -14,7 +14,7 @@ from ..nodes.deadline import sending
 from ..nodes.ports import ChatModel, Reply, Request
 from ..state.errors import ModelNotSetUp, UsageError
 from .kept import Kept
-from .origin import check_url
+from .origin import check_url, masked
 
 OneModel = str | BaseChatModel | ChatModel
 ModelLike = OneModel | Sequence[OneModel]
@@ -28,11 +28,21 @@ LOADED: Kept[ChatModel] = Kept()
 
 
 def as_model(model: ModelLike | None, base_url: str | None = None, pool: str = "deal") -> ChatModel:
-    """Return a model by its name, an object as a model, or several as a pool."""
+    """Return a model by its name, an object as a model, or several as a pool.
+
+    Raises:
+        UsageError: it is none, or none of them is at the base URL that is given.
+
+    """
+    if base_url and not takes_url(model):
+        told = ", ".join(repr(name_of(each)) for each in several(model))
+        raise UsageError(
+            f"base_url={masked(base_url)!r} is not used by model {told}: name one of that server, --model openai:NAME"
+        )
     if isinstance(model, Sequence) and not isinstance(model, str):
-        return as_pool([as_model(member, base_url) for member in model], pool)
+        return as_pool([as_model(each, base_url if takes_url(each) else None) for each in model], pool)
     if model is None or isinstance(model, str):
-        name = model or os.environ.get("PONDER_MODEL") or "local"
+        name = name_of(model)
         kind, _, rest = name.partition(":")
         if not (kind == "local" or rest):
             raise UsageError(f"model {name!r} is unknown: give {MODEL_FORMS}")
@@ -50,6 +60,23 @@ def as_model(model: ModelLike | None, base_url: str | None = None, pool: str = "
     return model
 
 
+def takes_url(model: ModelLike | None) -> bool:
+    """Say whether a base URL is used: by a model that is named as a server's, or one of several."""
+    return any(name_of(each).startswith("openai:") for each in several(model) if each is None or isinstance(each, str))
+
+
+def several(model: ModelLike | None) -> Sequence[OneModel | None]:
+    """Return the models that are given, one or several."""
+    return model if isinstance(model, Sequence) and not isinstance(model, str) else [model]
+
+
+def name_of(model: OneModel | None) -> str:
+    """Return a model's name, of none the one that the environment has, of an object its kind."""
+    if model is None or isinstance(model, str):
+        return model or os.environ.get("PONDER_MODEL") or "local"
+    return type(model).__name__
+
+
 def as_pool(members: list[ChatModel], pool: str) -> ChatModel:
     """Return several models as one."""
     from ..nodes.models.cascade import Cascade  # only where it is used
@@ -57,8 +84,8 @@ def as_pool(members: list[ChatModel], pool: str) -> ChatModel:
 
     if not members:
         raise UsageError("the list of models is empty: give at least one")
-    several = Cascade if pool == "cascade" else Pool
-    return members[0] if len(members) == 1 else several(tuple(members))
+    kind = Cascade if pool == "cascade" else Pool
+    return members[0] if len(members) == 1 else kind(tuple(members))
 
 
 @dataclass(frozen=True)

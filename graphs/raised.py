@@ -12,22 +12,25 @@ from ..nodes.view import View
 from ..state.budget import Budget, Limit
 from ..state.errors import UsageError
 from ..state.run import RunState
-from ..state.settings import parse_settings
+from ..state.settings import Settings, parse_settings
 
 
-def larger(old: Budget, given: Budget | dict[str, Any] | None) -> Budget:
-    """Return a budget with some of its limits raised; a limit that is None is not given.
+def larger(settings: Settings, given: Budget | dict[str, Any] | None) -> Budget:
+    """Return the budget of a run with some of its limits raised; a limit that is None is not given.
 
     Raises:
         UsageError: a limit is smaller than before, or there was none; or it is no number.
 
     """
+    old, view = settings.budget, View("", {"settings": settings})
     asked = given.model_dump() if isinstance(given, Budget) else given or {}
     new = parse_settings(budget={name: limit for name, limit in asked.items() if limit is not None}).budget
     for name in new.model_fields_set:
         before = getattr(old, name)
         if before is None or getattr(new, name) < before:
             limit = "not limited" if before is None else f"{before:g}"
+            if before is None and name == "max_calls":
+                limit = f"not given, and {view.allowed_by} allows {view.allowed} calls"
             raise UsageError(f"{name}={getattr(new, name):g} is no raise: it was {limit}; start a new run for less")
     return old.model_copy(update=new.model_dump(exclude_unset=True))
 

@@ -22,7 +22,7 @@ from ..state.question import Question
 from ..state.run import Answer, Problem, RunInput
 from .app import Setup, VerifierLike, prepare
 from .machine import CompiledGraph
-from .models import ModelLike
+from .models import ModelLike, takes_url
 from .origin import BASE_URL, MODEL, SETTINGS, VERIFIER, origin_of, recalled, recorded, unmasked
 from .raised import larger, onward
 from .stores import Saver, StoreLike, absent, configured, held, opened
@@ -130,10 +130,12 @@ async def aresume(
         origin = await recorded(saver, stored)
         if model is None and MODEL not in origin:
             raise UsageError(f"thread {thread_id!r} was begun by a graph of yours: give its model, and its verifier")
+        asked: ModelLike | None = recalled(model, origin, MODEL, "model")
         setup = prepare(
-            recalled(model, origin, MODEL, "model"),
+            asked,
             verifier=recalled(verifier, origin, VERIFIER, "verifier"),
-            base_url=base_url or unmasked(origin.get(BASE_URL)),
+            # The environment may have named a server that a local model does not ask.
+            base_url=base_url or (unmasked(origin.get(BASE_URL)) if takes_url(asked) else None),
             **json.loads(origin.get(SETTINGS, "{}")),
         )
         run = Run(setup, saver, thread_id, origin, on_event)
@@ -145,7 +147,7 @@ async def aresume(
             if "settings" in state.values:
                 setup.priced(state.values)
                 if budget is not None:
-                    larger(state.values["settings"].budget, budget)  # refuses what is no raise, before anything is paid
+                    larger(state.values["settings"], budget)  # refuses what is no raise, before anything is paid
             if not unfinished(state):
                 answer = cast("Answer", state.values["answer"])
             else:
@@ -240,7 +242,7 @@ class Run:
     async def go_on(self, budget: Budget | dict[str, Any]) -> Answer | None:
         """Go on with larger limits; None where it was not its limits that have ended the run."""
         values = (await self.state()).values
-        wider = larger(values["settings"].budget, budget)
+        wider = larger(values["settings"], budget)
         further = onward(values, wider)
         if further is None:
             return None

@@ -116,6 +116,13 @@ class View:
         limit = settings.budget.max_calls or most
         return limit if settings.policy == "fixed" else min(limit, most)
 
+    @property
+    def allowed_by(self) -> str:
+        """The setting that says so."""
+        if self.settings.budget.max_calls == self.allowed:
+            return "max_calls"
+        return "max_samples" if self.settings.policy == "fixed" else "max_compute_budget"
+
     @cached_property
     def place(self) -> str:
         """What the ids of this branch's calls begin with."""

@@ -18,11 +18,12 @@ from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 
 from . import rows
 from .batch import Batch, Grown
-from .errors import StoreError
+from .errors import Unreadable
 from .growth import Growth, grows
 from .rows import Found, Place, Record, Typed, Version
 from .run import PERSISTED
 from .serde import make_serde
+from .tables import decode
 
 SMALLEST = 64
 """Characters or bytes: about what a row needs for its key."""
@@ -44,9 +45,9 @@ class Codec:
         """Serialise a value."""
         return Typed(*self.serde.dumps_typed(value))
 
-    def load(self, typed: Typed) -> Any:
+    def load(self, typed: Typed, what: str = "a stored value") -> Any:
         """Bring a value back."""
-        with readable():
+        with readable(what):
             return self.serde.loads_typed(typed)
 
     def dump_plain(self, value: object) -> Typed:
@@ -66,12 +67,16 @@ class Codec:
         if type(self.serde) is not EncryptedSerializer or "+" not in typed.type:
             return typed
         kind, _, cipher = typed.type.partition("+")
-        with readable():
+        with readable("a stored value"):
             return Typed(kind, self.serde.cipher.decrypt(cipher, typed.data))
 
     def body_of(self, row: Found) -> dict[str, Any]:
         """Return the checkpoint (without its channels' values) and the metadata of a row."""
-        body: dict[str, Any] = self.load(Typed(row.type, row.body))
+        return self.frame(Typed(row.type, row.body), row.thread_id)
+
+    def frame(self, typed: Typed, thread: bytes) -> dict[str, Any]:
+        """Bring a checkpoint's body back; an error names its thread."""
+        body: dict[str, Any] = self.load(typed, f"thread {decode(thread)!r}")
         return body
 
     def passes(self, row: Found, wanted: dict[str, Any]) -> bool:
@@ -115,14 +120,12 @@ class Codec:
 
 
 @contextmanager
-def readable() -> Iterator[None]:
+def readable(what: str) -> Iterator[None]:
     """Turn what a serializer says of bytes that it cannot read into our error."""
     try:
         yield
     except (ValueError, NotImplementedError) as error:
-        raise StoreError(
-            f"a stored value cannot be read ({error}): set PONDER_AES_KEY to the key that it was written with, if any"
-        ) from error
+        raise Unreadable(what, error) from error
 
 
 def is_small(value: object) -> bool:

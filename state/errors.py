@@ -12,6 +12,7 @@ PonderError
 ├── KeySpent            what the key may spend is spent
 │   └── KeyHeld         … or held by requests that are under way
 ├── StoreError          the store cannot be opened, read or written
+│   └── Unreadable      what it holds was written under another key, or is damaged
 └── ThreadBusy          another process works on that thread
 """
 
@@ -90,6 +91,15 @@ class KeyHeld(KeySpent):
 
 class StoreError(PonderError):
     """The store cannot be opened, read or written."""
+
+
+class Unreadable(StoreError):  # noqa: N818
+    """What the store holds was written under another key, or is damaged."""
+
+    def __init__(self, what: str, error: Exception) -> None:
+        """Name what cannot be read, and what the serializer says of it."""
+        self.why = f"set PONDER_AES_KEY to the key that it was written with, if any ({error})"
+        super().__init__(f"{what} cannot be read: {self.why}")
 
 
 class ThreadBusy(PonderError):  # noqa: N818

@@ -1,5 +1,6 @@
 """What a caller may set: validated once, at the edge, kept in the state so that a resumed run goes on alike."""
 
+from collections.abc import Collection
 from difflib import get_close_matches
 from typing import Any, Literal
 
@@ -152,8 +153,8 @@ class Settings(BaseModel):
         return self.quorum if self.quorum is not None else PRESETS[self.effort][2]
 
 
-def parse_settings(**values: object) -> Settings:
-    """Validate, with an error of one line that names the value.
+def parse_settings(hidden: Collection[str] = (), /, **values: object) -> Settings:
+    """Validate, with an error of one line that names the value; it lists no settings that are hidden from the caller.
 
     Raises:
         UsageError: a value is out of its range or unknown.
@@ -162,16 +163,16 @@ def parse_settings(**values: object) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise UsageError(explain(error)) from None
+        raise UsageError(explain(error, hidden)) from None
 
 
-def explain(error: ValidationError) -> str:
+def explain(error: ValidationError, hidden: Collection[str] = ()) -> str:
     """Put the first complaint into one line: the name, the value, the rule."""
     first = error.errors()[0]
     name, value = ".".join(map(str, first["loc"])), repr(first["input"])
     value = value if len(value) <= LONGEST else f"{value[:LONGEST]}…"
     if first["type"] == "extra_forbidden":
-        return f"{name}={value} is unknown: {known_beside(*map(str, first['loc']))}"
+        return f"{name}={value} is unknown: {known_beside(*map(str, first['loc']), hidden=hidden)}"
     rule = f"give {ASSESSORS}" if name == "assessor" else first["msg"].lower()
     return f"{name}={value} cannot be used: {rule}"
 
@@ -180,9 +181,10 @@ CALLED = {"max_output": "max_tokens"}
 """Settings by the names of their options, where these differ."""
 
 
-def known_beside(*place: str) -> str:
+def known_beside(*place: str, hidden: Collection[str] = ()) -> str:
     """Say what may stand where a name is unknown: what comes closest to it, and all there is."""
-    kind, known = ("limits", Budget.model_fields) if place[0] == "budget" else ("settings", Settings.model_fields)
+    kind, fields = ("limits", Budget.model_fields) if place[0] == "budget" else ("settings", Settings.model_fields)
+    known = [name for name in fields if name not in hidden]
     meant = [f"budget={{{name!r}: …}}" for name in place[:1] if name in Budget.model_fields]
     meant += map(repr, [CALLED[place[-1]]] if place[-1] in CALLED else get_close_matches(place[-1], known, 1))
     listed = f"the {kind} are {', '.join(known)}"

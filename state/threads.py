@@ -5,17 +5,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from langgraph.checkpoint.base.id import UUID
 from sqlalchemy import Row, Select, case, func, select
 
 from .checkpointer import SQLAlchemySaver
-from .errors import ThreadBusy, ThreadNotFound, unknown
+from .errors import ThreadBusy, ThreadNotFound, Unreadable, unknown
 from .holders import Holder, holder, holders
 from .queries import LATEST_FIRST
 from .rows import Typed
 from .tables import checkpoints, decode, digest, leases
 
-Status = Literal["running", "unfinished", "finished", "foreign"]
+Status = Literal["running", "unfinished", "finished", "foreign", "unreadable"]
 
+UUID6 = 6
+GREGORIAN = 0x01B21DD213814000
+"""Of such an id's time, which counts tenths of a microsecond: where other clocks begin."""
 BEGIN = "branch:to:begin"
 """The channel that sends a run to its first node."""
 SETTINGS = "ponder_settings"
@@ -34,6 +38,8 @@ class Thread:
     """In all its namespaces."""
     holder: Holder | None
     """Who works on it."""
+    unreadable: str = ""
+    """What to do where it was written under another key, or is damaged."""
 
     @property
     def age(self) -> float:
@@ -75,14 +81,22 @@ def newest_of(keys: Sequence[bytes]) -> Select[Any]:
 
 def described(saver: SQLAlchemySaver, found: Sequence[Row[Any]], holder: Holder | None) -> Thread:
     """Describe a thread by its newest checkpoints."""
-    bodies = [saver.codec.load(Typed(row.type, bytes(row.body))) for row in found]
-    status = status_of(bodies[0]) if found[0].nested == 0 else "foreign"
+    status: Status
+    unreadable = ""
+    try:
+        bodies = [saver.codec.frame(Typed(row.type, bytes(row.body)), row.thread_id) for row in found]
+        status = status_of(bodies[0]) if found[0].nested == 0 else "foreign"
+        changed = max(time_of(body["checkpoint"]["ts"]) for body in bodies)
+    except Unreadable as error:
+        status, unreadable = "unreadable", error.why
+        changed = max(made_at(decode(row.id)) for row in found)
     return Thread(
         id=decode(found[0].thread_id),
         status="running" if holder else status,
-        changed=max(time_of(body["checkpoint"]["ts"]) for body in bodies),
+        changed=changed,
         checkpoints=found[0].many,
         holder=holder,
+        unreadable=unreadable,
     )
 
 
@@ -113,6 +127,16 @@ def status_of(body: Mapping[str, Any]) -> Status:
         return "finished" if newest else "unfinished"
     begun = BEGIN in versions or SETTINGS in body["metadata"]
     return "unfinished" if begun else "foreign"
+
+
+def made_at(checkpoint_id: str) -> datetime:
+    """Read a checkpoint's time off its id, as LangGraph makes them (uuid6)."""
+    try:
+        made = UUID(checkpoint_id)
+    except ValueError:
+        made = UUID(int=0)
+    seconds = (made.time - GREGORIAN) / 10_000_000 if made.version == UUID6 else 0
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def time_of(text: str) -> datetime:

@@ -1,75 +1,39 @@
 """The command line, `ponder`: one file per group of commands."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.metadata import version
+import os
+import signal
+from typing import NoReturn
 
-import typer
-
-from ...state.errors import BudgetTooSmall, ModelUnreachable, PonderError, ThreadBusy, UsageError
-from . import doctor, report, runs, serve, solve
-from .limits import as_options, option
-
-EXIT_CODES = {UsageError: 2, ModelUnreachable: 4, ThreadBusy: 5, PonderError: 2}
 INTERRUPTED = 130
-
-EPILOG = """Exit codes: 0 answered, 1 a check of the doctor failed, 2 usage or store, 3 no answer within the budget,
-4 model unreachable, 5 thread busy, 6 answers are tied or in doubt (see --on-tie, --ask-below), 7 an answer that the
-verifier did not pass, 130 interrupted. Environment: PONDER_MODEL, PONDER_STORE, PONDER_AES_KEY (encrypts the store),
-PONDER_PRICES, PONDER_LOG (info or debug), PONDER_API_KEY (of the endpoint), PONDER_REWARD_KEY (of a reward model),
-OPENAI_API_KEY, OPENAI_BASE_URL."""
-
-app = typer.Typer(
-    name="ponder",
-    help="Solve problems with more thinking: assess, sample, refine or search, verify, select.",
-    epilog=EPILOG,
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-app.command("solve")(solve.solve)
-app.command("resume")(solve.resume)
-app.add_typer(runs.app, name="runs")
-app.command("report")(report.report)
-app.command("doctor")(doctor.doctor)
-app.command("serve")(serve.serve)
-
-
-@app.callback(invoke_without_command=True)
-def options(show_version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
-    """Handle what stands before the command."""
-    if show_version:
-        typer.echo(f"ponder {version('ponder')}")
-        raise typer.Exit
-
-
-@contextmanager
-def guarded() -> Iterator[None]:
-    """Turn what goes wrong into one line and an exit code."""
-    try:
-        yield
-    except PonderError as error:
-        typer.echo(f"error: {worded(error)}", err=True)
-        sys.exit(next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind)))
-    except typer.TyperException as error:  # an option that is not there, or a value of the wrong kind
-        told, context = error.format_message(), getattr(error, "ctx", None)
-        command = context.command_path if context else "ponder"
-        typer.echo(told if "\n" in told else f"error: {told.rstrip('.')}: see `{command} --help`", err=True)
-        sys.exit(EXIT_CODES[PonderError])
-    except (KeyboardInterrupt, typer.Abort):
-        sys.exit(INTERRUPTED)
-
-
-def worded(error: PonderError) -> str:
-    """Return an error with the names that the command line has for settings."""
-    if isinstance(error, BudgetTooSmall):
-        return error.told(option(error.limit), error.amount, error.costs, option("max_output"))
-    return as_options(str(error))
+"""The exit code after Ctrl-C."""
 
 
 def main() -> None:
-    """Run the command line."""
-    with guarded():
-        sys.exit(app(prog_name="ponder", standalone_mode=False))
+    """Run the command line; whenever Ctrl-C comes, it ends with the code for that.
+
+    Before and after the command nothing can be lost; while it runs, the first Ctrl-C stops it, and no other one keeps
+    it from saving.
+    """
+    heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # else it was started to ignore Ctrl-C
+    if heard:
+        signal.signal(signal.SIGINT, leave)
+    from .commands import run  # takes a second
+
+    if heard:
+        signal.signal(signal.SIGINT, stop)
+    try:
+        run()
+    finally:
+        if heard:
+            signal.signal(signal.SIGINT, leave)
+
+
+def leave(*_: object) -> NoReturn:
+    """End the process."""
+    os._exit(INTERRUPTED)
+
+
+def stop(*_: object) -> NoReturn:
+    """Stop what the command does, and let it save in peace."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt

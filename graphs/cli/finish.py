@@ -1,7 +1,6 @@
 """What becomes of a run on the command line: shown while it runs, printed at its end, with its exit code."""
 
 import asyncio
-import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ...state.errors import ChoiceNeeded, ModelUnreachable, ThreadBusy, ThreadNotFound, UsageError
+from ...state.errors import ChoiceNeeded, ModelUnreachable, StoreError, ThreadBusy, ThreadNotFound, UsageError
 from .limits import option
 from .log import logged
-from .plain import objection, on_terminal, plain
+from .plain import objection, on_terminal, plain, quoted
 
 if TYPE_CHECKING:
     from ...nodes.events import Event
@@ -94,7 +93,7 @@ def known(thread: str, store: str | None) -> "Stored | None":
 
     try:
         run = asyncio.run(load_one(store, thread))
-    except (ThreadNotFound, ThreadBusy):  # whoever goes on with it says so
+    except (ThreadNotFound, ThreadBusy, StoreError):  # whoever goes on with it says so
         return None
     return None if run.thread.status == "foreign" else run
 
@@ -146,11 +145,3 @@ def resume_command(thread: str, store: str | None) -> str:
 
     words = ["ponder", "resume", thread, *(("--store", masked(store)) if store else ())]
     return " ".join(map(quoted, words))
-
-
-def quoted(word: str) -> str:
-    """Write a word for the shell; what a terminal might obey, in the notation of bash and zsh."""
-    if word.isprintable():
-        return shlex.quote(word)
-    kept = {byte: chr(byte) for byte in range(32, 127) if chr(byte) not in "'\\"}
-    return "$'" + "".join(kept.get(byte, f"\\x{byte:02x}") for byte in word.encode(errors="surrogateescape")) + "'"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
-from .plain import cells, cut, made, plain
+from .plain import cells, cut, made, plain, quoted
 
 if TYPE_CHECKING:
     from .stored import Stored
@@ -23,18 +23,20 @@ def fit(line: str) -> str:
     return cut(line, columns())
 
 
-def shown(name: str) -> str:
-    """Make a thread's name safe for a terminal."""
-    return name if name.isprintable() else ascii(name)
-
-
 def briefly(runs: Sequence["Stored"]) -> Iterator[list[str]]:
-    """Tell of each run in two lines: how far it is and what it cost; the problem and the answer."""
-    told = [[plain(run.thread.id, 24), run.status, age(run.thread.age), progress(run), cost(run)] for run in runs]
+    """Tell of each run in two lines: how far it is and what it cost; the problem and the answer.
+
+    A thread's name is never cut: one that leaves no room for the rest has a line to itself.
+    """
+    told = [[run.status, age(run.thread.age), progress(run), cost(run)] for run in runs]
     widths = [max(map(len, column)) for column in zip(*told, strict=True)]
-    for run, texts in zip(runs, told, strict=True):
-        aligned = "  ".join(text.ljust(width) for text, width in zip(texts, widths, strict=True))
-        yield [fit(f"{aligned}  {way(run, columns() - len(aligned) - 2)}".rstrip()), *question(run)]
+    names = [quoted(run.thread.id) for run in runs]
+    room = columns() - sum(widths) - 2 * len(widths)
+    wide = max((len(name) for name in names if len(name) <= room), default=0)
+    for run, name, texts in zip(runs, names, told, strict=True):
+        head, alone = (name, []) if len(name) <= wide else ("", [name])
+        aligned = "  ".join(text.ljust(width) for text, width in zip((head, *texts), (wide, *widths), strict=True))
+        yield [*alone, fit(f"{aligned}  {way(run, columns() - len(aligned) - 2)}".rstrip()), *question(run)]
 
 
 def way(run: "Stored", room: int) -> str:
@@ -44,9 +46,9 @@ def way(run: "Stored", room: int) -> str:
 
 
 def question(run: "Stored") -> list[str]:
-    """Tell what was asked, and what the answer is."""
-    if run.thread.status == "foreign":
-        return []
+    """Tell what was asked, and what the answer is; of a run that cannot be read what to do."""
+    if not run.told:
+        return [fit(f"    {plain(run.thread.unreadable, LONGEST)}")] if run.thread.unreadable else []
     answer = f" = {plain(run.answer.answer or 'no answer', 24)}" if run.answer else ""
     problem = plain(run.view.problem.text, columns() - len(answer) - 4) or "(not begun)"
     return [f"    {problem}{answer}"]
@@ -55,7 +57,7 @@ def question(run: "Stored") -> list[str]:
 def fully(run: "Stored") -> Iterator[str]:
     """Tell all that fits on a page."""
     thread, answer, state = run.thread, run.answer, run.view.state
-    yield f"thread      {shown(thread.id)}"
+    yield f"thread      {quoted(thread.id)}"
     yield f"status      {run.status}, changed {age(thread.age)} ago, {thread.checkpoints} checkpoints"
     if thread.holder:
         yield f"held by     {plain(str(thread.holder), LONGEST)}"
@@ -64,6 +66,8 @@ def fully(run: "Stored") -> Iterator[str]:
         return
     yield f"problem     {plain(run.view.problem.text, LONGEST)}"
     yield f"progress    {progress(run)}: {' > '.join(run.route) or 'not begun'}"
+    if (by := run.view.allowed_by) != "max_calls":
+        yield f"allowed     {run.view.allowed} calls by {by}, and no more with --max-calls"
     yield f"cost        {cost(run)}, {run.spent.seconds:.1f} s of calls"
     if found := state.get("assessment"):
         yield fit(f"assessment  {found.level} (difficulty {found.difficulty:g}): {found.evidence}")
@@ -82,14 +86,14 @@ def fully(run: "Stored") -> Iterator[str]:
 
 def progress(run: "Stored") -> str:
     """Tell how many calls were made of those allowed."""
-    if run.thread.status == "foreign":
+    if not run.told:
         return f"{run.thread.checkpoints} checkpoints"
     return made(run.spent, run.view.allowed, len(run.unsettled), run.standing)
 
 
 def cost(run: "Stored") -> str:
     """Tell the tokens, in and out, and the price where it is known."""
-    if run.thread.status == "foreign":
+    if not run.told:
         return ""
     spent = run.spent
     price = "" if spent.usd is None else f" ${spent.usd:.4f}"

@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -21,6 +23,66 @@ async def opened(store: str | None) -> AsyncIterator["SQLAlchemySaver"]:
 
     async with stores.opened(store) as saver:
         yield cast("SQLAlchemySaver", saver)
+
+
+@asynccontextmanager
+async def existing(store: str | None) -> AsyncIterator["SQLAlchemySaver"]:
+    """Open a store of whose runs one is named; to read makes no store.
+
+    Raises:
+        StoreError: it does not exist.
+
+    """
+    check_there(store)
+    async with opened(store) as saver:
+        yield saver
+
+
+@asynccontextmanager
+async def listing(store: str | None) -> AsyncIterator["SQLAlchemySaver"]:
+    """Open a store to go through its runs; before the first run there is none, unless one is named.
+
+    Raises:
+        StoreError: the one that is named does not exist.
+
+    """
+    from ..stores import default_store
+
+    if store is not None:
+        check_there(store)
+    elif not is_there(default_store()):
+        store = ":memory:"
+    async with opened(store) as saver:
+        yield saver
+
+
+def check_there(store: str | None) -> None:
+    """Refuse a file that does not exist.
+
+    Raises:
+        StoreError: it does not.
+
+    """
+    from ...state.engine import masked
+    from ...state.errors import StoreError
+    from ..stores import default_store
+
+    url = store or default_store()
+    if not is_there(url):
+        raise StoreError(f"store {masked(url)!r} does not exist: check its name; `ponder solve` makes one")
+
+
+def is_there(url: str) -> bool:
+    """Say whether a store exists: of a database on a server, or a URL that is none, it is told when it is opened."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        named = make_url(url)
+    except (ArgumentError, ValueError):
+        return True
+    file = named.database if named.get_backend_name() == "sqlite" else None
+    return not file or file.startswith((":memory:", "file:")) or Path(file).exists()
 
 
 async def each_thread(saver: "SQLAlchemySaver") -> AsyncIterator["Thread"]:
@@ -55,15 +117,43 @@ async def newest(saver: "SQLAlchemySaver", status: str | None, limit: int) -> "t
     """Load the newest runs, all or those with one status; say whether there are more."""
     found: list[Stored] = []
     async for thread in each_thread(saver):
-        if status in {None, thread.status}:
+        if status not in possible(thread):
+            continue
+        sure = status in {None, thread.status}  # of the others the state tells
+        if sure and len(found) == limit:
+            return found, True
+        run = await load(saver, thread)
+        if status in {None, run.status, run.thread.status}:
             if len(found) == limit:
                 return found, True
-            found.append(await load(saver, thread))
+            found.append(run)
     return found, False
 
 
+def possible(thread: "Thread") -> set[str | None]:
+    """Return the statuses that a run may turn out to have when its state is loaded, and None for any."""
+    more = {"unfinished": {"waiting", "unreadable"}, "finished": {"unreadable"}}
+    return {None, thread.status, *more.get(thread.status, set())}
+
+
 async def load(saver: "SQLAlchemySaver", thread: "Thread") -> "Stored":
-    """Load a run; the state of a graph that is not ponder's stays where it is."""
+    """Load a run; the state of a graph that is not ponder's, and one that cannot be read, stay where they are."""
+    from ...nodes.view import View
+    from ...state.errors import Unreadable
+    from .stored import Stored
+
+    if thread.unreadable:
+        return Stored(thread, View("", {}))
+    try:
+        return await loaded(saver, thread)
+    except Unreadable as error:
+        if thread.status != "running":
+            thread = replace(thread, status="unreadable")
+        return Stored(replace(thread, unreadable=error.why), View("", {}))
+
+
+async def loaded(saver: "SQLAlchemySaver", thread: "Thread") -> "Stored":
+    """Load a run that can be read."""
     from ...nodes.view import View
     from ..stores import configured
     from .stored import Stored

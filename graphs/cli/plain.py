@@ -1,5 +1,6 @@
 """What a model wrote as short text without control characters, and a candidate in a few words."""
 
+import shlex
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +21,14 @@ def plain(text: str, width: int = WIDTH) -> str:
     line = "".join(character if character.isprintable() else " " for character in text)
     line = " ".join(line.split())
     return cut(line, width)
+
+
+def quoted(word: str) -> str:
+    """Write a word for the shell; what a terminal might obey, in the notation of bash and zsh."""
+    if word.isprintable():
+        return shlex.quote(word)
+    kept = {byte: chr(byte) for byte in range(32, 127) if chr(byte) not in "'\\"}
+    return "$'" + "".join(kept.get(byte, f"\\x{byte:02x}") for byte in word.encode(errors="surrogateescape")) + "'"
 
 
 def cut(line: str, width: int) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...state.errors import ThreadBusy, ThreadNotFound, UsageError
+from ...state.errors import ThreadBusy, ThreadNotFound, Unreadable, UsageError
 from .solve import Json, Store
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class Pruned:
     """Thread -> checkpoints dropped."""
     kept_unfinished: list[str] = field(default_factory=list)
     kept_running: list[str] = field(default_factory=list)
+    kept_unreadable: list[str] = field(default_factory=list)
+    """Whether they have ended is not known."""
     unbegun: int = 0
     """Runs without a name: killed before they had stored anything."""
 
@@ -51,7 +53,7 @@ def prune(
 ) -> None:
     """Delete old runs, or the history of finished ones.
 
-    Runs that somebody works on and threads that another graph wrote are always kept.
+    Runs that somebody works on, threads that another graph wrote and what cannot be read are always kept.
     """
     if keep is None and not history:
         raise UsageError("nothing says what to prune: give --keep AGE, such as --keep 30d, or --history")
@@ -81,9 +83,9 @@ async def go_through(
 ) -> Pruned:
     """Prune thread by thread."""
     from ...state.retention import delete_unbegun, unbegun
-    from .load import each_thread, opened
+    from .load import each_thread, listing
 
-    async with opened(store) as saver:
+    async with listing(store) as saver:
         async for thread in each_thread(saver):
             if oldest is not None and thread.age > oldest:
                 await drop(saver, thread, done, unfinished=unfinished)
@@ -99,6 +101,8 @@ async def drop(saver: "SQLAlchemySaver", thread: "Thread", done: Pruned, *, unfi
     """Delete an old thread, or say why it stays."""
     if thread.status == "running":
         done.kept_running.append(thread.id)
+    elif thread.status == "unreadable":
+        done.kept_unreadable.append(thread.id)
     elif thread.status == "unfinished" and not unfinished:
         done.kept_unfinished.append(thread.id)
     elif thread.status != "foreign" and await alone(saver, thread, done, saver.adelete_thread):
@@ -129,6 +133,8 @@ async def alone(
             return now.changed == thread.changed
     except ThreadBusy:
         done.kept_running.append(thread.id)
+    except Unreadable:
+        done.kept_unreadable.append(thread.id)
     except ThreadNotFound:
         pass  # somebody else has deleted it
     return False
@@ -136,18 +142,20 @@ async def alone(
 
 def print_pruned(done: Pruned) -> None:
     """Print a line for each thread, and a sum."""
-    from .lines import shown
+    from .plain import quoted
 
     would = "would be " if done.dry_run else ""
     for name in done.deleted:
-        typer.echo(f"{would}deleted    {shown(name)}")
+        typer.echo(f"{would}deleted    {quoted(name)}")
     for name, count in done.shortened.items():
-        typer.echo(f"{would}shortened  {shown(name)}  by {count} checkpoints")
+        typer.echo(f"{would}shortened  {quoted(name)}  by {count} checkpoints")
     for name in done.kept_unfinished:
-        typer.echo(f"kept       {shown(name)}  unfinished: resume it, or give --unfinished")
+        typer.echo(f"kept       {quoted(name)}  unfinished: resume it, or give --unfinished")
     for name in done.kept_running:
-        typer.echo(f"kept       {shown(name)}  running")
+        typer.echo(f"kept       {quoted(name)}  running")
+    for name in done.kept_unreadable:
+        typer.echo(f"kept       {quoted(name)}  unreadable: set PONDER_AES_KEY, or `ponder runs delete` it")
     if done.unbegun:
         typer.echo(f"{would}deleted    {done.unbegun} of which nothing was stored: killed as they began")
-    kept = len(done.kept_unfinished) + len(done.kept_running)
+    kept = len(done.kept_unfinished) + len(done.kept_running) + len(done.kept_unreadable)
     typer.echo(f"{would}deleted {len(done.deleted)}, shortened {len(done.shortened)}, kept {kept}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ...state.errors import StoreError
 from .finish import resume_command
 from .prune import prune
 from .solve import Json, Store
@@ -19,7 +20,7 @@ app = typer.Typer(help="List, show, export, prune and delete the runs of a store
 app.command("prune")(prune)
 
 Name = Annotated[str, typer.Argument(help="The run's thread; see `ponder runs list`.")]
-Wanted = Literal["running", "unfinished", "finished", "foreign"]
+Wanted = Literal["running", "unfinished", "waiting", "finished", "foreign", "unreadable"]
 LIMIT = 20
 
 
@@ -33,7 +34,7 @@ def list_runs(
     """List runs, the one that changed last first: status, age, calls, tokens, route; problem and answer.
 
     Running is what somebody works on now; waiting, of the unfinished ones, for a choice that a person is to make;
-    foreign is a thread that another graph wrote.
+    foreign is a thread that another graph wrote; unreadable one that was written under another key, or is damaged.
     """
     found, more = asyncio.run(collect(store, status, limit))
     print_runs(found, more, json=json)
@@ -47,6 +48,9 @@ def list_unfinished(store: str | None, *, json: bool) -> None:
     print_runs(found, more, json=json, resume=lambda run: resuming(run, store))
     if not found and not json:
         typer.echo("nothing is unfinished", err=True)
+    if closed := asyncio.run(count_unreadable(store)):
+        told = "1 run cannot" if closed == 1 else f"{closed} runs cannot"
+        typer.echo(f"{told} be read: see `ponder runs list --status unreadable`", err=True)
 
 
 def resuming(run: "Stored", store: str | None) -> str:
@@ -87,10 +91,10 @@ def delete(
     if json:
         typer.echo(dumped({"deleted": names}))
         return
-    from .lines import shown
+    from .plain import quoted
 
     for name in names:
-        typer.echo(f"deleted {shown(name)}")
+        typer.echo(f"deleted {quoted(name)}")
 
 
 def print_runs(
@@ -116,27 +120,43 @@ def dumped(told: object) -> str:
 
 async def collect(store: str | None, status: str | None, limit: int) -> "tuple[list[Stored], bool]":
     """Load the newest runs."""
-    from .load import newest, opened
+    from .load import listing, newest
 
-    async with opened(store) as saver:
+    async with listing(store) as saver:
         return await newest(saver, status, limit)
 
 
-async def load_one(store: str | None, thread: str) -> "Stored":
-    """Load one run."""
-    from .load import load, named_threads, opened
+async def count_unreadable(store: str | None) -> int:
+    """Count the runs that may be unfinished, but cannot be read."""
+    from .load import each_thread, listing
 
-    async with opened(store) as saver:
+    async with listing(store) as saver:
+        return len([thread async for thread in each_thread(saver) if thread.status == "unreadable"])
+
+
+async def load_one(store: str | None, thread: str) -> "Stored":
+    """Load one run.
+
+    Raises:
+        StoreError: it cannot be read.
+
+    """
+    from .load import existing, load, named_threads
+
+    async with existing(store) as saver:
         (found,) = await named_threads(saver, [thread])
-        return await load(saver, found)
+        run = await load(saver, found)
+    if run.thread.unreadable:
+        raise StoreError(f"thread {thread!r} cannot be read: {run.thread.unreadable}")
+    return run
 
 
 async def delete_all(store: str | None, names: list[str]) -> None:
     """Delete threads, once all of them are ours."""
     from ...state.lease import hold
-    from .load import named_threads, opened
+    from .load import existing, named_threads
 
-    async with opened(store) as saver, AsyncExitStack() as held:
+    async with existing(store) as saver, AsyncExitStack() as held:
         await named_threads(saver, names)
         for name in sorted(names):
             await held.enter_async_context(hold(saver, name))

@@ -8,7 +8,7 @@ import typer
 
 from ...state.errors import UsageError
 from .finish import finish
-from .limits import MaxCalls, MaxSeconds, MaxTokens, MaxUsd, limits
+from .limits import MaxCalls, MaxSeconds, MaxTokens, MaxUsd, limits, option
 from .log import Verbose
 
 Store = Annotated[str | None, typer.Option(help="SQLAlchemy URL; default: PONDER_STORE, else a file of the user's.")]
@@ -124,19 +124,25 @@ def resume(
 
     Without a thread, list what is unfinished.
     """
-    if thread is None:
-        from .runs import list_unfinished
-
-        list_unfinished(store, json=json)
-        return
-    from ..solver import resume as run
-
     raised: dict[str, Any] = {
         "max_calls": max_calls,
         "max_tokens": max_tokens,
         "max_usd": max_usd,
         "max_seconds": max_seconds,
     }
+    if thread is None:
+        from .runs import list_unfinished
+
+        alone = {"model": model or None, "base_url": base_url, **raised, "choose": choose}
+        for name, value in alone.items():
+            if value is not None:
+                raise UsageError(f"{option(name)} is for one run: name it, as `ponder resume THREAD {option(name)} …`")
+        list_unfinished(store, json=json)
+        return
+    from ..solver import resume as run
+    from .load import check_there
+
+    check_there(store)
     given: dict[str, Any] = {"model": model or None, "base_url": base_url, "budget": limits(**raised), "choice": choose}
     shown: dict[str, Any] = {"json": json, "quiet": quiet, "verbose": verbose}
     finish(

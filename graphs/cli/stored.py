@@ -27,6 +27,11 @@ class Stored:
         return "waiting" if self.question and self.thread.status == "unfinished" else self.thread.status
 
     @property
+    def told(self) -> bool:
+        """Something is known of it beyond its thread: ponder wrote it, and it can be read."""
+        return self.thread.status != "foreign" and not self.thread.unreadable
+
+    @property
     def answer(self) -> "Answer | None":
         """The outcome; none while a run is not finished, whatever an earlier one on its thread said."""
         return self.view.state.get("answer") if self.thread.status == "finished" else None
@@ -68,16 +73,17 @@ class Stored:
 
     def row(self) -> dict[str, Any]:
         """Tell of the run in one flat object, whose fields are named as an answer's are."""
-        thread, foreign = self.thread, self.thread.status == "foreign"
+        thread, told = self.thread, self.told
         return {
             "thread_id": thread.id,
-            "status": thread.status,
-            "problem": None if foreign else self.view.problem.text,
+            "status": self.status,
+            "unreadable": thread.unreadable or None,
+            "problem": self.view.problem.text if told else None,
             "answer": self.answer and self.answer.answer,
-            "allowed": None if foreign else self.view.allowed,
+            "allowed": self.view.allowed if told else None,
             "route": self.route,
-            "spent": None if foreign else self.spent.model_dump(),
-            "unsettled": None if foreign else len(self.unsettled),
+            "spent": self.spent.model_dump() if told else None,
+            "unsettled": len(self.unsettled) if told else None,
             "updated": thread.changed.isoformat(),
             "age_seconds": round(thread.age),
             "held_by": thread.holder and f"process {thread.holder.owner.pid} on {thread.holder.owner.host}",

@@ -14,7 +14,7 @@ from rich.text import Text
 from ...nodes.events import Admitted, Arrived, Assessed, Escalated, Event, Finished, Replaced
 from ...state.run import Answer, Assessment, Candidate
 from .lines import progress
-from .plain import cells, made, objection, on_terminal, outcome, plain
+from .plain import cells, made, objection, on_terminal, outcome, plain, quoted
 from .stored import Stored
 
 SHOWN = 8
@@ -161,7 +161,7 @@ def summary(answer: Answer) -> str:
     return (
         f"confidence {answer.confidence:.2f} by {answer.decided_by}, stopped: {answer.stopped_because}; "
         f"{made(spent)}, {spent.input_tokens} + {spent.output_tokens} tokens, {spent.seconds:.1f} s; "
-        f"thread {answer.thread_id}"
+        f"thread {quoted(answer.thread_id)}"
     )
 
 

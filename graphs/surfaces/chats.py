@@ -1,7 +1,7 @@
 """Between LangChain's chats and ponder's problems: messages and settings in, one message out."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
@@ -49,15 +49,15 @@ def schema_of(response_format: object) -> dict[str, Any] | None:
     raise UsageError(f"response_format {response_format!r} is unknown: give text, json_object or json_schema")
 
 
-def settings_of(asked: Mapping[str, Any]) -> Settings:
-    """Read settings off the keywords of a call; those of its form are no settings.
+def settings_of(asked: Mapping[str, Any], hidden: Collection[str] = ()) -> Settings:
+    """Read settings off the keywords of a call; those of its form are no settings, and hidden ones no error names.
 
     Raises:
         UsageError: a keyword is unknown, or its value cannot be used.
 
     """
     named = {ALIASES.get(name, name): value for name, value in asked.items() if name not in FORM}
-    return parse_settings(**{name: value for name, value in named.items() if value is not None})
+    return parse_settings(hidden, **{name: value for name, value in named.items() if value is not None})
 
 
 def problem_of(messages: Sequence[BaseMessage], form: Form = PLAIN) -> Problem:

@@ -36,6 +36,8 @@ NO_EFFECT: dict[str, Any] = {
 """Fields of OpenAI's that ponder has nothing for: with these values they change nothing, with others it says so."""
 OPERATORS = {"concurrency", "requests_per_minute", "tokens_per_minute", "calibration", "write_tests"}
 """Settings that are the operator's alone: limits of the server, and what lets programs run."""
+WAITING = {"on_tie", "ask_below"}
+"""Settings by which a person is asked: nobody waits at a server."""
 WAVES = {"window", "probes", "beam_width"}
 """Settings that say how many calls begin at once: to begin very many holds up all other requests."""
 
@@ -159,7 +161,7 @@ class Asked(BaseModel):
             own["max_tokens"] = most
         more = {key: value for key, value in (self.ponder or {}).items() if key != "verifier"}
         default = {"policy": policy_for(problem, more.get("pool", base.pool))}
-        chosen = settings_of({**default, **named, **own, **more})
+        chosen = settings_of({**default, **named, **own, **more}, OPERATORS | WAITING)
         for name in OPERATORS & chosen.chosen.keys():
             if getattr(chosen, name) != getattr(base, name):
                 raise UsageError(f"{name!r} is not a request's to set: leave it out")

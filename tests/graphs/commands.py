@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from ponder.graphs.cli import main
+from ponder.graphs.cli import commands
 from tests.fake_server import FakeServer
 
 
@@ -32,7 +32,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     def run(*arguments: str) -> Done:
         monkeypatch.setattr(sys, "argv", ["ponder", *arguments])
         with pytest.raises(SystemExit) as ended:
-            main()
+            commands.run()
         printed = capsys.readouterr()
         return Done(int(ended.value.code or 0), printed.out, printed.err)
 

@@ -211,6 +211,11 @@ def test_several_models_are_a_pool_and_a_resumed_run_asks_them_again(ponder: Pon
             ["1 + 1?", "--model", "openai:x", "--base-url", "http:///v1"],
             "error: --base-url='http:///v1' cannot be used: give one such as http://localhost:8000/v1",
         ),
+        (
+            ["1 + 1?", "--base-url", "http://me:secret@localhost:1/v1"],
+            "='http://***@localhost:1/v1' is not used by model 'local': name one of that server, --model openai:NAME",
+        ),
+        (["1 + 1?", "--model", "groq:x", "--base-url", "http://localhost:1/v1"], "is not used by model 'groq:x': name"),
         (["1 + 1?", "--thread", ""], "error: --thread='' cannot be used: give a text"),
         (["1 + 1?", "--policy", "magic"], "error: policy 'magic' is unknown: choose one of adaptive"),
         (
@@ -260,6 +265,17 @@ def test_bad_input_is_one_line_and_exit_code_2(ponder: Ponder, arguments: list[s
     assert (done.code, done.out) == (2, "")
     assert says in done.err
     assert done.err.count("\n") == 1
+
+
+def test_a_base_url_beside_the_local_model_of_the_environment_is_refused_by_every_command(
+    ponder: Ponder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PONDER_MODEL", "local:/my.gguf")
+    told = "--base-url='http://localhost:1/v1' is not used by model 'local:/my.gguf': name one of that server"
+    for words in (["solve", "1 + 1?"], ["solve", "1 + 1?", "--dry-run"], ["serve", "--port", "0"]):
+        done = ponder(*words, "--base-url", "http://localhost:1/v1")
+        assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+        assert done.err.startswith(f"error: {told}")
 
 
 @pytest.mark.parametrize(
@@ -334,7 +350,8 @@ def test_an_answer_that_the_verifier_did_not_pass_is_exit_code_7_and_says_so(
     assert (told.code, json.loads(told.out)["answer"], told.err) == (7, "2", "")
 
 
-def test_a_thread_that_does_not_exist_is_a_usage_error(ponder: Ponder) -> None:
+def test_a_thread_that_does_not_exist_is_a_usage_error(ponder: Ponder, tmp_path: Path) -> None:
+    SQLAlchemySaver(f"sqlite:///{tmp_path}/ponder.db").close()
     for words in (["resume"], ["runs", "show"], ["runs", "export"], ["runs", "delete"]):
         done = ponder(*words, "nope")
         assert (done.code, done.err.count("\n")) == (2, 1)
@@ -362,6 +379,47 @@ def test_a_refused_key_is_exit_code_4_with_the_way_to_go_on(ponder: Ponder, serv
     ]
     server.script = lambda *_: Said()
     assert ponder("resume", "t", "-q") == Done(0, "2\n", "")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["resume", "t"], ["resume", "t", "-q"], ["resume"], ["report", "t"], ["runs", "list"], ["runs", "show", "t"]),
+        *(["runs", "export", "t"], ["runs", "delete", "t"], ["runs", "prune", "--keep", "0s"]),
+    ],
+)
+def test_a_command_that_reads_makes_no_store_but_says_that_there_is_none(
+    ponder: Ponder, tmp_path: Path, words: list[str]
+) -> None:
+    url = f"sqlite:///{tmp_path}/nope.db"
+    done = ponder(*words, "--store", url)
+    assert done == Done(2, "", f"error: store '{url}' does not exist: check its name; `ponder solve` makes one\n")
+    of_the_environment = ponder(*words)
+    assert of_the_environment.code == (2 if "t" in words else 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("max-calls", "0"), ("max-tokens", "5"), ("max-usd", "5"), ("max-seconds", "5"), ("choose", "1")),
+        *(("model", "local"), ("base-url", "http://localhost:1/v1")),
+    ],
+)
+def test_an_option_for_one_run_is_refused_where_none_is_named(ponder: Ponder, option: str, value: str) -> None:
+    told = f"error: --{option} is for one run: name it, as `ponder resume THREAD --{option} …`\n"
+    assert ponder("resume", f"--{option}", value) == Done(2, "", told)
+
+
+def test_a_wrong_option_points_to_the_help_of_its_own_command(ponder: Ponder) -> None:
+    for words, right in (
+        (["solve", "1 + 1?", "--model"], "ponder solve"),
+        (["runs", "list", "--limit"], "ponder runs list"),
+        (["runs", "lst"], "ponder runs"),
+        (["slove"], "ponder"),
+    ):
+        done = ponder(*words)
+        assert (done.code, done.err.endswith(f": see `{right} --help`\n")) == (2, True)
 
 
 def test_a_server_that_is_down_is_exit_code_4(ponder: Ponder) -> None:
@@ -430,6 +488,90 @@ def test_a_hostile_text_becomes_one_short_line_without_control_characters() -> N
     assert plain("x" * 10_000, 20) == "x" * 19 + "…"
     assert plain("the answer is fortytwo", 20) == "the answer is…"
     assert plain("the answer is forty twos", 20) == "the answer is forty…"
+
+
+CTRL_C = """
+import os, signal, sys, threading
+from ponder.graphs.cli import main
+
+def ctrl_c():
+    os.kill(os.getpid(), signal.SIGINT)
+
+{when}
+sys.argv = ["ponder", *sys.argv[1:]]
+main()
+"""
+AS_IT_IMPORTS = """
+class Finder:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            ctrl_c()
+
+sys.meta_path.insert(0, Finder())
+"""
+AS_IT_STOPS = """
+from ponder.state.store import Store
+close = Store.close
+
+def interrupted(self):
+    ctrl_c()
+    close(self)
+    ctrl_c()
+
+Store.close = interrupted
+"""
+AS_IT_EXITS = """
+def last():
+    threading.main_thread().join()
+    while True:  # one that comes as it begins to wait is seen only with the next
+        ctrl_c()
+        threading.Event().wait(0.1)
+
+threading.Thread(target=last).start()
+"""
+
+
+def stopped(when: str, *words: str, lines: int = 0) -> Done:
+    """Run a command that is interrupted, at the latest when it has printed so many lines on standard error."""
+    environment = os.environ | {"OPENAI_API_KEY": "key"}
+    command = [sys.executable, "-c", CTRL_C.format(when=when), *words]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            if lines and process.stderr:
+                for _ in range(lines):
+                    process.stderr.readline()
+                process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=50)
+        except BaseException:
+            process.kill()
+            raise
+    return Done(process.returncode, out, err)
+
+
+@pytest.mark.parametrize("module", ["typer", "langgraph.graph", "ponder.nodes.models.openai"])
+def test_ctrl_c_while_it_imports_is_exit_code_130_and_no_traceback(
+    server: FakeServer, tmp_path: Path, module: str
+) -> None:
+    asked = ("solve", "1 + 1?", *on(server), "--store", f"sqlite:///{tmp_path}/ponder.db")
+    done = stopped(AS_IT_IMPORTS.format(module=module), *asked)
+    assert (done.code, done.out, done.err in {"", "interrupted: nothing of the run is stored\n"}) == (130, "", True)
+    assert server.requests == []
+
+
+def test_ctrl_c_again_while_it_saves_and_while_it_exits_is_exit_code_130_and_loses_nothing(
+    ponder: Ponder, server: FakeServer, tmp_path: Path
+) -> None:
+    server.script = lambda _, number: (number < 2 or server.release.wait(60)) and Said()  # type: ignore[return-value]
+    store = f"sqlite:///{tmp_path}/ponder.db"
+    done = stopped(
+        AS_IT_STOPS + AS_IT_EXITS,
+        *("solve", "1 + 1?", *on(server), "--store", store, "--thread", "t"),
+        lines=2,  # two candidates
+    )
+    assert done == Done(130, "", f"interrupted: what was paid is saved\nresume with: ponder resume t --store {store}\n")
+    assert json.loads(ponder("runs", "export", "t", "--store", store).out)["spent"]["calls"] == 2
 
 
 def test_ctrl_c_saves_prints_the_resume_command_and_ends_with_130(server: FakeServer, tmp_path: Path) -> None:

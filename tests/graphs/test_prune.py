@@ -65,6 +65,7 @@ def test_prune_deletes_what_is_old_and_keeps_what_is_unfinished_running_or_not_o
         "shortened": {},
         "kept_unfinished": ["open"],
         "kept_running": ["busy"],
+        "kept_unreadable": [],
         "unbegun": 0,
     }
     assert ponder("runs", "prune", "--keep", "30d", "--unfinished").out.splitlines()[0] == "deleted    open"

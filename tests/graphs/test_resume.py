@@ -181,6 +181,16 @@ def test_a_run_that_its_budget_ended_goes_on_with_a_larger_one(
         resume("t", store=store, model=model, budget={"max_calls": 2})
 
 
+@pytest.mark.parametrize(
+    ("policy", "allowed"), [("adaptive", "max_compute_budget allows 100"), ("fixed", "max_samples allows 40")]
+)
+def test_a_run_whose_calls_were_not_limited_says_what_limits_them(store: str, policy: str, allowed: str) -> None:
+    model = ScriptedModel(always("2"))
+    solve("1 + 1?", model=model, store=store, thread_id="t", policy=policy)
+    with pytest.raises(UsageError, match=f"max_calls=10 is no raise: it was not given, and {allowed} calls; start"):
+        resume("t", store=store, model=model, budget={"max_calls": 10})
+
+
 def test_an_interrupted_run_goes_on_with_a_larger_budget_also_when_it_is_killed_again(store: str) -> None:
     broken = True
 
@@ -244,6 +254,26 @@ def test_the_model_that_the_environment_named_is_the_run_s_also_when_it_names_an
         monkeypatch.delenv("OPENAI_BASE_URL")
         assert resume("t").answer == "2"
         assert server.requests[-1]["model"] == "fake"
+
+
+def test_a_base_url_is_refused_where_no_model_asks_it_and_the_one_of_the_environment_is_not(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = ScriptedModel(always("2"))
+    url = "http://localhost:1/v1"
+    for given in (model, [model, model], None):
+        with pytest.raises(UsageError, match=r"base_url='http://localhost:1/v1' is not used by model '.*openai:NAME"):
+            solve("1 + 1?", model=given, base_url=url, store=store)
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://me:secret@localhost:1/v1")
+    answer = solve("1 + 1?", model=model, store=store, thread_id="t", policy="direct")
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    assert resume("t", store=store, model=model) == answer
+    with pytest.raises(UsageError, match="is not used by model 'ScriptedModel'"):
+        resume("t", store=store, model=model, base_url=url)
+    with FakeServer() as server:
+        both = ["openai:fake", model]
+        assert solve("1 + 1?", model=both, base_url=server.url, store=store, policy="fixed").answer == "2"
+        assert server.requests
 
 
 def test_dollars_are_held_when_a_run_goes_on_and_a_price_that_is_gone_is_refused(

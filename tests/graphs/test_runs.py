@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from ponder.state import SQLAlchemySaver
 from ponder.state.tables import metadata
 from tests.fakes import ScriptedModel, always
 from tests.graphs.commands import Done, Ponder, command
-from tests.graphs.stored_runs import finish, hold_elsewhere, interrupt, leave_foreign, listed
+from tests.graphs.stored_runs import finish, grow_old, hold_elsewhere, interrupt, leave_foreign, listed
 from tests.state.stores import KINDS, databases
 
 ESCAPES = "\x1b[2J\u202e\x07\n\nhostile " + "long " * 500
@@ -109,7 +110,58 @@ def test_a_list_loads_no_state_that_it_does_not_show(ponder: Ponder, saver: SQLA
 
         connection.execute(blobs.update().where(blobs.c.thread == digest("old")).values(data=b"\xc1"))
     assert listed(ponder, "--limit", "1") == ["new"]
+    assert listed(ponder, "--status", "unreadable") == ["old"]
+    assert listed(ponder, "--status", "finished") == ["new"]
+    assert ponder("runs", "show", "old").err.startswith("error: thread 'old' cannot be read: set PONDER_AES_KEY")
     assert json.loads(ponder("runs", "prune", "--keep", "0s", "--dry-run", "--json").out)["deleted"] == ["new", "old"]
+
+
+@pytest.mark.parametrize("width", ["40", "80", "200"])
+def test_a_thread_s_name_is_printed_whole_and_as_the_shell_takes_it(
+    local: str, monkeypatch: Any, capsys: Any, width: str
+) -> None:
+    ponder, uuid, spaced = command(monkeypatch, capsys, local), "01a22646-946e-7790-a882-3f1a0c4d5e6f", "my run's " * 9
+    monkeypatch.setenv("COLUMNS", width)
+    with SQLAlchemySaver.from_conn_string(local) as saver:
+        for thread in (uuid, spaced, "short"):
+            finish(saver, thread)
+    lines = ponder("runs", "list").out.splitlines()
+    assert [words[0] for line in lines if not line.startswith(" ") and (words := shlex.split(line))] == [
+        *("short", spaced, uuid),
+    ]
+    assert ponder("runs", "show", uuid).out.splitlines()[0] == f"thread      {uuid}"
+    assert shlex.split(ponder("runs", "show", spaced).out.splitlines()[0])[1] == spaced
+    assert shlex.split(ponder("runs", "prune", "--keep", "0s").out.splitlines()[1])[1] == spaced
+
+
+def test_one_run_that_cannot_be_read_is_listed_so_and_deleted_and_holds_up_no_other(
+    ponder: Ponder, saver: SQLAlchemySaver, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PONDER_AES_KEY", "a-key-of-16-byte")
+    with SQLAlchemySaver.from_conn_string(store) as sealed:
+        interrupt(sealed, "enc")
+        grow_old(sealed, "enc", days=31)
+    monkeypatch.delenv("PONDER_AES_KEY")
+    interrupt(saver, "open")
+    lines = ponder("runs", "list").out.splitlines()
+    assert [line.split()[:2] for line in lines[::2]] == [["open", "unfinished"], ["enc", "unreadable"]]
+    assert lines[3].startswith("    set PONDER_AES_KEY to the key that it was written with, if any")
+    assert max(map(len, lines)) <= 80
+    (row,) = json.loads(ponder("runs", "list", "--status", "unreadable", "--json").out)
+    assert (row["thread_id"], row["status"], row["problem"], row["spent"]) == ("enc", "unreadable", None, None)
+    assert "msgpack+aes" in row["unreadable"]
+    todo = ponder("resume")
+    assert (todo.code, todo.out.count("ponder resume"), "ponder resume open" in todo.out) == (0, 1, True)
+    assert todo.err == "1 run cannot be read: see `ponder runs list --status unreadable`\n"
+    kept = "kept       enc  unreadable: set PONDER_AES_KEY, or `ponder runs delete` it"
+    for arguments in (["--dry-run"], ["--unfinished"]):
+        assert kept in ponder("runs", "prune", "--keep", "0s", *arguments).out.splitlines()
+    for words in (["runs", "show"], ["runs", "export"], ["report"], ["resume"], ["resume", "-q"]):
+        done = ponder(*words, "enc")
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        assert done.err.startswith("error: thread 'enc' cannot be read: set PONDER_AES_KEY to the key that it was wri")
+    assert ponder("runs", "delete", "enc").out == "deleted enc\n"
+    assert ponder("runs", "list").out == ""
 
 
 def test_a_run_is_shown_with_its_progress_its_cost_and_who_works_on_it(ponder: Ponder, saver: SQLAlchemySaver) -> None:
@@ -118,8 +170,10 @@ def test_a_run_is_shown_with_its_progress_its_cost_and_who_works_on_it(ponder: P
     shown = ponder("runs", "show", "one").out
     for part in ("finished", "What is 1 + 1?", "3 of 100 calls: assess > direct", "low", "decided by  majority"):
         assert part in shown
+    assert "allowed     100 calls by max_compute_budget, and no more with --max-calls\n" in shown
     shown = ponder("runs", "show", "two").out
     assert "4 of 40 calls, 1 open: assess > parallel" in shown
+    assert "allowed " not in shown
     assert "40+20 tokens" in shown
     assert shown.endswith("go on with  ponder resume two\n")
     hold_elsewhere(saver, "two")
@@ -137,7 +191,7 @@ def test_an_export_is_one_object_with_everything(ponder: Ponder, saver: SQLAlche
     interrupt(saver, "two")
     one, two = (json.loads(ponder("runs", "export", thread).out) for thread in ("one", "two"))
     assert list(one) == [
-        *("thread_id", "status", "problem", "answer", "allowed", "route", "spent", "unsettled"),
+        *("thread_id", "status", "unreadable", "problem", "answer", "allowed", "route", "spent", "unsettled"),
         *("updated", "age_seconds", "held_by", "held_until"),
         *("assessment", "visits", "candidates", "text", "confidence", "decided_by", "stopped_because"),
         *("finalists", "messages", "settings", "calls", "first_call", "checkpoints"),

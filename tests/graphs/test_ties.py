@@ -16,7 +16,7 @@ from ponder.state import Answer, ChoiceNeeded, UsageError
 from ponder.state.run import PERSISTED
 from tests.fake_server import FakeServer, Said
 from tests.fakes import ScriptedModel, always, cycle
-from tests.graphs.commands import command, on
+from tests.graphs.commands import Done, command, on
 
 TIE: dict[str, Any] = {"policy": "parallel", "max_samples": 4, "on_tie": "ask"}
 
@@ -135,7 +135,10 @@ def test_piped_the_finalists_and_the_command_are_printed(
         assert done.err.splitlines()[-1] == "choose with: ponder resume t --choose NUMBER"
         waiting = json.loads(ponder("resume", "t", "--json").out)
         assert (waiting["thread_id"], [item["number"] for item in waiting["finalists"]]) == ("t", [1, 2])
-        assert "  waiting  " in ponder("runs", "list", "--status", "unfinished").out
+        for status in ("waiting", "unfinished"):
+            assert "  waiting  " in ponder("runs", "list", "--status", status).out
+        (row,) = json.loads(ponder("runs", "list", "--status", "waiting", "--json").out)
+        assert (row["thread_id"], row["status"]) == ("t", "waiting")
         shown = ponder("runs", "show", "t").out
         assert "choice      1: " in shown
         assert shown.endswith("go on with  ponder resume t --choose NUMBER\n")
@@ -145,6 +148,7 @@ def test_piped_the_finalists_and_the_command_are_printed(
         assert (wrong.code, wrong.err) == (2, "error: --choose=9 is no finalist's: give a number from 1 to 2\n")
         done = ponder("resume", "t", "--choose", "2", "-q")
         assert (done.code, done.out, len(server.requests)) == (0, f"{wanted}\n", 2)
+        assert ponder("runs", "list", "--status", "waiting") == Done(0, "", "no waiting runs\n")
 
 
 def test_piped_in_doubt_the_run_waits_alike(

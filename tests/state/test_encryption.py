@@ -31,7 +31,6 @@ READING: list[Callable[[SQLAlchemySaver], object]] = [
     lambda saver: list(saver.list(on())),
     lambda saver: list(saver.list(on(), filter={"step": 1})),
     lambda saver: saver.prune(["t"]),
-    lambda saver: look(saver, [digest("t")]),
 ]
 
 
@@ -44,6 +43,9 @@ def test_another_key_or_none_is_one_clear_error(url: str, key: str | None, monke
                 read(saver)
             assert "\n" not in str(caught.value)
             assert not any(secret in str(caught.value) for secret in (RIGHT, WRONG))
+        (thread,) = look(saver, [digest("t")])
+        assert (thread.id, thread.status, thread.checkpoints, thread.age < 60) == ("t", "unreadable", 1, True)
+        assert thread.unreadable.startswith("set PONDER_AES_KEY to the key that it was written with")
     monkeypatch.setenv("PONDER_AES_KEY", RIGHT)
     with SQLAlchemySaver(url) as saver:
         assert values_of(saver, on()) == {"text": "x" * 100}

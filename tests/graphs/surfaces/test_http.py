@@ -140,6 +140,13 @@ def test_its_models_are_the_efforts_and_the_policies(client: openai.OpenAI) -> N
         client.models.retrieve("gpt")
 
 
+def test_of_an_unknown_setting_a_request_is_told_those_that_it_may_set(served: Served) -> None:
+    answer = httpx.post(f"{served.url}/v1/chat/completions", json={**ASKED, "ponder": {"colour": "red"}})
+    listed = answer.json()["error"]["message"].removeprefix("colour='red' is unknown: the settings are ").split(", ")
+    theirs = {"concurrency", "requests_per_minute", "tokens_per_minute", "calibration", "write_tests"}
+    assert set(listed) == Settings.model_fields.keys() - theirs - {"on_tie", "ask_below"}
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
