@@ -34,7 +34,7 @@ def as_model(model: ModelLike | None, base_url: str | None = None, pool: str = "
         UsageError: it is none, or none of them is at the base URL that is given.
 
     """
-    if base_url and not takes_url(model):
+    if base_url and several(model) and not takes_url(model):
         told = ", ".join(repr(name_of(each)) for each in several(model))
         raise UsageError(
             f"base_url={masked(base_url)!r} is not used by model {told}: name one of that server, --model openai:NAME"

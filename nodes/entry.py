@@ -23,8 +23,8 @@ class Entry:
 
     turn: Turn = field(default_factory=Turn)
     begun: bool = False
-    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
-    """Where it is at work."""
+    loop: asyncio.AbstractEventLoop | None = field(default_factory=asyncio.get_running_loop)
+    """Where it is at work; None once it has ended."""
 
 
 entry: ContextVar[Entry | None] = ContextVar("entry", default=None)
@@ -40,6 +40,7 @@ def entering() -> Iterator[None]:
         yield
     finally:
         entry.reset(token)
+        mine.loop = None
         mine.turn.drop()
 
 

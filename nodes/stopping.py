@@ -6,13 +6,13 @@ from .vote import lead_kept, lead_probability, tally, top_two
 
 
 def samples_left(view: View) -> int:
-    """Return how many samples may still be asked for; the probes count, and calls for tests are kept back."""
+    """Return how many samples may still be asked for; the probes count, and calls for tests that may be wanted do."""
     fixed = view.settings.policy == "fixed"
     cap = (view.settings.budget.max_calls if fixed else None) or view.settings.sample_cap
     made = [call for call in view.calls if call.branch in {"assess", "parallel"} and call.state != "unmade"]
     left = cap - len({call.candidate_id for call in made if call.kind in {"probe", "sample"}})
     limit, tests = view.settings.budget.max_calls, view.settings.write_tests
-    if limit is not None and takes_tests(view) and not tested(view):
+    if limit is not None and takes_tests(view) and not tested(view) and not alike(view):
         left = min(left, max(limit - tests, 2) - view.ledger.made)  # one program alone needs no tests
     return max(0, left)
 
@@ -20,6 +20,11 @@ def samples_left(view: View) -> int:
 def takes_tests(view: View) -> bool:
     """Say whether the model may write tests: they were asked for, for programs, and no verifier says what is right."""
     return view.settings.write_tests > 0 and not view.exact and type_of(view.problem) == "code"
+
+
+def alike(view: View) -> bool:
+    """Say whether all programs so far are one, which tests would not tell apart."""
+    return len(view.votes) > 1 and len({item.answer for item in view.votes}) == 1
 
 
 def tested(view: View) -> bool:

@@ -61,10 +61,10 @@ def price_of(model: str, prices: Prices) -> Price | None:
     """
     if model in prices:  # brackets in it are no pattern
         return prices[model]
-    matching = [name for name in prices if fnmatchcase(model, name)]
-    if matching:
-        return prices[max(matching, key=len)]
-    return price_of(model.removeprefix(RUN), prices) if model.startswith(RUN) else None
+    longest = max((name for name in prices if fnmatchcase(model, name)), key=len, default="")
+    if model.startswith(RUN) and not longest.startswith(RUN):
+        return price_of(model.removeprefix(RUN), prices)
+    return prices.get(longest)
 
 
 def highest(prices: Sequence[Price | None]) -> Price | None:

@@ -2,17 +2,20 @@
 
 import os
 import signal
+import time
 from typing import NoReturn
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
+PEACE_SECONDS = 5.0
+"""After a first Ctrl-C, before another one counts."""
 
 
 def main() -> None:
     """Run the command line; whenever Ctrl-C comes, it ends with the code for that.
 
-    Before and after the command nothing can be lost; while it runs, the first Ctrl-C stops it, and no other one keeps
-    it from saving.
+    Before and after the command nothing can be lost; while it runs, the first Ctrl-C stops it, and one soon after that
+    does not keep it from saving. A later one ends what does not come to an end: it can be resumed, as after any kill.
     """
     heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # else it was started to ignore Ctrl-C
     if heard:
@@ -34,6 +37,7 @@ def leave(*_: object) -> NoReturn:
 
 
 def stop(*_: object) -> NoReturn:
-    """Stop what the command does, and let it save in peace."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Stop what the command does, and let it save in peace for a while."""
+    until = time.monotonic() + PEACE_SECONDS
+    signal.signal(signal.SIGINT, lambda *_: leave() if time.monotonic() > until else None)
     raise KeyboardInterrupt

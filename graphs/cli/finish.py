@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -43,14 +43,14 @@ def finish(
 
     resuming, silent = resume_command(thread, store), json or quiet
     before = known(thread, store) if goes_on and not silent else None
-    stopped: list[Stored] = []
+    stopped: list[Stored | StoreError] = []
     try:
         with (
             open_view(title, silent=silent) as view,
             logged(verbose),
             stopping(view, lambda: known(thread, store), stopped),
         ):
-            if before is not None:
+            if before is not None and not isinstance(before, StoreError):  # whoever goes on with it says so
                 view.begin(before)
             answer = run(view.show)
             view.close(answer)
@@ -63,8 +63,7 @@ def finish(
         if isinstance(error, UsageError):  # it has not begun
             raise
         if isinstance(error, KeyboardInterrupt):
-            saved = "what was paid is saved" if stopped else "nothing of the run is stored"
-            typer.echo(f"interrupted: {saved}", err=True)
+            typer.echo(f"interrupted: {saved(stopped)}", err=True)
         if stopped:
             typer.echo(f"resume with: {resuming}", err=True)
         raise
@@ -76,25 +75,42 @@ def finish(
 
 
 @contextmanager
-def stopping(view: "View", look: "Callable[[], Stored | None]", stopped: "list[Stored]") -> Iterator[None]:
+def stopping(
+    view: "View", look: "Callable[[], Stored | StoreError | None]", stopped: "list[Stored | StoreError]"
+) -> Iterator[None]:
     """Show, and hand out, how far a run is that stops without an outcome, as the store has it."""
     try:
         yield
     except (ChoiceNeeded, ModelUnreachable, KeyboardInterrupt):
         if run := look():
             stopped.append(run)
-            view.stop(run)
+            if not isinstance(run, StoreError):
+                view.stop(run)
         raise
 
 
-def known(thread: str, store: str | None) -> "Stored | None":
-    """Return what is stored of a run; None where that is nothing, or not a run of ponder's."""
+def saved(stopped: "Sequence[Stored | StoreError]") -> str:
+    """Tell what is left of a run that was interrupted."""
+    if not stopped:
+        return "nothing of the run is stored"
+    found = stopped[0]
+    return f"what is saved cannot be read now ({found})" if isinstance(found, StoreError) else "what was paid is saved"
+
+
+def known(thread: str, store: str | None) -> "Stored | StoreError | None":
+    """Return what is stored of a run, or why it cannot be read; None where it is nothing, or no run of ponder's."""
+    from ..stores import default_store
+    from .load import is_there
     from .runs import load_one
 
+    if not is_there(store or default_store()):
+        return None
     try:
         run = asyncio.run(load_one(store, thread))
-    except (ThreadNotFound, ThreadBusy, StoreError):  # whoever goes on with it says so
+    except (ThreadNotFound, ThreadBusy):  # whoever goes on with it says so
         return None
+    except StoreError as error:
+        return error
     return None if run.thread.status == "foreign" else run
 
 

@@ -1,9 +1,9 @@
 """Find the runs of a store, and load those that are asked for."""
 
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ async def listing(store: str | None) -> AsyncIterator["SQLAlchemySaver"]:
     """
     from ..stores import default_store
 
-    if store is not None:
+    if store:
         check_there(store)
     elif not is_there(default_store()):
         store = ":memory:"
@@ -82,7 +82,7 @@ def is_there(url: str) -> bool:
     except (ArgumentError, ValueError):
         return True
     file = named.database if named.get_backend_name() == "sqlite" else None
-    return not file or file.startswith((":memory:", "file:")) or Path(file).exists()
+    return not file or file.startswith((":memory:", "file:")) or os.path.exists(file)  # noqa: PTH110 - it raises nothing
 
 
 async def each_thread(saver: "SQLAlchemySaver") -> AsyncIterator["Thread"]:

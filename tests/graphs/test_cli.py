@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ponder.graphs.cli import stop
 from ponder.graphs.cli.plain import plain
 from ponder.graphs.stores import default_store
 from ponder.state import SQLAlchemySaver, StoreError
@@ -572,6 +573,21 @@ def test_ctrl_c_again_while_it_saves_and_while_it_exits_is_exit_code_130_and_los
     )
     assert done == Done(130, "", f"interrupted: what was paid is saved\nresume with: ponder resume t --store {store}\n")
     assert json.loads(ponder("runs", "export", "t", "--store", store).out)["spent"]["calls"] == 2
+
+
+def test_a_later_ctrl_c_ends_a_command_that_does_not_come_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[int] = []
+    monkeypatch.setattr(os, "_exit", left.append)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        for seconds, codes in ((3600.0, []), (-1.0, [130])):
+            monkeypatch.setattr("ponder.graphs.cli.PEACE_SECONDS", seconds)
+            with pytest.raises(KeyboardInterrupt):
+                stop()
+            os.kill(os.getpid(), signal.SIGINT)
+            assert left == codes
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_ctrl_c_saves_prints_the_resume_command_and_ends_with_130(server: FakeServer, tmp_path: Path) -> None:

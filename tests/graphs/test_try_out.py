@@ -145,3 +145,6 @@ def test_calls_are_kept_for_tests_only_where_some_may_be_wanted() -> None:
     model = ScriptedModel(scattered)
     create_ponder(model, verifier=lambda *_: False, **options).invoke({"problem": PROBLEM})
     assert model.kinds.count("sample") == 6
+    model = ScriptedModel(lambda *_: "```python\ndef double(n):\n    return 2 * n\n```")
+    create_ponder(model, **options).invoke({"problem": PROBLEM})
+    assert model.kinds == ["sample"] * 6

@@ -121,3 +121,19 @@ async def test_a_model_may_wait_for_another_run_in_a_thread() -> None:
             return Reply(f"Answer: {await asyncio.to_thread(solved)}")
 
     assert (await asolve("1 + 1?", model=Deep(name="deep"), **OPTIONS)).answer == "2"
+
+
+async def test_a_task_that_a_run_has_left_behind_may_wait_for_another_run_once_that_one_has_ended() -> None:
+    ended, later = asyncio.Event(), list[asyncio.Task[str | None]]()
+
+    async def follow_up() -> str | None:
+        await ended.wait()
+        return solved()
+
+    def told(_: object) -> None:
+        if not later:
+            later.append(asyncio.create_task(follow_up()))
+
+    await asolve("2 + 2?", model=ScriptedModel(always("4")), on_event=told, **OPTIONS)
+    ended.set()
+    assert await later[0] == "2"

@@ -49,6 +49,14 @@ def test_a_name_with_brackets_in_it_has_its_own_price(monkeypatch: pytest.Monkey
     assert price_of("served[q4]", load_prices()) == Price(input=1, output=2)
 
 
+def test_a_run_that_is_a_model_costs_what_its_model_does_unless_it_has_a_price_of_its_own() -> None:
+    cheap, dear, own = Price(input=1, output=1), Price(input=100, output=400), Price(input=7, output=7)
+    assert price_of("ponder:gpt", {"gpt": dear, "*": cheap}) == dear
+    assert price_of("ponder:gpt", {"*": cheap}) == cheap
+    assert price_of("ponder:gpt", {"gpt": dear, "ponder:*": own, "*": cheap}) == own
+    assert price_of("ponder:gpt", {}) is None
+
+
 @pytest.mark.parametrize("price", ["Infinity", "NaN"])
 def test_a_price_that_no_limit_can_be_held_to_is_refused(monkeypatch: pytest.MonkeyPatch, price: str) -> None:
     monkeypatch.setenv("PONDER_PRICES", f'{{"fake": {{"input": {price}, "output": 2}}}}')
