@@ -220,7 +220,7 @@ def has_come(generating: "asyncio.Future[Reply]") -> bool:
 
 
 def is_cancelled() -> bool:
-    """Say whether it is the step that was cancelled, and not something within the model."""
+    """Say whether it is the step that was cancelled, and not something within a model or a verifier."""
     step = asyncio.current_task()
     return step is not None and step.cancelling() > 0
 

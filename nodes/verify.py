@@ -10,7 +10,7 @@ from typing import ClassVar, cast
 from ..state.pricing import highest
 from ..state.run import AnswerType, Candidate, Kind, Problem, RunState, Verdict
 from .answers import extract
-from .call import Caller
+from .call import Caller, is_cancelled
 from .ports import Asking, Embedder, Verifier
 from .view import View
 
@@ -107,7 +107,7 @@ async def judged(verifier: Verifier, problem: Problem, candidate: Candidate) -> 
     except TimeoutError as error:
         reason = f"no verdict within {limit:g} s" if timer.expired() else f"TimeoutError: {error}"
     except asyncio.CancelledError:
-        if (task := asyncio.current_task()) is None or task.cancelling():
+        if is_cancelled():
             raise
         reason = "CancelledError: it was cancelled, and the run was not"
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a verifier raises, the run goes on and says so
