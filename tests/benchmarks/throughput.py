@@ -1,13 +1,10 @@
-"""Many solves at once in one process, against a bare client with the same limit; and one wide solve.
+"""Many solves at once in one process, against a bare client with the same limit.
 
 `uv run python -m tests.benchmarks.throughput [--solves 500] [--concurrency 8 16 32] [--rounds 3] [--collector python]
-[--client aiohttp]`: each solve makes 8 calls of 50 ms through the store; the bare client makes the same requests by
-asyncio and httpx, which OpenAI's client is built on, or by aiohttp, which ponder uses. Interleaved rounds, medians; the
-processor's time is this process's, and means something on a busy machine, too.
+[--client aiohttp] [--by-hand]`: each solve makes 8 calls of 50 ms through the store; the bare client makes the same
+requests by asyncio and httpx, which OpenAI's client is built on, or by aiohttp, which ponder uses. Interleaved rounds,
+medians; the processor's time is this process's, and means something on a busy machine, too.
 Python's garbage collector is set as `ponder serve` sets it, or left as it is.
-
-One solve makes 32 calls: in a single wave, whose critical path is 50 ms, and in eight windows of four, whose critical
-path is 400 ms, since no answer is like another.
 """
 
 import argparse
@@ -16,8 +13,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from subprocess import PIPE, Popen
@@ -26,15 +23,17 @@ from typing import Any
 import aiohttp
 import httpx
 from langchain_core.messages import BaseMessage
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
 
 from ponder.graphs import asolve
 from ponder.graphs.cli.serve import collect_less
 from ponder.nodes.models.openai import openai_model
 from ponder.nodes.ports import ChatModel, Reply, Request
 from ponder.state import SQLAlchemySaver
+from tests.benchmarks.by_hand import by_hand
 
 CALLS = 8
-WIDE = 32
 LATENCY = 0.05
 
 
@@ -116,6 +115,17 @@ async def ponder(model: ChatModel, solves: int, calls: int, saver: SQLAlchemySav
     return time.perf_counter() - clock
 
 
+@contextmanager
+def served() -> Iterator[str]:
+    """Start a server of its own, whose replies all take as long; yield its URL."""
+    command = [sys.executable, "-m", "tests.fault_server", "--latency", str(LATENCY), "--spread", "0"]
+    with Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        yield process.stdout.readline().strip()
+        process.stdin.close()
+
+
 def memory() -> float:
     """Return what the process holds, in MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -128,13 +138,14 @@ def percentiles(seconds: Iterable[float]) -> str:
     return f"p50 {(cuts[49] - LATENCY) * 1000:.1f} ms, p99 {(cuts[98] - LATENCY) * 1000:.1f} ms"
 
 
-async def many(url: str, saver: SQLAlchemySaver, given: argparse.Namespace, concurrency: int) -> None:
+async def many(url: str, saver: SQLAlchemySaver, chat: ChatOpenAI, given: argparse.Namespace, concurrency: int) -> None:
     """Print the medians of interleaved rounds."""
     timed = Timed(openai_model("fault", url, "none"))
     await ponder(timed, 2, CALLS, saver)
     timed.took.clear()
     held, ratios, rates, busy = memory(), [], [], []
     requests = given.solves * CALLS
+    other, others = by_hand(chat, CALLS, concurrency=concurrency), []
     for _ in range(given.rounds):
         begun = time.process_time()
         plain = await bare(url, requests, concurrency, given.client)
@@ -143,6 +154,10 @@ async def many(url: str, saver: SQLAlchemySaver, given: argparse.Namespace, conc
         busy.append((between - begun, time.process_time() - between))
         ratios.append(plain / ours)
         rates.append((requests / plain, requests / ours))
+        if given.by_hand:
+            clock = time.perf_counter()
+            await asyncio.gather(*(other() for _ in range(given.solves)))
+            others.append(plain / (time.perf_counter() - clock))
     fast, slow = (statistics.median(column) for column in zip(*rates, strict=True))
     light, heavy = (statistics.median(column) / requests * 1000 for column in zip(*busy, strict=True))
     print(
@@ -152,24 +167,8 @@ async def many(url: str, saver: SQLAlchemySaver, given: argparse.Namespace, conc
         f"adapter {percentiles(timed.took)}",
         flush=True,
     )
-
-
-async def wide(url: str, saver: SQLAlchemySaver, given: argparse.Namespace, windows: int) -> None:
-    """Print what one solve of many calls takes, made in so many windows."""
-    model = Timed(openai_model("fault", url, "none"), quarrelsome=True)
-    policy = {"policy": "fixed"} if windows == 1 else {"policy": "parallel", "window": WIDE // windows}
-    took, plain, rounds = [], [], given.rounds * 5
-    for _ in range(rounds + 1):
-        took.append(await ponder(model, 1, WIDE, saver, effort="thorough", **policy))
-        plain.append(await bare(url, WIDE, WIDE, given.client, windows))
-    assert len(model.took) == WIDE * (rounds + 1)
-    ours, least = statistics.median(took[1:]) * 1000, statistics.median(plain[1:]) * 1000
-    print(
-        f"one solve of {WIDE} calls at {LATENCY * 1000:.0f} ms, waves: {windows}, median of {rounds}: ponder with "
-        f"store {ours:.0f} ms, bare {least:.0f} ms; {ours / LATENCY / 1000 / windows:.2f} × the critical path, "
-        f"{ours / least:.2f} × bare",
-        flush=True,
-    )
+    if others:
+        print(f"    by hand, no saver: ratio {statistics.median(others):.2f} ({min(others):.2f}-{max(others):.2f})")
 
 
 async def main() -> None:
@@ -180,20 +179,16 @@ async def main() -> None:
     parser.add_argument("--concurrency", type=int, nargs="+", default=[8, 16, 32])
     parser.add_argument("--collector", choices=("serve", "python"), default="serve")
     parser.add_argument("--client", choices=("httpx", "aiohttp"), default="httpx")
+    parser.add_argument("--by-hand", action="store_true", help="measure a graph written by hand, too")
     given = parser.parse_args()
     if given.collector == "serve":
         collect_less()
-    command = [sys.executable, "-m", "tests.fault_server", "--latency", str(LATENCY), "--spread", "0"]
-    with tempfile.TemporaryDirectory() as folder, Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:  # noqa: ASYNC220
-        assert process.stdin
-        assert process.stdout
-        url = process.stdout.readline().strip()
+    with served() as url, tempfile.TemporaryDirectory() as folder:
+        chat = ChatOpenAI(model="fault", base_url=url, api_key=SecretStr("none"), max_retries=0)
         async with SQLAlchemySaver.from_conn_string(f"sqlite:///{Path(folder) / 'ponder.db'}") as saver:
-            for windows in (1, 8):
-                await wide(url, saver, given, windows)
             for concurrency in given.concurrency:
-                await many(url, saver, given, concurrency)
-        process.stdin.close()
+                await many(url, saver, chat, given, concurrency)
+        await chat.root_async_client.close()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,58 @@
+"""The least that users of LangGraph and LangChain would write: a node that sends each call off, one that asks, an edge.
+
+It keeps nothing but the replies: no journal, no budget, no vote. What it takes is the floor under any graph of these
+packages, and so the yardstick of ours.
+"""
+
+import asyncio
+import operator
+from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import Annotated, Any
+
+from langchain_core.messages import AIMessage
+from langchain_openai import ChatOpenAI
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.types import Command, Send
+from typing_extensions import TypedDict
+
+Run = Callable[[], Awaitable[object]]
+
+
+class Kept(TypedDict, total=False):
+    """What the graph keeps."""
+
+    replies: Annotated[list[AIMessage], operator.add]
+
+
+def by_hand(
+    chat: ChatOpenAI, calls: int, waves: int = 1, *, saver: BaseCheckpointSaver[Any] | None = None, concurrency: int
+) -> Run:
+    """Write the graph; return what runs it once, on a thread of its own."""
+    gate, runs = asyncio.Semaphore(concurrency), count()
+
+    async def dispatch(state: Kept) -> Command[str]:
+        made = len(state.get("replies") or [])
+        if made >= calls:
+            return Command(goto=END)
+        return Command(goto=[Send("sample", made + index) for index in range(calls // waves)])
+
+    async def sample(index: int) -> Kept:
+        async with gate:
+            return {"replies": [await chat.ainvoke(f"What is {index} + 7? Think step by step.", seed=index)]}
+
+    graph = StateGraph(Kept)
+    graph.add_node("dispatch", dispatch, destinations=("sample", END))
+    graph.add_node("sample", sample)  # type: ignore[type-var]  # what is sent to it is no state
+    graph.add_edge("sample", "dispatch")
+    graph.add_edge(START, "dispatch")
+    compiled = graph.compile(checkpointer=saver)
+    durability: dict[str, Any] = {"durability": "sync"} if saver else {}
+
+    async def run() -> None:
+        thread = f"{id(gate)}-{next(runs)}"
+        found = await compiled.ainvoke({}, {"configurable": {"thread_id": thread}}, **durability)
+        assert len(found["replies"]) == calls
+
+    return run
