@@ -8,7 +8,7 @@ is told. With an exact verifier nobody is asked: sampling until a candidate pass
 from ..state.budget import Call
 from ..state.run import Assessment, Candidate
 from ..state.settings import Level
-from .critique import rating
+from .critique import rating, told
 from .dispatch import Done, Wave
 from .view import View
 from .vote import tally
@@ -120,7 +120,7 @@ def leads(view: View, branch: str) -> bool:
 
     Huang et al. 2023, arXiv:2310.01798. So only what a verifier says, or the caller's own word, leads beyond sampling.
     """
-    signal = view.exact or any(candidate.verdict for candidate in view.candidates)
+    signal = view.exact or any(map(told, view.candidates))
     return signal or branch in {"direct", "parallel"}
 
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ..state.run import Candidate
+from ..state.run import Candidate, Verdict
 from .view import View
 
 RATING = re.compile(
@@ -23,9 +23,17 @@ class Feedback:
     words: str
 
 
+def told(candidate: Candidate) -> Verdict | None:
+    """Return what a verifier says of a candidate; None where it was not asked, has not said it yet, or could not."""
+    verdict = candidate.verdict
+    if verdict is None or verdict.awaits or (verdict.failed and verdict.passed is False):
+        return None
+    return verdict
+
+
 def feedback_on(view: View, candidate: Candidate) -> Feedback | None:
     """Return the verifier's feedback, else the model's critique; None where neither was made."""
-    score, verdict = score_of(view, candidate), candidate.verdict
+    score, verdict = score_of(view, candidate), told(candidate)
     if score is None:
         return None
     return Feedback(score, view.critiques[candidate.id].reply if verdict is None else verdict.feedback)
@@ -33,8 +41,8 @@ def feedback_on(view: View, candidate: Candidate) -> Feedback | None:
 
 def score_of(view: View, candidate: Candidate) -> float | None:
     """Return the score alone."""
-    if candidate.verdict is not None:
-        return candidate.verdict.score
+    if verdict := told(candidate):
+        return verdict.score
     critique = view.critiques.get(candidate.id)
     return None if critique is None else (rating(critique.reply) or 0) / 10
 

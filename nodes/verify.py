@@ -55,7 +55,9 @@ class Checks:
         """Return the state as one branch sees it; a token is priced as the dearest model prices it."""
         view = View(branch, state)
         price = highest([tariff for caller in self.callers(view.problem) for tariff in caller.tariffs])
-        return replace(view, exact=kind_of(self.of(view.problem)) == "exact", price=price, models=self.caller.members)
+        return replace(
+            view, verified=kind_of(self.of(view.problem)) == "exact", price=price, models=self.caller.members
+        )
 
     def typed(self, problem: Problem) -> Problem:
         """Return the problem with the type of answer that its verifier reads, unless it says one itself."""

@@ -21,8 +21,8 @@ class View:
 
     branch: str
     state: RunState
-    exact: bool = False
-    """A verifier decides which candidates are right."""
+    verified: bool = False
+    """An exact verifier was given."""
     price: Price | None = None
     """What the model costs, where that is known."""
     models: tuple[str, ...] = ()
@@ -53,6 +53,12 @@ class View:
     def candidates(self) -> list[Candidate]:
         """The same, but that those that mean the same have one answer."""
         return agreed(self.stored)
+
+    @cached_property
+    def exact(self) -> bool:
+        """A verifier decides which candidates are right; one that could judge none of them counts as none."""
+        verdicts = [item.verdict for item in self.stored if item.verdict and item.verdict.kind == "exact"]
+        return self.verified and (not verdicts or not all(verdict.failed for verdict in verdicts))
 
     @cached_property
     def heard(self) -> list[Candidate]:

@@ -105,7 +105,7 @@ class Verdict(Frozen):
     @classmethod
     def failure(cls, reason: str, kind: Kind) -> Self:
         """Make the verdict of a verifier that could not tell."""
-        return cls(score=0, passed=False, feedback=f"verifier failed: {reason}", kind=kind, failed=reason)
+        return cls(score=0, passed=False, kind=kind, failed=reason)
 
 
 class Candidate(Frozen):

@@ -6,7 +6,7 @@ and an unverified one leaves all versions to the selector. Where a verifier tell
 as many run in parallel as each has versions, a square mix (Snell et al. 2024, arXiv:2408.03314).
 """
 
-from ...nodes.critique import feedback_on, usable
+from ...nodes.critique import feedback_on, told, usable
 from ...nodes.dispatch import Done, Wave
 from ...nodes.prompts import CHAIN
 from ...nodes.view import View
@@ -39,7 +39,7 @@ def plan(view: View) -> Wave | Done:
 def work(view: View, chain: int, version: Candidate) -> Call | str:
     """Ask for the critique or the revision of a version, or say why its chain has ended."""
     feedback, rounds = feedback_on(view, version), made(view, chain)
-    if feedback and not version.verdict and feedback.score >= GOOD_ENOUGH:
+    if feedback and not told(version) and feedback.score >= GOOD_ENOUGH:
         return "critique found nothing"
     if rounds >= view.settings.max_rounds:
         return "rounds made"
@@ -78,7 +78,8 @@ def newest(view: View, chain: int, earlier: list[Candidate]) -> Candidate | None
 
 def judged(view: View, candidate: Candidate) -> bool:
     """Say whether a verifier was asked: without one, only what has not the form that was asked for has a verdict."""
-    return candidate.verdict is not None and (view.exact or candidate.verdict.passed is not False)
+    verdict = told(candidate)
+    return verdict is not None and (view.exact or verdict.passed is not False)
 
 
 def made(view: View, chain: int) -> int:

@@ -7,7 +7,7 @@ where it works on whole solutions; `beam` begins anew and adds step by step. Equ
 from collections.abc import Sequence
 from functools import lru_cache
 
-from ...nodes.critique import score_of, usable
+from ...nodes.critique import score_of, told, usable
 from ...nodes.dispatch import Done, Wave
 from ...nodes.prompts import STEPWISE, STRATEGIES
 from ...nodes.searches import SEARCHES
@@ -77,8 +77,9 @@ def part(candidate: Candidate) -> bool:
 
 def complete(node: Candidate, score: float) -> bool:
     """Say whether a candidate needs no more work."""
-    if node.verdict is not None and node.verdict.passed is not None:
-        return node.verdict.passed
+    verdict = told(node)
+    if verdict is not None and verdict.passed is not None:
+        return verdict.passed
     return score >= COMPLETE and (node.answer is not None or not part(node))
 
 

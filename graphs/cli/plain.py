@@ -5,7 +5,7 @@ from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ...state.budget import Spent
-    from ...state.run import Candidate
+    from ...state.run import Candidate, Verdict
 
 WIDTH = 60
 """Characters of a model's text in one line."""
@@ -56,7 +56,12 @@ def cells(candidate: "Candidate") -> tuple[str, ...]:
 def objection(candidate: "Candidate") -> str:
     """Return why the verifier did not pass it; empty where it did, or says nothing."""
     verdict = candidate.verdict
-    return plain(verdict.feedback, 120) if verdict is not None and verdict.passed is False else ""
+    return plain(remark(verdict), 120) if verdict is not None and verdict.passed is False else ""
+
+
+def remark(verdict: "Verdict") -> str:
+    """Return what a verifier says beside its score: what to do better, or why it could not tell."""
+    return verdict.feedback or (f"verifier failed: {verdict.failed}" if verdict.failed else "")
 
 
 def outcome(candidate: "Candidate", width: int = 30) -> str:

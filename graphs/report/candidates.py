@@ -6,6 +6,7 @@ from itertools import groupby
 from ...nodes.prompts import STRATEGIES
 from ...state.budget import CallKind
 from ...state.run import Candidate
+from ..cli.plain import remark
 from .diff import changes
 from .text import counted, line, shown
 from .told import Told
@@ -84,7 +85,7 @@ def inside(told: Told, item: Candidate, room: int) -> Iterator[str]:
         yield block("", shown(item.written, room))
     if item.verdict is not None:
         score = f"The verifier ({item.verdict.kind}): score {item.verdict.score:.2f}"
-        yield block(score, shown(item.verdict.feedback, room))
+        yield block(score, shown(remark(item.verdict), room))
     for call in told.said_about.get(item.id, []):
         others = "".join(f", beside {line(other, 200)}" for other in call.parents if other != item.id)
         yield block(f"{call.kind.capitalize()} {line(call.id, 200)}{others}", shown(call.reply, room))

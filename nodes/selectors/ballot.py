@@ -5,7 +5,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import TypeVar
 
-from ...state.run import Candidate, Kind, Rule, Selection, Verdict
+from ...state.run import Candidate, Kind, Rule, Selection
+from ..critique import told
 from ..stopping import settled
 from ..view import View
 from ..vote import support, tally
@@ -35,14 +36,6 @@ def weighed(votes: Iterable[Candidate], weight: Callable[[Candidate], float]) ->
         if item.answer is not None:
             weights[item.answer] = weights.get(item.answer, 0.0) + weight(item)
     return weights
-
-
-def told(candidate: Candidate) -> Verdict | None:
-    """Return what a verifier says of a candidate; None where it was not asked, has not said it yet, or could not."""
-    verdict = candidate.verdict
-    if verdict is None or verdict.awaits or (verdict.failed and verdict.passed is False):
-        return None
-    return verdict
 
 
 def scored(candidate: Candidate) -> float:

@@ -5,8 +5,9 @@ a weak verifier is led astray by the more candidates there are: it then looks at
 """
 
 from ...state.run import Selection
+from ..critique import told
 from ..view import View
-from .ballot import leading, scored, told, weighed
+from .ballot import leading, scored, weighed
 
 MOST_BY_SCORE = 8
 """Candidates among which a weak verifier may choose by its score alone."""

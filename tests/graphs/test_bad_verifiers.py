@@ -15,7 +15,7 @@ from ponder.nodes.ports import Reply
 from ponder.nodes.verifiers.function import Function
 from ponder.nodes.verifiers.several import AllOf
 from ponder.state import Answer, Candidate, Problem, UsageError
-from tests.fakes import Script, ScriptedModel, cycle, kind_of
+from tests.fakes import Script, ScriptedModel, always, cycle, kind_of
 
 FREED = threading.Event()
 
@@ -91,7 +91,7 @@ def test_the_run_goes_on_and_says_what_was_wrong(
     FREED.set()
     assert (answer.answer, answer.stopped_because, answer.confidence == 0) == ("7", "complete", not fails)
     verdicts = [item.verdict for item in answer.candidates]
-    assert all(verdict and not verdict.passed and says in verdict.feedback for verdict in verdicts)
+    assert all(verdict and not verdict.passed and says in (verdict.feedback or verdict.failed) for verdict in verdicts)
     warned = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert any("the verifier failed" in record.getMessage() for record in warned) == fails
 
@@ -142,6 +142,25 @@ def test_a_verifier_that_is_down_leaves_the_choice_and_its_confidence_as_they_ar
     assert told(checked) == told(solved())
     assert checked.confidence > 0
     assert checked.unchecked == "4 of 4 candidates got no verdict: ConnectionError: no route to the checker"
+
+
+def test_a_verifier_that_is_down_costs_no_more_calls_than_none() -> None:
+    def made(verifier: object) -> tuple[int, object, list[str]]:
+        graph = create_ponder(ScriptedModel(always("7")), policy="parallel", verifier=verifier)
+        answer: Answer = graph.invoke({"problem": "1 + 1?"})["answer"]
+        return answer.spent.calls, answer.stopped_because, [visit.branch for visit in answer.route]
+
+    assert made(away) == made(None)
+
+
+@pytest.mark.parametrize("policy", ["refine", "search"])
+def test_why_a_verifier_could_not_tell_is_no_feedback_for_the_model(policy: str) -> None:
+    model = ScriptedModel(lambda prompt, _: "Score: 3" if kind_of(prompt) == "critique" else "Answer: 7")
+    graph = create_ponder(model, policy=policy, verifier=away, max_rounds=1, max_iterations=1)
+    answer = graph.invoke({"problem": "1 + 1?"})["answer"]
+    assert {"critique", "improve"} <= set(model.kinds)
+    assert not any("no route to the checker" in prompt for prompt in model.prompts)
+    assert answer.unchecked
 
 
 def test_what_a_verifier_has_refused_stays_refused_when_it_goes_down() -> None:

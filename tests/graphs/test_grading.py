@@ -156,7 +156,7 @@ async def test_nonsense_of_a_judge_is_a_failed_verdict_and_the_run_goes_on(said:
     assert verdict is not None
     assert (verdict.passed, answer.answer) == (False, "7")
     assert verdict.failed.startswith("the judge gave no grade that can be read: ")
-    assert verdict.feedback == f"verifier failed: {verdict.failed}"
+    assert not verdict.feedback
 
 
 async def test_a_judge_s_call_is_tried_again_and_given_up_with_the_reason() -> None:
@@ -169,7 +169,7 @@ async def test_a_judge_s_call_is_tried_again_and_given_up_with_the_reason() -> N
 
     answer = await run(ScriptedModel(script), policy="direct", verifier="judge:It is 7.", retries=2)
     assert answer.candidates[0].verdict is not None
-    assert answer.candidates[0].verdict.feedback == "verifier failed: HTTP 503"
+    assert answer.candidates[0].verdict.failed == "HTTP 503"
     failures = iter([passing(), passing()])
     answer = await run(ScriptedModel(script), policy="direct", verifier="judge:It is 7.", retries=2)
     assert answer.candidates[0].verdict is not None
@@ -334,7 +334,7 @@ async def test_an_absurd_reward_is_a_failed_verdict(path: str, reply: str, says:
     verdict = answer.candidates[0].verdict
     assert verdict is not None
     assert (verdict.passed, verdict.score, answer.answer) == (False, 0, "7")
-    assert says in verdict.feedback
+    assert says in verdict.failed
 
 
 async def test_a_reward_model_that_refuses_or_is_away_is_a_failed_verdict() -> None:
@@ -342,11 +342,11 @@ async def test_a_reward_model_that_refuses_or_is_away_is_a_failed_verdict() -> N
         answer = await run(ScriptedModel(lambda *_: "Answer: 7"), policy="direct", verifier=f"reward:{url}/score")
         assert len(asked) == 1
     assert answer.candidates[0].verdict is not None
-    assert "HTTP 401: set PONDER_REWARD_KEY to a valid key" in answer.candidates[0].verdict.feedback
+    assert "HTTP 401: set PONDER_REWARD_KEY to a valid key" in answer.candidates[0].verdict.failed
     assert answer.unchecked.startswith("1 of 1 candidates got no verdict: reward:127.0.0.1:")
     away = await run(ScriptedModel(lambda *_: "Answer: 7"), policy="direct", retries=0, verifier=f"reward:{url}/score")
     assert away.candidates[0].verdict is not None
-    assert "cannot be reached (ClientConnectorError)" in away.candidates[0].verdict.feedback
+    assert "cannot be reached (ClientConnectorError)" in away.candidates[0].verdict.failed
     assert away.unchecked.endswith("cannot be reached (ClientConnectorError): check that the server runs, and its URL")
 
 

@@ -315,7 +315,7 @@ async def test_a_verifier_that_raises_is_a_failed_verdict_with_the_reason() -> N
     answer = await run(ScriptedModel(always("2")), policy="direct", verifier=broken)
     verdict = answer.candidates[0].verdict
     assert verdict is not None
-    assert (verdict.passed, verdict.feedback) == (False, "verifier failed: RuntimeError: no such file")
+    assert (verdict.passed, verdict.failed) == (False, "RuntimeError: no such file")
 
 
 async def test_a_call_that_fails_for_a_passing_reason_is_tried_again_and_both_count() -> None:
