@@ -109,6 +109,11 @@ class NamedModel:
 
         return SLOTS
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether it can be told how much it may write; of a provider's model its class says so."""
+        return self.name.partition(":")[0] in {"local", "openai"} or getattr(self.load(), "is_limited", True)
+
     async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
         with sending() as sent:
             model = await asyncio.to_thread(self.load)

@@ -63,6 +63,12 @@ class Caller:
         names = self.members or [self.model.name]
         return [name for name, price in zip(names, self.tariffs, strict=True) if price is None]
 
+    @property
+    def unlimited(self) -> list[str]:
+        """Those that cannot be told how much they may write."""
+        models = self.pool.members if self.pool else [self.model]
+        return [model.name for model in models if not getattr(model, "is_limited", True)]
+
     async def begin(self, settings: Settings) -> None:
         """Wait until it is a new run's turn to begin; one whose seconds are limited begins at once."""
         if settings.budget.max_seconds is None:

@@ -113,6 +113,17 @@ def check_pool(settings: Settings) -> None:
         raise UsageError(f"pool 'cascade' needs policy 'adaptive', not {settings.policy!r}: that sends a problem up")
 
 
+def check_output(view: View, callers: Sequence[Caller]) -> None:
+    """Refuse a budget in tokens or US dollars beside a model that cannot be told how much it may write."""
+    budget = view.settings.budget
+    limit = next((name for name in ("max_tokens", "max_usd") if getattr(budget, name) is not None), None)
+    if limit and (unlimited := [name for caller in callers for name in caller.unlimited]):
+        raise UsageError(
+            f"{limit}={getattr(budget, limit):g} cannot be kept: model {unlimited[0]!r} has no field for the most "
+            "output tokens, such as max_tokens: limit max_calls and max_seconds instead"
+        )
+
+
 def check_price(view: View, callers: Sequence[Caller]) -> None:
     """Refuse a budget in US dollars that cannot be kept."""
     budget = view.settings.budget
@@ -127,6 +138,7 @@ def check_price(view: View, callers: Sequence[Caller]) -> None:
 
 def check_budget(view: View, callers: Sequence[Caller]) -> None:
     """Refuse a budget that cannot be kept, or that no single call fits."""
+    check_output(view, callers)
     check_price(view, callers)
     budget, call = view.settings.budget, at_worst(view, view.call("sample", 0))
     limit = view.ledger.exceeded_by([call])

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -34,6 +35,8 @@ FINISHES: dict[str, Finish] = {
 FORMAT = "response_format"
 OPTIONAL = ("logprobs", "seed", "temperature", FORMAT, "parallel_tool_calls")
 """Settings that a run can do without where a server refuses them."""
+OUTPUT_LIMITS = ("max_tokens", "max_output_tokens", "num_predict", "max_new_tokens")
+"""Fields for the most output tokens, of several providers; a model has one of them."""
 MALFORMED = (400, 422)
 MOST_COPIES = 16
 """Of one model: the calls of a seeded run have a setting of their own each."""
@@ -60,6 +63,16 @@ class LangChainModel:
     on_background: bool = False
     """Made by ponder: its HTTP client lives on the background loop, whichever loop calls."""
     learned: Learned = field(default_factory=Learned, compare=False)
+
+    @cached_property
+    def output_limit(self) -> str:
+        """The model's field for the most output tokens; empty: it has none."""
+        return next((name for name in OUTPUT_LIMITS if name in type(self.model).model_fields), "")
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether the model can be told how much it may write."""
+        return bool(self.output_limit)
 
     @property
     def endpoint(self) -> str:
@@ -112,15 +125,14 @@ class LangChainModel:
         if key not in copies:
             if len(copies) >= MOST_COPIES:
                 copies.clear()
-            update = wanted | once(self.model)
-            copies[key] = self.model.model_copy(update=update) if update else self.model
+            copies[key] = self.model.model_copy(update=wanted | in_one(self.model))
         return copies[key]
 
     def configured(self, request: Request) -> dict[str, Any]:
         """Return the request's settings, as far as the model has fields for them and the server takes them."""
         wanted: dict[str, Any] = {
             "temperature": request.temperature,
-            "max_tokens": request.max_tokens,
+            self.output_limit: request.max_tokens,
             "seed": request.seed,
             "logprobs": True,
             "n": request.n if self.on_background and request.n > 1 else None,
@@ -150,18 +162,21 @@ class LangChainModel:
             raise ModelUnreachable(f"model {self.name!r} cannot be given tools: choose one that calls tools") from None
 
 
-def once(model: BaseChatModel) -> dict[str, Any]:
-    """Return what makes a model try a call once: a client that tries again by itself passes the budget by.
+def in_one(model: BaseChatModel) -> dict[str, Any]:
+    """Return what makes a model answer in one try and in one piece.
 
-    A client that is not OpenAI's, and that its model has made before, keeps its own number of tries.
+    A client that tries again by itself passes the budget by, and a reply that streams may say nothing of its usage. A
+    client that is not OpenAI's, and that its model has made before, keeps its own number of tries.
     """
-    if "max_retries" not in type(model).model_fields:
-        return {}
+    fields = type(model).model_fields
+    whole = {"disable_streaming": True} | ({"streaming": False} if "streaming" in fields else {})
+    if "max_retries" not in fields:
+        return whole
     root = getattr(model, "root_async_client", None)
     if root is None:
-        return {"max_retries": 0}
+        return {**whole, "max_retries": 0}
     client = root.with_options(max_retries=0)  # OpenAI's, and of whoever speaks as it does
-    return {"max_retries": 0, "root_async_client": client, "async_client": client.chat.completions}
+    return {**whole, "max_retries": 0, "root_async_client": client, "async_client": client.chat.completions}
 
 
 def read(message: AIMessage) -> Reply:

@@ -32,7 +32,14 @@ def openai_model(name: str, base_url: str | None = None, api_key: str | None = N
     kind = Official if official else Compatible
     secret = SecretStr(key or "none")
     try:
-        model = kind(model=name, base_url=base_url, api_key=secret, default_headers=headers, max_retries=0)
+        model = kind(
+            model=name,
+            base_url=base_url,
+            api_key=secret,
+            default_headers=headers,
+            max_retries=0,
+            disable_streaming=True,  # a graph that is streamed would stream its calls: past `Posting`
+        )
     except ImportError as error:  # a proxy's scheme
         raise UsageError(f"the proxy in the environment cannot be used: {error}") from None
     return LangChainModel(model, f"openai:{name}", on_background=True)

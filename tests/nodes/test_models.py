@@ -10,9 +10,9 @@ import pytest
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import HumanMessage
 from langchain_openai import ChatOpenAI
-from pydantic import SecretStr
+from pydantic import SecretStr, create_model
 
-from ponder.graphs import asolve, solve
+from ponder.graphs import asolve, create_ponder, solve
 from ponder.graphs.models import as_model
 from ponder.nodes.models.http import close_client
 from ponder.nodes.models.openai import openai_model
@@ -193,6 +193,52 @@ def test_any_langchain_chat_model_serves() -> None:
     answer = solve("What is 1 + 1?", model=model, store=":memory:")
     assert (answer.answer, answer.spent.calls) == ("2", 3)
     assert all(candidate.usage.estimated for candidate in answer.candidates)
+
+
+@pytest.mark.parametrize("field", ["max_output_tokens", "num_predict", "max_new_tokens"])
+def test_a_model_is_told_the_most_output_tokens_whatever_its_provider_calls_them(field: str) -> None:
+    told: list[int | None] = []
+
+    class Writer(FakeListChatModel):
+        def _call(self, *args: Any, **kwargs: Any) -> str:
+            told.append(getattr(self, field))
+            return super()._call(*args, **kwargs)
+
+    named: type[Writer] = create_model("Named", __base__=Writer, **{field: (int | None, None)})  # type: ignore[call-overload]
+    budget = {"max_tokens": 4000}
+    solve("1 + 1?", model=named(responses=["Answer: 2"]), max_tokens=77, budget=budget, store=":memory:")
+    assert set(told) == {77}
+
+
+@pytest.mark.parametrize("budget", [{"max_tokens": 4000}, {"max_usd": 1.0}])
+def test_tokens_cannot_be_limited_of_a_model_that_cannot_be_told_how_many(budget: dict[str, float]) -> None:
+    with pytest.raises(UsageError, match=r"=\S+ cannot be kept: model \S+ has no field for the most output tokens"):
+        solve("1 + 1?", model=FakeListChatModel(responses=["Answer: 2"]), budget=budget, store=":memory:")
+
+
+@pytest.mark.parametrize("own", [None, False, True], ids=["named", "own", "own that streams"])
+async def test_a_call_of_a_graph_that_is_streamed_is_no_stream_whose_usage_nobody_tells(own: bool | None) -> None:
+    with FakeServer() as server:
+        more: dict[str, Any] = {"streaming": True} if own else {}
+        mine = ChatOpenAI(model="own", base_url=server.url, api_key=SecretStr("key"), **more)
+        given: dict[str, Any] = {"base_url": server.url} if own is None else {}
+        graph = create_ponder("openai:fake" if own is None else mine, policy="direct", **given)
+        parts = [part async for part in graph.astream({"problem": "1 + 1?"}, stream_mode=["values", "messages"])]
+        answer = next(data["answer"] for mode, data in reversed(parts) if mode == "values")
+        assert (answer.spent.input_tokens, answer.spent.output_tokens, answer.spent.estimated) == (10, 5, 0)
+        assert any(mode == "messages" and data[0].content == "Answer: 2" for mode, data in parts)
+        await mine.root_async_client.close()
+
+
+async def test_no_more_is_one_of_a_model_that_has_no_setting_for_it() -> None:
+    class Streams(FakeListChatModel):
+        async def _astream(self, *_: Any, **__: Any) -> Any:
+            raise AssertionError("it was streamed")
+            yield
+
+    graph = create_ponder(Streams(responses=["Answer: 2"]), policy="direct", retries=0)
+    parts = [part async for part in graph.astream({"problem": "1 + 1?"}, stream_mode=["values", "messages"])]
+    assert parts[-1][1]["answer"].answer == "2"
 
 
 def test_a_missing_key_and_a_missing_package_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
