@@ -119,10 +119,11 @@ async def in_thread(function: Callable[[], T]) -> T:
         try:
             finish = partial(done.set_result, context.run(function))
         except BaseException as error:  # noqa: BLE001 - raised where it is awaited
-            told = error if isinstance(error, Exception) else RuntimeError(f"{error!r} was raised")
+            fit = isinstance(error, Exception) and not isinstance(error, StopIteration)  # what a future takes
+            told = error if fit else RuntimeError(f"{error!r} was raised")
             finish = partial(done.set_exception, told)
         with suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(settle, finish)
 
-    threading.Thread(target=work, name="ponder-verifier", daemon=True).start()
+    threading.Thread(target=work, name="ponder-call", daemon=True).start()
     return await done

@@ -22,7 +22,7 @@ from langgraph.errors import GraphBubbleUp
 from langsmith import tracing_context
 
 from ..state.budget import Call, Limit
-from ..state.errors import PonderError
+from ..state.errors import PonderError, causes
 from ..state.run import Asked
 from .genai import asking, operation, outcome
 from .ports import CallFailed, Request
@@ -227,9 +227,7 @@ def level_of(error: BaseException) -> int:
 
 def kind_of(error: BaseException) -> str:
     """Name a failure by its HTTP status, else by the exception of the client library, else by ours."""
-    chain = [error]
-    while cause := chain[-1].__cause__:
-        chain.append(cause)
+    chain = list(causes(error))
     for cause in chain:
         status = getattr(cause, "status", None) or getattr(cause, "status_code", None)
         if isinstance(status, int):

@@ -16,6 +16,7 @@ PonderError
 └── ThreadBusy          another process works on that thread
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -104,3 +105,13 @@ class Unreadable(StoreError):  # noqa: N818
 
 class ThreadBusy(PonderError):  # noqa: N818
     """Another process works on that thread."""
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception, what caused it, and so on; each once, for one may have caused itself."""
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and not any(cause is one for one in seen):
+        yield cause
+        seen.append(cause)
+        cause = cause.__cause__ or cause.__context__

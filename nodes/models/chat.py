@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.language_models import BaseChatModel, LanguageModelInput, SimpleChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable
 
 from ...state.errors import ModelUnreachable
 from ...state.form import PLAIN, Form
 from ...state.run import Finish
-from ..loop import background
+from ..loop import background, in_thread
 from ..ports import CallFailed, Reply, Request
 from .failures import classify, refused_setting
 from .usage import at_worst, believable, usage_of
@@ -70,6 +70,11 @@ class LangChainModel:
         return next((name for name in OUTPUT_LIMITS if name in type(self.model).model_fields), "")
 
     @property
+    def blocks(self) -> bool:
+        """Whether it answers in a thread: it has no asynchronous way of its own."""
+        return type(self.model)._agenerate in {BaseChatModel._agenerate, SimpleChatModel._agenerate}  # noqa: SLF001
+
+    @property
     def is_limited(self) -> bool:
         """Whether the model can be told how much it may write."""
         return bool(self.output_limit)
@@ -114,7 +119,10 @@ class LangChainModel:
     async def invoke(self, messages: Sequence[BaseMessage], request: Request) -> AIMessage:
         """Call the model, on the loop that its client belongs to."""
         if not self.on_background:
-            return await self.shaped(self.copied(self.configured(request)), request.form).ainvoke(list(messages))
+            model = self.shaped(self.copied(self.configured(request)), request.form)
+            if self.blocks:  # LangChain's own threads are those of the loop, which others wait for
+                return await in_thread(lambda: model.invoke(list(messages)))
+            return await model.ainvoke(list(messages))
         # As keywords: LangChain writes a new copy of a model down in full, for tracers, before it is asked.
         given = {name: value for name, value in self.configured(request).items() if value is not None}
         return await background(self.shaped(self.model, request.form).ainvoke(list(messages), **given))

@@ -4,14 +4,14 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 
 import aiohttp
 import httpx
 
 from ...state.budget import Usage
-from ...state.errors import ModelUnreachable
+from ...state.errors import ModelUnreachable, causes
 from ..ports import CallFailed
 from .http import BadStatus
 
@@ -119,14 +119,6 @@ def retry_after(error: Exception) -> float:
         except (ValueError, OverflowError):  # neither, or a year that no clock knows
             return 0.0
     return seconds if seconds > 0 else 0.0  # also where it is not a number
-
-
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception, what caused it, and so on."""
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__
 
 
 def refused_setting(error: Exception, settings: Sequence[str]) -> str | None:

@@ -47,6 +47,8 @@ class Function:
             judged = await judged
         if isinstance(judged, Verdict):
             return judged
+        if callable(item := getattr(judged, "item", None)):  # NumPy's truth and numbers, a tensor of one
+            judged = item()
         if isinstance(judged, bool):
             return Verdict(score=float(judged), passed=judged, feedback="" if judged else "the check refused it")
         if isinstance(judged, int | float) and math.isfinite(judged) and 0 <= judged <= 1:

@@ -94,11 +94,19 @@ async def test_what_a_verifier_never_passes_has_no_confidence(kind: str, policy:
     assert answer.stopped_because not in {"verified", "confident"}
 
 
+def its_own_cause() -> ConnectionError:
+    """Return what `raise error from error` raises."""
+    error = ConnectionError("down")
+    error.__cause__ = error
+    return error
+
+
 @pytest.mark.parametrize(
     ("returned", "says"),
     [
         (TimeoutError("of its own"), "TimeoutError: of its own"),
         (asyncio.CancelledError(), "CancelledError: "),
+        (its_own_cause(), "ConnectionError: down"),
         (None, "TypeError: it returned None, which is no Reply"),
         ("Answer: 7", "TypeError: it returned 'Answer: 7', which is no Reply"),
         (Reply(None), "TypeError: the text of its Reply is None"),  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import logging
 import socket
+import threading
 from typing import Any
 
 import pytest
@@ -239,6 +240,31 @@ async def test_no_more_is_one_of_a_model_that_has_no_setting_for_it() -> None:
     graph = create_ponder(Streams(responses=["Answer: 2"]), policy="direct", retries=0)
     parts = [part async for part in graph.astream({"problem": "1 + 1?"}, stream_mode=["values", "messages"])]
     assert parts[-1][1]["answer"].answer == "2"
+
+
+async def test_a_model_that_blocks_takes_none_of_the_threads_that_others_wait_for() -> None:
+    freed = threading.Event()
+
+    class Stuck(FakeListChatModel):
+        def _call(self, *_: Any, **__: Any) -> str:
+            freed.wait(60)
+            return "Answer: 2"
+
+    limits: dict[str, Any] = {"call_timeout": 0.05, "retries": 0, "budget": {"max_calls": 40}}
+    answer = await asolve("1 + 1?", model=Stuck(responses=[]), policy="fixed", store=":memory:", **limits)
+    assert (answer.answer, answer.spent.lost) == (None, 40)
+    assert await asyncio.to_thread(lambda: "the pool is free") == "the pool is free"
+    freed.set()
+
+
+def test_a_failure_that_caused_itself_is_one() -> None:
+    class Down(FakeListChatModel):
+        def _call(self, *_: Any, **__: Any) -> str:
+            error = ConnectionError("down")
+            raise error from error
+
+    answer = solve("1 + 1?", model=Down(responses=[]), policy="direct", retries=0, store=":memory:")
+    assert "the connection was lost before the reply (down)" in answer.candidates[0].error
 
 
 def test_a_missing_key_and_a_missing_package_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

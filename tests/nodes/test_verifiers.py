@@ -216,12 +216,23 @@ def breaks(*_: object) -> bool:
         (lambda *_: Verdict.model_construct(score=float("nan"), feedback=""), "it gave the score nan"),
         (leaves, "RuntimeError: SystemExit(1) was raised"),
         (breaks, "ZeroDivisionError: division by zero"),
+        (lambda *_: next(iter(())), "RuntimeError: StopIteration() was raised"),
     ],
 )
 async def test_a_function_that_gives_no_verdict_is_a_failed_one(check: Any, says: str) -> None:
     found = await verdict(Function(check), "Answer: 1")
     assert (found.passed, found.score) == (False, 0)
     assert says in found.failed
+
+
+@pytest.mark.parametrize(("value", "passed", "score"), [(True, True, 1), (False, False, 0), (0.5, None, 0.5)])
+async def test_a_function_may_return_what_numpy_computes(value: float, passed: bool | None, score: float) -> None:
+    class Scalar:
+        def item(self) -> float:
+            return value
+
+    found = await verdict(Function(lambda *_: Scalar()), "Answer: 1")  # type: ignore[arg-type,return-value]
+    assert (found.passed, found.score, found.failed) == (passed, score, "")
 
 
 async def test_a_function_that_hangs_is_left_and_takes_nobody_s_place(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,7 @@ class Clerk(BaseChatModel):
     """Calls what its script names, in turn, and says what a tool has told it."""
 
     script: Callable[[int], tuple[str, int]]
+    max_tokens: int | None = None
     asked: list[list[BaseMessage]] = Field(default_factory=list)
     bound: list[list[str]] = Field(default_factory=list)
 
