@@ -19,6 +19,7 @@ from ..nodes.telemetry import unwatched
 from ..nodes.verify import Checks, kind_of
 from ..state.budget import Budget, Usage
 from ..state.preview import N, Preview, Range
+from ..state.pricing import Price, highest
 from ..state.run import Problem
 from ..state.settings import Settings
 from .app import Setup, VerifierLike, prepare
@@ -108,10 +109,21 @@ async def rehearse(setup: Setup, problem: Problem) -> Preview:
     unlimited = Budget(max_calls=budget.max_calls if setup.settings.policy == "fixed" else None)
     with unwatched():
         short = await play(setup, problem, list(optimists(setup, problem)), budget)
+        short += [sharing(each, setup.settings.n) for each in short]
         long = await play(setup, problem, list(pessimists(setup, problem)), unlimited, tireless=True)
         ties = await play(tied(setup, problem), problem, [Pessimist(problem)], Budget(), tireless=True)
     judging = max(([call for call in tie if call[0] == "select"] for tie in ties), key=len)
-    return folded(short, long, judging, budget, setup.caller)
+    return folded(short, long, judging, budget, tariffs(setup, problem))
+
+
+def sharing(play: Play, n: int) -> Play:
+    """Return a play whose calls share requests, where that can be: their prompt is paid once."""
+    return [(step, usage.model_copy(update={"input_tokens": usage.input_tokens // n})) for step, usage in play]
+
+
+def tariffs(setup: Setup, problem: Problem) -> list[Price | None]:
+    """Return what a token may cost: by each model that is asked, a verifier's included; None where one is not known."""
+    return [tariff for caller in setup.checks.callers(problem) for tariff in caller.tariffs]
 
 
 def tied(setup: Setup, problem: Problem) -> Setup:
@@ -125,7 +137,7 @@ async def play(
     setup: Setup, problem: Problem, players: Sequence[Player], budget: Budget, *, tireless: bool = False
 ) -> list[Play]:
     """Run the machine once with each player; the verifier is one of ours."""
-    stage, price = Stage(Pessimist(problem), setup.settings.on_tie == "ask"), setup.caller.price
+    stage, price = Stage(Pessimist(problem), setup.settings.on_tie == "ask"), highest(tariffs(setup, problem))
     untimed = budget.model_copy(update={"max_seconds": None})
     settings = setup.settings.model_copy(update={**UNTIMED, "budget": untimed})
     caller = Caller(stage, {} if price is None else {stage.name: price})
@@ -169,7 +181,9 @@ def is_asked(settings: Settings) -> bool:
     return settings.assessor == "ask" and settings.policy in ASSESSED
 
 
-def folded(short: Sequence[Play], long: Sequence[Play], tie: Play, budget: Budget, caller: Caller) -> Preview:
+def folded(
+    short: Sequence[Play], long: Sequence[Play], tie: Play, budget: Budget, prices: Sequence[Price | None]
+) -> Preview:
     """Take the least of all plays, and the most of each step, added up; no run passes a limit of its budget."""
     plays = [*short, *long]
     steps = {name: [[usage for step, usage in play if step == name] for play in plays] for name in STEPS}
@@ -188,18 +202,21 @@ def folded(short: Sequence[Play], long: Sequence[Play], tie: Play, budget: Budge
         calls=span([*map(len, told), sum(step.high for step in calls.values())], budget.max_calls),
         input_tokens=span([*map(read, told), most.input_tokens], budget.max_tokens),
         output_tokens=span([*map(written, told), most.output_tokens], budget.max_tokens),
-        usd=dollars(told, most, budget, caller),
+        usd=dollars(told, most, budget, prices),
         branches={name: step for name, step in calls.items() if step.high},
     )
 
 
-def dollars(plays: Sequence[Sequence[Usage]], most: Usage, budget: Budget, caller: Caller) -> Range[float] | None:
+def dollars(
+    plays: Sequence[Sequence[Usage]], most: Usage, budget: Budget, prices: Sequence[Price | None]
+) -> Range[float] | None:
     """Price the least by the cheapest of several models, and the most by the dearest."""
-    if caller.price is None:
+    dearest = highest(prices)
+    if dearest is None:
         return None
-    prices = [price for price in caller.tariffs if price is not None]
-    least = min(sum(min(price.of(usage) for price in prices) for usage in play) for play in plays)
-    return span([least, caller.price.of(most)], budget.max_usd)
+    known = [price for price in prices if price is not None]
+    least = min(sum(min(price.of(usage) for price in known) for usage in play) for play in plays)
+    return span([least, dearest.of(most)], budget.max_usd)
 
 
 def read(usages: Iterable[Usage]) -> int:

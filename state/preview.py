@@ -30,7 +30,7 @@ class Preview(BaseModel):
     output_tokens: Range[int]
     """Tokens, reasoning included."""
     usd: Range[float] | None
-    """US dollars, by the user's price table; None where it has no price for the model."""
+    """US dollars, by the user's price table; None where it has no price for a model that is asked."""
     branches: dict[str, Range[int]]
     """Step (`assess`, a branch, `select`, where ties are judged) -> its calls.
 

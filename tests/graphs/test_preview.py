@@ -1,5 +1,6 @@
 """What a run may cost is told before its first call, and no run in which every call is answered costs less or more."""
 
+import json
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 
 from ponder.graphs import create_ponder, preview, solve
 from ponder.nodes.ports import CallFailed, Reply, Request
+from ponder.nodes.verifiers.judge import Judge
 from ponder.state import Answer, Preview, UsageError, Verdict
 from ponder.state.budget import Usage
 from ponder.state.preview import Range
@@ -241,6 +243,30 @@ def test_of_several_models_the_cheapest_and_the_dearest_count(monkeypatch: pytes
     assert one.usd is not None
     assert two.usd == Range(low=one.usd.low, high=2 * one.usd.high)
     assert preview("1 + 1?", model=[ScriptedModel(), ScriptedModel(name="unknown")]).usd is None
+
+
+@pytest.mark.parametrize(("own", "judge"), [(1, 1000), (1000, 0), (1, None)])
+def test_a_verifier_s_own_model_counts_at_its_own_price(
+    own: int, judge: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prices = {"scripted": own} | ({} if judge is None else {"judge": judge})
+    monkeypatch.setenv(
+        "PONDER_PRICES", json.dumps({name: {"input": usd, "output": usd} for name, usd in prices.items()})
+    )
+    verifier = Judge(
+        "It is a number.",
+        ScriptedModel(lambda *_: Reply("No.", usage=Usage(input_tokens=200, output_tokens=50)), name="judge"),
+    )
+    given: dict[str, Any] = {"model": ScriptedModel(), "verifier": verifier, "policy": "parallel", "max_samples": 4}
+    told, answer = preview("1 + 1?", **given).usd, solve("1 + 1?", store=":memory:", **given)
+    assert (told is None) == (answer.spent.usd is None) == (judge is None)
+    assert told is None or told.low <= (answer.spent.usd or 0) <= told.high
+
+
+def test_a_prompt_that_several_samples_share_may_be_paid_once() -> None:
+    given: dict[str, Any] = {"model": ScriptedModel(), "policy": "fixed", "budget": {"max_calls": 16}}
+    alone, shared = (preview("How much is it? " * 99, n=n, **given).input_tokens for n in (1, 8))
+    assert shared.low <= alone.low / 8
 
 
 def test_the_upper_end_passes_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
