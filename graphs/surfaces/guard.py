@@ -1,5 +1,6 @@
-"""Before a request is read: not too many at once, and none too large."""
+"""Around each request: not too many at once, none too large, and each has an answer though the server stops."""
 
+import asyncio
 import json
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from .service import Service
 
 COUNTED = "/v1/chat/completions"
+STOPS = "the server stops: ask again when it is back"
 
 
 class Guard:
@@ -31,11 +33,37 @@ class Guard:
         if self.service.flying >= self.service.operator.most_requests:
             await refuse(send, 429, f"{self.service.flying} requests are under way: try again in a second")
             return
+        answer = Answering(send)
         self.service.flying += 1
         try:
-            await self.app(scope, Counting(receive, most), send)
+            await self.app(scope, Counting(receive, most), answer)
+        except asyncio.CancelledError:  # by the server that stops; who has gone is heard of otherwise
+            await answer.cut()
         finally:
             self.service.flying -= 1
+
+
+class Answering:
+    """Sends a response, and knows how far it has come."""
+
+    def __init__(self, send: Send) -> None:
+        """Send by the server."""
+        self.send = send
+        self.started = self.streams = False
+
+    async def __call__(self, message: Message) -> None:
+        self.started = True
+        self.streams = self.streams or bool(message.get("more_body"))
+        await self.send(message)
+
+    async def cut(self) -> None:
+        """Answer with an error instead, or end a stream with one."""
+        if not self.started:
+            await refuse(self.send, 503, STOPS)
+        elif self.streams:
+            error = {"error": {"message": STOPS, "type": "server_error"}}
+            body = f"data: {json.dumps(error)}\n\ndata: [DONE]\n\n".encode()
+            await self.send({"type": "http.response.body", "body": body})
 
 
 class Counting:
@@ -62,7 +90,7 @@ def announced(scope: Scope) -> int:
 
 async def refuse(send: Send, status: int, reason: str) -> None:
     """Answer without the app, in the form of OpenAI's errors."""
-    kind = "rate_limit_error" if status == 429 else "invalid_request_error"  # noqa: PLR2004
+    kind = {429: "rate_limit_error", 503: "server_error"}.get(status, "invalid_request_error")
     body = json.dumps({"error": {"message": reason, "type": kind, "param": None, "code": None}}).encode()
     more = [(b"retry-after", b"1")] if kind == "rate_limit_error" else [(b"connection", b"close")]
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *more]

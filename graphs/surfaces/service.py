@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from ...nodes.events import Event
+from ...nodes.flight import among
 from ...nodes.gate import at_worst
 from ...nodes.ports import Verifier
 from ...nodes.route import check_text
@@ -26,6 +27,9 @@ from .wire import Asked
 
 if TYPE_CHECKING:
     from ...state.checkpointer import SQLAlchemySaver
+
+PATIENCE_SECONDS = 5.0
+"""The longest that a server which stops waits for answers it has cancelled."""
 
 Found = list[tuple[Problem, Answer]]
 Tell = Callable[[Event], None]
@@ -59,6 +63,9 @@ class Service:
     operator: Operator
     keys: Keys = field(init=False)
     flying: int = 0
+    """Requests under way."""
+    answering: "set[asyncio.Task[Any]]" = field(default_factory=set)
+    """Those that are answered; one that is cut off goes on until it is counted."""
     saver: Saver | None = None
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     verifiers: dict[str, Verifier | None] = field(init=False)
@@ -77,7 +84,9 @@ class Service:
             await self.keys.restore(cast("SQLAlchemySaver", self.saver))
 
     async def close(self) -> None:
-        """Close it."""
+        """Close it, when what the server has cancelled is counted and saved."""
+        if self.answering:
+            await asyncio.wait(self.answering, timeout=PATIENCE_SECONDS)
         await self.stack.aclose()
 
     def made(self, asked: Asked) -> tuple[Problem, Setup]:
@@ -116,7 +125,8 @@ class Service:
         problem, setup = self.made(asked)
         each = setup.under(setup.settings.budget.share(count))
         view = each.checks.view("begin", {"problem": problem, "settings": each.settings})
-        with account.billed(setup.settings.budget, most_calls(view) * count, first_call(view), count) as bill:
+        billed = account.billed(setup.settings.budget, most_calls(view) * count, first_call(view), count)
+        with among(self.answering, cast("asyncio.Task[Any]", asyncio.current_task())), billed as bill:
             own = setup.under(bill.budget.share(count))
             runs = [self.run(own, problem, asked.verifier, noted(bill, index, tell)) for index in range(count)]
             answers = await together(runs)

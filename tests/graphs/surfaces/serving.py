@@ -21,10 +21,10 @@ class Served:
 
 
 @contextmanager
-def serving(model: Any, **decided: Any) -> Iterator[Served]:
+def serving(model: Any, *, grace: int = 5, **decided: Any) -> Iterator[Served]:
     """Serve a model until the block ends."""
     app = create_app(Operator(model=model, **decided))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=5))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=grace))
     started = threading.Event()
     begin = server.startup
 

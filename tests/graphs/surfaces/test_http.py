@@ -24,7 +24,7 @@ from ponder.graphs.surfaces.http import default_app
 from ponder.graphs.surfaces.service import Operator, Service
 from ponder.graphs.surfaces.wire import Asked
 from ponder.nodes.ports import Reply
-from ponder.state import Budget, Settings, UsageError
+from ponder.state import Budget, Settings, SQLAlchemySaver, UsageError
 from ponder.state.budget import Usage
 from ponder.state.errors import KeyHeld, KeySpent
 from tests.fake_server import FakeServer
@@ -469,6 +469,29 @@ def test_a_server_that_stops_lets_a_request_end() -> None:
             time.sleep(0.01)
     asking.join()
     assert found == [200]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_request_that_outlasts_a_server_is_told_so_and_counted_and_can_be_resumed(
+    stream: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model, store = ScriptedModel(always("2"), latency=60), f"sqlite:///{tmp_path}/ponder.db"
+    found: list[httpx.Response] = []
+    with serving(model, store=store, keys=("one",), per_key=Budget(max_calls=9), grace=0) as served:
+        url, headers = f"{served.url}/v1/chat/completions", {"authorization": "Bearer one"}
+        asked = {**ASKED, "stream": stream}
+        asking = threading.Thread(target=lambda: found.append(httpx.post(url, json=asked, headers=headers)))
+        asking.start()
+        while not model.flying:
+            time.sleep(0.01)
+    asking.join()
+    assert (found[0].status_code, "the server stops" in found[0].text) == (200 if stream else 503, True)
+    assert not [record for record in caplog.records if record.exc_info]
+    assert served.service.keys.accounts["one"].spent["max_calls"] == model.calls
+    model.latency = 0
+    with SQLAlchemySaver.from_conn_string(store) as saver:
+        thread = saver.list_threads()[0]
+        assert resume(thread, store=saver, model=model).answer == "2"
 
 
 def test_what_cannot_be_served_is_said_before_it_is() -> None:
