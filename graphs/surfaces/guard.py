@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .service import Service
 
 COUNTED = "/v1/chat/completions"
+EVENTS = (b"content-type", b"text/event-stream; charset=utf-8")
 STOPS = "the server stops: ask again when it is back"
 
 
@@ -53,7 +54,7 @@ class Answering:
 
     async def __call__(self, message: Message) -> None:
         self.started = True
-        self.streams = self.streams or bool(message.get("more_body"))
+        self.streams = self.streams or EVENTS in message.get("headers", ())
         await self.send(message)
 
     async def cut(self) -> None:
