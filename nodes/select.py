@@ -70,9 +70,9 @@ class Select:
         return Command(update={"selection": selection, "answer": answer, "messages": [message]}, goto=END)
 
     async def most_alike(self, view: View) -> Selection | None:
-        """Choose the free text most like the others, where nothing else tells them apart and `semantic` is set."""
+        """Choose the free text most like the others, where `semantic` is set and only the model speaks for one."""
         embedder = self.checks.embedder if view.settings.semantic else None
-        if embedder is None or not comparable(view) or choose(view).decided_by != "first":
+        if embedder is None or not comparable(view) or choose(view).decided_by not in {"first", "confidence"}:
             return None
         return medoid(view, await asyncio.to_thread(embedder.embed, [item.text for item in view.votes]))
 

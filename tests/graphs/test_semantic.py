@@ -8,6 +8,7 @@ import pytest
 from ponder.graphs import solve
 from ponder.nodes.models import embedding
 from ponder.nodes.models.embedding import LocalEmbedder
+from ponder.nodes.ports import Reply
 from ponder.state import Answer, Problem, UsageError
 from tests.fakes import ScriptedModel, kind_of
 
@@ -23,6 +24,7 @@ TEXTS = (
 def solved(*texts: str, **settings: Any) -> tuple[Answer, ScriptedModel]:
     said = {"consistent": "Most consistent: 1"}
     model = ScriptedModel(lambda prompt, number: said.get(kind_of(prompt)) or texts[number % len(texts)])
+    model = settings.pop("model", model)
     asked: dict[str, Any] = {"policy": "fixed", "budget": {"max_calls": len(texts) + 2}, "max_samples": len(texts)}
     asked |= {"semantic": True, "store": ":memory:", "window": 1, **settings}
     given = Problem(text="Why does bread rise?", answer_type=asked.pop("answer_type", "text"))
@@ -34,6 +36,12 @@ def test_what_most_of_the_texts_say_is_chosen_without_a_judge(answer_type: str |
     answer, model = solved(*TEXTS, budget={"max_calls": len(TEXTS)}, answer_type=answer_type)
     assert answer.text in TEXTS[1:]
     assert (answer.decided_by, set(model.kinds), answer.spent.calls) == ("consistent", {"sample"}, len(TEXTS))
+
+
+def test_how_sure_the_model_was_of_each_text_does_not_stand_before_what_most_of_them_say() -> None:
+    sure = iter([Reply(text, mean_logprob=-0.1 - index) for index, text in enumerate(TEXTS)])
+    answer, _ = solved(*TEXTS, model=ScriptedModel(lambda *_: next(sure)), budget={"max_calls": len(TEXTS)})
+    assert (answer.decided_by, answer.text in TEXTS[1:]) == ("consistent", True)
 
 
 def test_of_two_texts_neither_is_more_like_the_other_so_a_judge_is_asked() -> None:
