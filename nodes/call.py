@@ -101,11 +101,12 @@ class Caller:
     async def once(self, task: Task, clock: Clock, turn: Turn) -> Asked:
         """Make the call, and write it down before and after, unless the journal knows its outcome.
 
-        It is written down when its turn is near: fewer places are empty meanwhile.
+        It is written down when its turn is near: fewer places are empty meanwhile. How it ended is kept also where that
+        stops the run, since it was paid: a resumed run finds it, and makes the next attempt.
         """
         messages, form = prompt_for(task.view, task.call), form_for(task.view, task.call)
         if task.journal is None:
-            return await self.in_turn(messages, form, task, clock, turn)
+            return or_stop(await self.in_turn(messages, form, task, clock, turn))
         key = self.key(messages, form, task)
         begun = await task.journal.begin(key)
         if not begun.first:
@@ -121,7 +122,7 @@ class Caller:
             await task.journal.forget(key)
         else:
             await task.journal.finish(key, asked)
-        return asked
+        return or_stop(asked)
 
     async def in_turn(self, messages: list[BaseMessage], form: Form, task: Task, clock: Clock, turn: Turn) -> Asked:
         """Make the call when its turn has come; its place is free again while its outcome is written down."""
@@ -177,10 +178,12 @@ class Caller:
         except ModelUnreachable:
             raise
         except CallFailed as error:
-            if error.unreachable and task.view.failures(task.call) >= task.view.settings.retries:
+            stops = error.unreachable and task.view.failures(task.call) >= task.view.settings.retries
+            if stops and not error.sent:
                 raise ModelUnreachable(str(error)) from error
             failed(task.call, error)
-            about = {"error": str(error), "retry_after": error.retry_after}
+            wait = (error.retry_after or 0.0) if stops else error.retry_after
+            about = {"error": str(error), "retry_after": wait, "stopped": stops}
             return Asked(clock.settle("failed", **about, **self.paid(error.usage or Usage(), error.model)))
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - calls beside it are paid, and would end
             failed(task.call, error)
@@ -236,6 +239,13 @@ def cancel_later() -> None:
     if step := asyncio.current_task():
         step.uncancel()
         step.cancel()
+
+
+def or_stop(asked: Asked) -> Asked:
+    """Return how a call ended, or stop the run where it says that no call can succeed."""
+    if asked.call.stopped:
+        raise ModelUnreachable(asked.call.error)
+    return asked
 
 
 async def hand_over(task: Task, turn: Turn, model: ChatModel) -> None:

@@ -72,4 +72,5 @@ class Grade:
 def is_last(task: Task, call: Call) -> bool:
     """Say whether a call that came to nothing will not be tried again."""
     passing = call.state == "lost" or call.retry_after is not None
-    return bool(call.error) and (not passing or task.view.failures(call) + 1 > task.view.settings.retries)
+    over = not passing or task.view.failures(call) + 1 > task.view.settings.retries
+    return bool(call.error) and not call.stopped and over

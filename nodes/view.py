@@ -199,7 +199,10 @@ class View:
         return left is None or (call.retry_after or 0) < left
 
     def failures(self, call: Call) -> int:
-        """Count the attempts at a call that have failed or timed out; those not made or cut off by a crash did not."""
+        """Count the attempts at a call that have failed or timed out.
+
+        Those not made, cut off by a crash, or after which the run was stopped did not.
+        """
         known = self.calls[index_of(call.candidate_id, self.calls) :]
         attempts = takewhile(lambda other: other.candidate_id == call.candidate_id, known)
-        return sum(bool(other.error) and other.state != "unmade" for other in attempts)
+        return sum(bool(other.error) and other.state != "unmade" and not other.stopped for other in attempts)

@@ -106,6 +106,8 @@ class Call(BaseModel):
     """Unix time in seconds at which it began, or began to wait for its turn."""
     seconds: float = 0.0
     error: str = ""
+    stopped: bool = False
+    """It was paid and stopped the run, since no call could succeed: no failed attempt, a resumed run makes the next."""
     retry_after: float | None = None
     """Seconds to wait before the call is tried again; None is never."""
     reply: str = ""
@@ -140,7 +142,8 @@ class Call(BaseModel):
     def again(self) -> Self:
         """Return the same call, reserved as its next attempt."""
         retry = f"{self.candidate_id}#{self.attempt + 1}"
-        return self.model_copy(update={"id": retry, "state": "reserved", "error": "", "started": 0.0, "seconds": 0.0})
+        anew = {"state": "reserved", "error": "", "stopped": False, "started": 0.0, "seconds": 0.0}
+        return self.model_copy(update={"id": retry, **anew})
 
 
 class Spent(BaseModel):

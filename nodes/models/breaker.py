@@ -1,4 +1,7 @@
-"""A circuit breaker per endpoint: after failures in a row it is left out for a while, then tried with one call."""
+"""A circuit breaker per endpoint: after failures in a row it is left out for a while, then tried with one call.
+
+It also remembers how long its server asks to be left alone (`Retry-After`), which is no failure.
+"""
 
 import threading
 import time
@@ -22,6 +25,8 @@ class Breaker:
     """In a row."""
     opened: float | None = None
     """Since when no call is admitted."""
+    busy_until: float = 0.0
+    """When, by the clock, its server is to be asked again."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def admits(self) -> bool:
@@ -34,6 +39,16 @@ class Breaker:
             if due:
                 self.opened = now
             return due
+
+    def rest(self, seconds: float) -> None:
+        """Take note that the endpoint asks to be left alone for so long."""
+        with self.lock:
+            self.busy_until = self.clock() + seconds
+
+    @property
+    def wait(self) -> float:
+        """Seconds for which it still asks to be left alone."""
+        return max(0.0, self.busy_until - self.clock())
 
     def succeeded(self) -> None:
         """Close it: the endpoint answers."""

@@ -13,6 +13,7 @@ from ..ports import CallFailed, ChatModel, Reply, Request
 from .breaker import Breaker, breaker_for
 
 SERVER_ERROR = 500
+RATE_LIMITED = 429
 ALMOST = 0.9
 """A call that was cancelled after this part of its time has run out of it; one cancelled earlier says nothing."""
 
@@ -25,6 +26,7 @@ class Pool:
 
     Within one call, the next member stands in for one that was not reached or is left out by its breaker, because
     nothing was paid; any other failure is for the call's next attempt, which is another place and asks the next member.
+    One that asks for time is passed over as long as another is free; where all do, the attempt waits for the soonest.
     """
 
     members: tuple[ChatModel, ...]
@@ -52,8 +54,11 @@ class Pool:
         return sum(map(int, re.findall(r"\d+", place)))
 
     def admitted(self, place: str, model: str) -> Iterator[ChatModel]:
-        """Yield the members to ask: those whose breaker admits a call; where none does, the first one all the same."""
-        order, asked = self.order(place, model), False
+        """Yield the members to ask: those whose breaker admits a call; where none does, the first one all the same.
+
+        Those that ask for time come last, the one that asks for least of it first.
+        """
+        order, asked = sorted(self.order(place, model), key=lambda member: self.breaker(member).wait), False
         for member in order:
             if self.breaker(member).admits():
                 asked = True
@@ -83,7 +88,7 @@ class Pool:
                 return await self.ask(member, messages, request)
             except (CallFailed, ModelUnreachable) as error:
                 if isinstance(error, CallFailed) and error.sent:
-                    raise passing(error, member) from error
+                    raise self.passing(error, member) from error
                 failures.append(error)
         passing_ones = [failure for failure in failures if isinstance(failure, CallFailed)]
         raise (passing_ones or failures)[0]
@@ -102,8 +107,11 @@ class Pool:
             opened = breaker.fail(for_good=True)
             raise
         except CallFailed as error:
-            if error.unreachable or not error.sent or (error.status or 0) >= SERVER_ERROR:
-                opened = breaker.fail()
+            if error.retry_after:
+                breaker.rest(error.retry_after)
+            for_long = error.status == RATE_LIMITED and error.retry_after is None
+            if for_long or error.unreachable or not error.sent or (error.status or 0) >= SERVER_ERROR:
+                opened = breaker.fail(for_good=for_long)
             raise
         else:
             breaker.succeeded()
@@ -112,8 +120,13 @@ class Pool:
             if opened:
                 log.warning("model %r is left out for %g s: it does not answer", member.name, breaker.cool_down)
 
+    def passing(self, error: CallFailed, member: ChatModel) -> CallFailed:
+        """Return a member's failure as the pool's: the next attempt waits for whoever can be asked the soonest.
 
-def passing(error: CallFailed, member: ChatModel) -> CallFailed:
-    """Return a member's failure as the pool's: the next attempt asks another one, which need not wait for it."""
-    message = f"{member.name}: {error}"
-    return CallFailed(message, retry_after=0.0, status=error.status, usage=error.usage, model=member.name)
+        That is not the member that refuses this call for good, nor one that is left out; where nobody remains, the
+        failure is what it is for one model.
+        """
+        left = [self.breaker(each) for each in self.members if each is not member or error.retry_after is not None]
+        wait = min((breaker.wait for breaker in left if breaker.opened is None), default=error.retry_after)
+        message = f"{member.name}: {error}"
+        return CallFailed(message, retry_after=wait, status=error.status, usage=error.usage, model=member.name)

@@ -15,9 +15,11 @@ from sqlalchemy import delete, func, select
 from ponder.graphs import aresume, asolve, create_ponder, preview, resume, solve
 from ponder.nodes.events import Event
 from ponder.nodes.models.openai import openai_model
+from ponder.nodes.ports import CallFailed, Reply
 from ponder.state import Budget, ModelUnreachable, SQLAlchemySaver, ThreadNotFound, UsageError, tables
+from ponder.state.budget import Usage
 from tests.fake_server import FakeServer, Said
-from tests.fakes import Cut, ScriptedModel, always, cycle
+from tests.fakes import Cut, ScriptedModel, always, cycle, kind_of
 
 PROGRAM = """
 from ponder.graphs import solve
@@ -148,6 +150,84 @@ def test_a_run_that_an_outage_stopped_goes_on_when_the_server_is_back(store: str
         back = True
         answer = resume("t", store=store, model=model)
         assert (answer.answer, answer.spent.calls + answer.spent.lost) == ("2", 3)
+
+
+def useless(wait: float | None = 0.0) -> CallFailed:
+    """Make what a reply comes to that arrived, was paid, and shows that the server is none of the kind."""
+    usage = Usage(input_tokens=10, output_tokens=5)
+    return CallFailed("a reply without choices", wait, unreachable=True, usage=usage)
+
+
+@pytest.mark.parametrize("wait", [0.0, None])
+def test_a_paid_call_that_stops_the_run_is_kept_and_each_resume_makes_one_more_inside_the_limit(
+    store: str, wait: float | None
+) -> None:
+    ill = True
+    model = ScriptedModel(lambda *_: useless(wait) if ill else "Answer: 2")
+    options: dict[str, Any] = {"policy": "direct", "retries": 0, "budget": {"max_calls": 3}}
+    with pytest.raises(ModelUnreachable, match="without choices"):
+        solve("1 + 1?", model=model, store=store, thread_id="t", **options)
+    with pytest.raises(ModelUnreachable, match="without choices"):
+        resume("t", store=store, model=model)
+    ill = False
+    answer = resume("t", store=store, model=model)
+    assert (answer.answer, model.calls) == ("2", 3)
+    assert (answer.spent.calls, answer.spent.lost, answer.spent.input_tokens) == (3, 0, 30)
+
+
+def test_a_run_whose_limit_went_on_useless_replies_ends_and_says_why_and_goes_on_with_a_larger_one(store: str) -> None:
+    ill = True
+    model = ScriptedModel(lambda *_: useless() if ill else "Answer: 2")
+    with pytest.raises(ModelUnreachable):
+        solve("1 + 1?", model=model, store=store, thread_id="t", policy="direct", retries=0, budget={"max_calls": 1})
+    ended = resume("t", store=store, model=model)
+    assert (ended.answer, ended.stopped_because, ended.spent.calls, model.calls) == (None, "max_calls", 1, 1)
+    assert [candidate.error for candidate in ended.candidates] == ["a reply without choices"]
+    ill = False
+    answer = resume("t", store=store, model=model, budget={"max_calls": 2})
+    assert (answer.answer, answer.spent.calls, model.calls) == ("2", 2, 2)
+
+
+class Wave(ScriptedModel):
+    """Answers once three calls are in flight."""
+
+    full = asyncio.Event()
+
+    async def generate(self, messages: Any, request: Any) -> Reply:
+        if self.flying == 2:
+            self.full.set()
+        self.flying += 1
+        await self.full.wait()
+        self.flying -= 1
+        return await super().generate(messages, request)
+
+
+def test_a_wave_of_useless_replies_is_kept_whole_whichever_of_them_stops_the_run(store: str) -> None:
+    ill = True
+    model = Wave(lambda *_: useless() if ill else "Answer: 2")
+    with pytest.raises(ModelUnreachable):
+        solve("1 + 1?", model=model, store=store, thread_id="t", policy="fixed", retries=0, budget={"max_calls": 3})
+    assert (model.calls, paid(store)) == (3, 3)
+    ill = False
+    answer = resume("t", store=store, model=model, budget={"max_calls": 6})
+    assert (answer.answer, answer.spent.calls, answer.spent.lost, model.calls) == ("2", 6, 0, 6)
+
+
+def test_a_grade_that_stopped_the_run_is_given_when_the_judge_is_back(store: str) -> None:
+    ill = True
+
+    def script(prompt: str, _: int) -> str | BaseException:
+        return "Answer: 2" if kind_of(prompt) == "sample" else useless() if ill else "no grade"
+
+    model = ScriptedModel(script)
+    options: dict[str, Any] = {"policy": "direct", "retries": 0, "verifier": "judge:It is 2."}
+    with pytest.raises(ModelUnreachable):
+        solve("1 + 1?", model=model, store=store, thread_id="t", **options)
+    ill = False
+    answer = resume("t", store=store, model=model)
+    assert answer.candidates[0].verdict is not None
+    assert answer.candidates[0].verdict.failed.startswith("the judge gave no grade that can be read")
+    assert answer.spent.calls == model.calls == 3
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -153,11 +154,57 @@ async def test_a_success_between_failures_keeps_the_breaker_closed() -> None:
     assert pooled.calls == [8, 0]
 
 
-async def test_a_rate_limit_is_no_illness() -> None:
-    pooled = Pooled((lambda *_: CallFailed("HTTP 429", 9.0, status=429), always("1")))
-    for _ in range(5):
-        await pooled.fails()
-    assert pooled.calls == [5, 0]
+def limited(seconds: float | None) -> Script:
+    return lambda *_: CallFailed("HTTP 429", seconds, status=429)
+
+
+async def test_a_member_that_asks_for_time_is_passed_over_as_long_as_it_asks_and_is_not_ill() -> None:
+    pooled = Pooled((limited(9.0), always("1")))
+    for _ in range(3):
+        assert (await pooled.fails()).retry_after == 0.0
+        assert [(await pooled.ask()).model for _ in range(2)] == ["b"] * 2
+        pooled.breakers.now += 9.0
+    assert pooled.calls == [3, 6]
+
+
+async def test_where_every_member_asks_for_time_the_attempt_waits_for_the_soonest_and_asks_that_one() -> None:
+    pooled = Pooled((limited(9.0), limited(4.0), limited(60.0)))
+    waits = [(await pooled.fails(f"{PLACE}#{attempt}")).retry_after for attempt in range(3)]
+    assert waits == [0.0, 0.0, 4.0]
+    pooled.breakers.now += 3.0
+    assert (await pooled.fails(f"{PLACE}#2")).retry_after == 4.0
+    assert pooled.calls == [1, 2, 1]
+
+
+async def test_a_member_that_refuses_this_call_or_is_left_out_is_not_what_an_attempt_waits_for() -> None:
+    pooled = Pooled((limited(9.0), lambda *_: CallFailed("HTTP 400: too long", status=400)))
+    await pooled.fails()
+    assert (await pooled.fails()).retry_after == 9.0
+    pooled = Pooled((limited(9.0), lambda *_: ModelUnreachable("bad key")))
+    await pooled.fails(f"{PLACE}#1")
+    assert (await pooled.fails(f"{PLACE}#1")).retry_after == 9.0
+
+
+async def test_where_every_member_asks_for_more_than_a_run_waits_the_call_has_failed_for_good() -> None:
+    pooled = Pooled((limited(None), limited(None)))
+    assert [(await pooled.fails(f"{PLACE}#{attempt}")).retry_after for attempt in range(2)] == [0.0, None]
+
+
+@pytest.mark.parametrize("policy", ["direct", "parallel"])
+async def test_a_run_over_a_pool_waits_as_one_over_a_single_model_does(
+    policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ponder.nodes.call.backoff", lambda _, retry_after: retry_after or 0.0)
+    first: list[float] = []
+
+    def script(*_: object) -> str | CallFailed:
+        first.append(time.monotonic())
+        left = first[0] + 0.5 - time.monotonic()
+        return CallFailed("HTTP 429", left, status=429) if left > 0 else "Answer: 7"
+
+    models = [ScriptedModel(script, f"limited {policy} {name}") for name in "ab"]
+    answer = await asolve("3 + 4?", model=models, policy=policy, budget={"max_calls": 20}, store=":memory:")
+    assert answer.answer == "7"
 
 
 async def test_where_every_breaker_is_open_the_member_whose_turn_it_is_is_asked_all_the_same() -> None:

@@ -9,7 +9,7 @@ from langchain_core.messages import HumanMessage
 from ponder.graphs import asolve
 from ponder.nodes.deadline import sending
 from ponder.nodes.models.openai import openai_model
-from ponder.nodes.models.together import Together, shares, split
+from ponder.nodes.models.together import Together, answers, shares, split
 from ponder.nodes.ports import Request
 from ponder.state import Answer, Budget
 from tests.fake_server import FakeServer, Said, completion
@@ -69,7 +69,7 @@ async def test_a_shared_request_that_fails_fails_each_of_its_calls_and_is_made_a
     assert answer.spent.calls == 8
 
 
-async def test_a_server_that_fails_once_with_a_status_of_success_is_asked_together_again() -> None:
+async def test_a_shared_reply_without_a_choice_fails_its_calls_and_each_is_made_alone_once() -> None:
     asked: list[int | None] = []
 
     async def post(payload: dict[str, Any]) -> object:
@@ -77,9 +77,29 @@ async def test_a_server_that_fails_once_with_a_status_of_success_is_asked_togeth
         return choices(payload, 0).body if len(asked) > 1 else {"error": {"message": "overloaded"}}
 
     together = Together()
-    for _ in range(2):
+    for _ in range(3):
         await asyncio.gather(*(together.post({"n": 2, "seed": seed}, post) for seed in (1, 2)))
-    assert asked == [2, None, 2]
+    assert asked == [2, None, None, 2]
+
+
+@pytest.mark.parametrize("n", [4, 8])
+async def test_shared_replies_without_a_choice_stay_within_the_budget_and_the_run_gets_its_answers(n: int) -> None:
+    cost = 0
+
+    def script(request: dict[str, Any], number: int) -> Said:
+        nonlocal cost
+        found = choices(request, number)
+        count = request.get("n") or 1
+        found.body["usage"] = {"prompt_tokens": 17, "completion_tokens": 512 * count}
+        cost += 17 + 512 * count
+        return found if count == 1 else Said(body={**found.body, "choices": []})
+
+    with FakeServer(script) as server:
+        model, budget = openai_model("fake", server.url, "none"), Budget(max_tokens=6400)
+        settings: dict[str, Any] = {"policy": "fixed", "max_samples": 8, "max_tokens": 512, "budget": budget, "n": n}
+        answer = await asolve("Which?", model=model, store=":memory:", **settings)
+    assert answer.answer == "0"
+    assert answer.spent.used["max_tokens"] == cost <= 6400
 
 
 async def test_a_shared_request_goes_on_until_nobody_waits_for_it() -> None:
@@ -149,6 +169,10 @@ def test_what_a_request_cost_is_divided_to_the_token(lengths: list[int]) -> None
     assert all(part["completion_tokens"] >= 0 for part in parts)
 
 
-@pytest.mark.parametrize("nonsense", [None, "<html>", {}, {"choices": None}, {"choices": [{}]}, {"error": "no"}])
-def test_what_cannot_be_split_is_one_calls(nonsense: object) -> None:
-    assert split(nonsense, 3) == [nonsense]
+@pytest.mark.parametrize("nonsense", [None, "<html>", {}, {"choices": []}, {"choices": None}, {"error": "no"}])
+def test_what_holds_no_choice_is_every_call_s(nonsense: object) -> None:
+    assert [answers(part) for part in split(nonsense, 3)] == [False] * 3
+
+
+def test_what_cannot_be_split_is_one_call_s() -> None:
+    assert split({"choices": [{}]}, 3) == [{"choices": [{}]}]
