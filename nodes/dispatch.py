@@ -71,7 +71,7 @@ class Dispatch:
         visit = Visit(
             id=f"{view.leg.step}-{self.branch}",
             branch=self.branch,
-            calls=len(view.own),
+            calls=view.made,
             candidates=sum(candidate.id.startswith(view.place) for candidate in view.candidates),
             iterations=done.iterations,
             stopped=stopped,

@@ -130,7 +130,7 @@ def next_branch(view: View) -> str:
 
 def units_left(view: View) -> int:
     """Return the calls that `max_compute_budget` leaves."""
-    return view.settings.max_compute_budget - len(view.calls)
+    return view.settings.max_compute_budget - view.ledger.made
 
 
 def exhausted(view: View, selection: Selection) -> bool:

@@ -141,10 +141,15 @@ class View:
         return [call for call in self.calls if call.id.startswith(place)]
 
     @property
+    def made(self) -> int:
+        """How many of them were begun: one that time kept from it has used up nothing."""
+        return Ledger(self.settings.budget, self.own).made
+
+    @property
     def allowance(self) -> int | None:
         """Calls this branch may still make; None is no limit of its own."""
         share = self.leg.allowances.get(self.branch)
-        return None if share is None else max(0, share - len(self.own))
+        return None if share is None else max(0, share - self.made)
 
     def having(self, landed: Iterable[Candidate]) -> Self:
         """Return the view with candidates that have just come in."""

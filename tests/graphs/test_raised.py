@@ -1,16 +1,33 @@
 """A run with larger limits goes on where the old ones stopped it: what time kept from being made is made then."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ponder.graphs import resume, solve
-from tests.fakes import ScriptedModel, always
+from tests.fakes import ScriptedModel, always, cycle
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/ponder.db"
+
+
+def test_calls_that_time_kept_from_being_made_use_up_nothing_and_are_made_with_more(store: str) -> None:
+    model = ScriptedModel(cycle(*map(str, range(30))), latency=60)
+    options: dict[str, Any] = {"policy": "cumulative", "assessor": "fixed:7", "window": 10, "quorum": 0.0}
+    limits = {"max_calls": 9, "max_seconds": 0.05}
+    before = solve("1 + 1?", model=model, store=store, thread_id="t", concurrency=1, budget=limits, **options)
+    assert (before.stopped_because, before.spent.calls) == ("max_seconds", 0)
+    assert sum(visit.calls for visit in before.route) == before.spent.lost == model.calls
+    model.latency = 0
+    after = resume("t", store=store, model=model, budget={"max_seconds": 600})
+    assert after.stopped_because == "max_calls"
+    assert after.spent.calls + after.spent.lost == model.calls == 9
+    assert {visit.branch: visit.calls for visit in after.route if visit.calls} == dict.fromkeys(
+        ("parallel", "refine", "search"), 3
+    )
 
 
 def test_a_run_whose_time_was_raised_names_the_limit_that_ends_it_now(store: str) -> None:
