@@ -66,8 +66,7 @@ class Dispatch:
 
     def end(self, view: View, done: Done) -> Command[str]:
         """Report the visit and leave the branch; where calls are missing for lack of time, that is why it ends."""
-        missing = any(call.state in {"unmade", "lost"} for call in view.own)
-        stopped = "max_seconds" if missing and view.ledger.exceeded_by([]) == "max_seconds" else done.stopped
+        stopped = "max_seconds" if view.late else done.stopped
         visit = Visit(
             id=f"{view.leg.step}-{self.branch}",
             branch=self.branch,
