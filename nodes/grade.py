@@ -70,6 +70,8 @@ class Grade:
 
 
 def is_last(task: Task, call: Call) -> bool:
-    """Say whether a call that came to nothing will not be tried again."""
+    """Say whether a call that came to nothing will not be tried again, also with more time."""
+    if call.state == "unmade":
+        return False
     passing = call.state == "lost" or call.retry_after is not None
     return bool(call.error) and (not passing or task.view.failures(call) + 1 > task.view.settings.retries)
