@@ -6,7 +6,7 @@ Every branch, the assessment and the judge are the same loop: `dispatch` admits 
 a task of its own; the tasks' records are merged by id; `dispatch` looks again.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from inspect import getdoc, getmodule
 from typing import Any
 
@@ -46,12 +46,13 @@ def build(checks: Checks, settings: Settings, *, tireless: bool = False) -> Grap
     caller = checks.caller
     proposing: tuple[CallKind, ...] = ("probe", "sample", "revise", "expand", "step")
 
-    def loop(name: str, plan: Plan, kinds: Iterable[CallKind], enough: Enough | None = None) -> Loop:
+    def loop(name: str, plan: Plan, asked: Sequence[CallKind], enough: Enough | None = None) -> Loop:
+        kinds: tuple[CallKind, ...] = (*asked, "grade")
         graph = StateGraph(RunState, Settings, output_schema=BranchOutput)
-        graph.add_node("dispatch", Twin(Dispatch(name, plan, checks)), destinations=(*kinds, "grade", END))
+        graph.add_node("dispatch", Twin(Dispatch(name, plan, checks, kinds)), destinations=(*kinds, END))
         graph.add_node("grade", Twin(Grade(checks)))
         graph.add_edge("grade", "dispatch")
-        for kind in kinds:
+        for kind in asked:
             asking: Step = Propose(checks, enough) if kind in proposing else Consult(caller)
             graph.add_node(kind, Twin(asking))
             graph.add_edge(kind, "dispatch")

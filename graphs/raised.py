@@ -5,13 +5,13 @@ A plan is a pure function of the state: a branch that is entered again goes on w
 
 from typing import Any, cast, get_args
 
-from langgraph.types import Command
+from langgraph.types import Command, Overwrite
 
 from ..nodes.route import widened
 from ..nodes.view import View
 from ..state.budget import Budget, Limit
 from ..state.errors import UsageError
-from ..state.run import RunState
+from ..state.run import Leg, RunState, Visit
 from ..state.settings import Settings, parse_settings
 
 
@@ -43,5 +43,12 @@ def onward(state: RunState, budget: Budget) -> Command[Any] | None:
     if budget == view.settings.budget or not (stopped or wider.policy == "fixed"):
         return None
     leg = widened(View("", cast("RunState", {**state, "settings": wider})))
-    update = {"settings": wider, "leg": leg, "selection": None, "answer": None}
+    visits = [visit for visit in state.get("visits") or [] if is_over(visit, leg)]
+    update = {"settings": wider, "leg": leg, "visits": Overwrite(visits), "selection": None, "answer": None}
     return Command(update=update, goto=list(leg.allowances))
+
+
+def is_over(visit: Visit, leg: Leg) -> bool:
+    """Say whether a visit stays as it was: its branch is not entered again, and it was no limit that ended it."""
+    again = visit.branch in leg.allowances or visit.stopped in get_args(Limit)
+    return not (again and visit.id.startswith(f"{leg.step}-"))

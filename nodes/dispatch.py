@@ -1,12 +1,12 @@
 """The heart of every branch: look at the state, admit the next calls, send each off as a task, or end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from langgraph.graph import END
 from langgraph.types import Command, Send
 
-from ..state.budget import Call
+from ..state.budget import Call, CallKind
 from ..state.run import BranchOutput, RunState, RunUpdate, Visit
 from .events import Admitted, Finished, emit
 from .gate import limit_on, reserve, sends
@@ -45,13 +45,15 @@ class Dispatch:
     branch: str
     plan: Plan
     checks: Checks
+    kinds: Collection[CallKind]
+    """The calls it can send off: the judge and the writing of tests share a branch."""
 
     async def __call__(self, state: RunState) -> Command[str]:
         view = self.checks.view(self.branch, state)
         step = self.plan(view)
         if waiting := grades(view):  # what comes next may depend on them
             step = Wave(waiting, step.iterations)
-        again = view.retries
+        again = [call for call in view.retries if call.kind in self.kinds]
         if isinstance(step, Done) and not again:
             return self.end(view, step)
         wanted = again or (step.calls if isinstance(step, Wave) else [])
@@ -66,12 +68,11 @@ class Dispatch:
 
     def end(self, view: View, done: Done) -> Command[str]:
         """Report the visit and leave the branch; where calls are missing for lack of time, that is why it ends."""
-        missing = any(call.state in {"unmade", "lost"} for call in view.own)
-        stopped = "max_seconds" if missing and view.ledger.exceeded_by([]) == "max_seconds" else done.stopped
+        stopped = "max_seconds" if view.late else done.stopped
         visit = Visit(
             id=f"{view.leg.step}-{self.branch}",
             branch=self.branch,
-            calls=len(view.own),
+            calls=view.made,
             candidates=sum(candidate.id.startswith(view.place) for candidate in view.candidates),
             iterations=done.iterations,
             stopped=stopped,

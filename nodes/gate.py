@@ -27,7 +27,7 @@ def limit_on(view: View, wanted: Sequence[Call]) -> StopReason | None:
     """Name what keeps the first of `wanted` from being made; None where nothing does."""
     if view.allowance == 0:
         limit = view.settings.budget.max_calls
-        return "max_calls" if limit is not None and len(view.calls) >= limit else "compute budget"
+        return "max_calls" if limit is not None and view.ledger.made >= limit else "compute budget"
     return view.share.exceeded_by([at_worst(view, call) for call in wanted[:1]])
 
 

@@ -70,7 +70,9 @@ class Grade:
 
 
 def is_last(task: Task, call: Call) -> bool:
-    """Say whether a call that came to nothing will not be tried again."""
+    """Say whether a call that came to nothing will not be tried again, also with more time."""
+    if call.state == "unmade":
+        return False
     passing = call.state == "lost" or call.retry_after is not None
     over = not passing or task.view.failures(call) + 1 > task.view.settings.retries
     return bool(call.error) and not call.stopped and over

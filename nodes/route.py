@@ -209,7 +209,7 @@ class Route:
             return go_at_once(view, {"assessment": None})
         assessment = assess(view)
         emit(Assessed(assessment=assessment))
-        share = assessment.compute_budget - len(view.calls)
+        share = assessment.compute_budget - view.ledger.made
         return go(view, assessment.plan, {"assessment": assessment}, share)
 
 
@@ -229,7 +229,7 @@ def allot(view: View, branches: Sequence[str], share: int) -> dict[str, int]:
     """Return the calls that each of the branches to be entered may make."""
     limit = view.settings.budget.max_calls
     if len(branches) > 1:
-        left = share if limit is None else min(share, limit - len(view.calls))
+        left = share if limit is None else min(share, limit - view.ledger.made)
         shares = [max(0, left + index) // len(branches) for index in range(len(branches))]
     elif branches[0] == "parallel":
         shares = [max(share, view.settings.sample_cap, limit or 0)]
@@ -243,7 +243,7 @@ def widened(view: View) -> Leg:
     before = [call for call in view.calls if not call.id.startswith(f"{view.leg.step}-")]
     then = replace(view, state=cast("RunState", {**view.state, "calls": before}))
     names, assessment = list(view.leg.allowances), view.state.get("assessment")
-    share = (
-        assessment.compute_budget - len(before) if assessment and len(names) > 1 else max(view.leg.allowances.values())
-    )
+    share = max(view.leg.allowances.values())
+    if assessment and len(names) > 1:
+        share = assessment.compute_budget - then.ledger.made
     return view.leg.model_copy(update={"allowances": allot(then, names, share)})

@@ -85,11 +85,15 @@ def written(votes: Sequence[Candidate]) -> dict[str, int]:
 
 def plan_judge(view: View) -> Wave | Done:
     """Have the tied answers compared, once, where nothing else tells them apart; as many as the budget admits."""
-    if any(call.kind == "judge" for call in view.calls) or choose(view).decided_by != "first":
+    again = [call for call in view.retries if call.kind == "judge"]
+    over = any(call.kind == "judge" for call in view.calls) and not again
+    if over or choose(view).decided_by != "first":
         return Done("complete", 1)
     # Of answers that a verifier refused none is worth a judge's word.
     finalists = [item for item in tied(view) if refused_by(item) is None]
-    if view.problem.answer_type == "text":
+    if again:
+        waves = [again]
+    elif view.problem.answer_type == "text":
         waves = [readings(view, finalists[:READ])] if len(finalists) > 1 else []
     else:
         waves = [comparisons(view, finalists[:count]) for count in range(min(FINALISTS, len(finalists)), 1, -1)]
@@ -130,7 +134,7 @@ def next_branch(view: View) -> str:
 
 def units_left(view: View) -> int:
     """Return the calls that `max_compute_budget` leaves."""
-    return view.settings.max_compute_budget - len(view.calls)
+    return view.settings.max_compute_budget - view.ledger.made
 
 
 def exhausted(view: View, selection: Selection) -> bool:

@@ -38,7 +38,8 @@ def wants_tests(view: View) -> bool:
 
 def plan_tests(view: View) -> Wave | Done:
     """Ask for tests, once, in as many calls as the budget admits."""
-    calls = [] if tested(view) else [view.call("tests", 1, index) for index in range(view.settings.write_tests)]
+    again = [call for call in view.retries if call.kind == "tests"]
+    calls = again if tested(view) else [view.call("tests", 1, index) for index in range(view.settings.write_tests)]
     return Wave(calls) if reserve(view, calls) else Done("complete", 1)
 
 

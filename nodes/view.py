@@ -141,10 +141,15 @@ class View:
         return [call for call in self.calls if call.id.startswith(place)]
 
     @property
+    def made(self) -> int:
+        """How many of them were begun: one that time kept from it has used up nothing."""
+        return Ledger(self.settings.budget, self.own).made
+
+    @property
     def allowance(self) -> int | None:
         """Calls this branch may still make; None is no limit of its own."""
         share = self.leg.allowances.get(self.branch)
-        return None if share is None else max(0, share - len(self.own))
+        return None if share is None else max(0, share - self.made)
 
     def having(self, landed: Iterable[Candidate]) -> Self:
         """Return the view with candidates that have just come in."""
@@ -174,11 +179,22 @@ class View:
         )
 
     @cached_property
-    def retries(self) -> list[Call]:
-        """Return the next attempts of calls that were lost, or failed for a passing reason that may pass in time."""
+    def missing(self) -> list[Call]:
+        """The next attempts of this branch's calls that were not made or lost, or failed for a reason that may pass."""
         known = {call.id for call in self.own}
-        again = [call.again() for call in self.own if call.state != "done" and self.may_pass(call)]
+        again = [call.again() for call in self.own if self.may_pass(call)]
         return [call for call in again if call.id not in known]
+
+    @cached_property
+    def retries(self) -> list[Call]:
+        """Those of them that are to be made: retries are left, and time."""
+        most = self.settings.retries
+        return [call for call in self.missing if self.failures(call) <= most and not self.too_late(call)]
+
+    @property
+    def late(self) -> bool:
+        """Whether time keeps one of them from being made."""
+        return any(map(self.too_late, self.missing))
 
     @cached_property
     def critiques(self) -> dict[str, Call]:
@@ -191,12 +207,15 @@ class View:
         return {call.parents[0]: call for call in made if call.candidate_id not in waiting}
 
     def may_pass(self, call: Call) -> bool:
-        """Say whether a call was not made or lost, or failed for a reason that trying again, in time, may mend."""
-        passing = call.state in {"unmade", "lost"} or (call.state == "failed" and call.retry_after is not None)
-        if not passing or self.failures(call) > self.settings.retries:
-            return False
+        """Say whether a call was not made or lost, or failed for a reason that trying once more may mend."""
+        if call.state != "failed":
+            return call.state in {"unmade", "lost"}
+        return call.retry_after is not None and self.failures(call) <= self.settings.retries
+
+    def too_late(self, call: Call) -> bool:
+        """Say whether no second is left once the wait before a call is over."""
         left = self.ledger.seconds_left()
-        return left is None or (call.retry_after or 0) < left
+        return left is not None and left <= (call.retry_after or 0)
 
     def failures(self, call: Call) -> int:
         """Count the attempts at a call that have failed or timed out.

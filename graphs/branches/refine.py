@@ -62,7 +62,7 @@ def starts(view: View) -> list[Candidate]:
 def breadth(view: View) -> int:
     """Return how many chains to begin: with a verifier as many as each has versions, if so many calls are left."""
     versions, limit = 1 + view.settings.max_rounds, view.settings.budget.max_calls
-    left = [versions * versions, view.allowance, None if limit is None else limit - len(view.calls)]
+    left = [versions * versions, view.allowance, None if limit is None else limit - view.ledger.made]
     return max(1, min(calls for calls in left if calls is not None) // versions) if view.exact else 1
 
 
