@@ -2,7 +2,9 @@
 
 import os
 import signal
+import sys
 import time
+from io import TextIOWrapper
 from typing import NoReturn
 
 INTERRUPTED = 130
@@ -17,6 +19,8 @@ def main() -> None:
     Before and after the command nothing can be lost; while it runs, the first Ctrl-C stops it, and one soon after that
     does not keep it from saving. A later one ends what does not come to an end: it can be resumed, as after any kill.
     """
+    if isinstance(sys.stdout, TextIOWrapper):  # what its encoding lacks is told by number, as on standard error
+        sys.stdout.reconfigure(errors="backslashreplace")
     heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # else it was started to ignore Ctrl-C
     if heard:
         signal.signal(signal.SIGINT, leave)

@@ -68,7 +68,7 @@ def finish(
             typer.echo(f"resume with: {resuming}", err=True)
         raise
     if json:
-        typer.echo(answer.model_dump_json())
+        typer.echo(answer.model_dump_json(ensure_ascii=True))  # whatever the stream's encoding is
     elif not view.prints_answer:
         typer.echo(printed(answer.answer or ""), nl=answer.answer is not None)
     judge(answer, resuming, json=json)

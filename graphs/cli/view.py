@@ -167,12 +167,12 @@ def summary(answer: Answer) -> str:
 
 @contextmanager
 def open_view(title: str, *, silent: bool) -> Iterator[View]:
-    """Choose the view: nothing, a live picture on a terminal, or lines."""
+    """Choose the view: nothing, a live picture on a terminal that can show one, or lines."""
     terminal = on_terminal(sys.stdout)
     console = Console(stderr=not terminal)
     if silent or sys.stderr is None:
         yield View()
-    elif console.is_terminal and terminal:
+    elif console.is_terminal and terminal and not console.options.ascii_only:
         with Live(console=console, refresh_per_second=8) as live:
             yield Picture(title, live)
     else:
