@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from ...state.errors import ChoiceNeeded, ModelUnreachable, StoreError, ThreadBusy, ThreadNotFound, UsageError
+from . import stoppable
 from .limits import option
 from .log import logged
 from .plain import objection, on_terminal, plain, quoted
@@ -44,6 +45,7 @@ def finish(
     resuming, silent = resume_command(thread, store), json or quiet
     before = known(thread, store) if goes_on and not silent else None
     stopped: list[Stored | StoreError] = []
+    stoppable()
     try:
         with (
             open_view(title, silent=silent) as view,

@@ -510,6 +510,20 @@ class Finder:
 
 sys.meta_path.insert(0, Finder())
 """
+AS_IT_CALLS_BACK = """
+import weakref
+
+class Gone:
+    pass
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            gone = Gone()
+            self.watched = weakref.ref(gone, lambda _: ctrl_c())  # out of which Python lets no exception
+
+sys.meta_path.insert(0, Finder())
+"""
 AS_IT_STOPS = """
 from ponder.state.store import Store
 close = Store.close
@@ -558,6 +572,15 @@ def test_ctrl_c_while_it_imports_is_exit_code_130_and_no_traceback(
     asked = ("solve", "1 + 1?", *on(server), "--store", f"sqlite:///{tmp_path}/ponder.db")
     done = stopped(AS_IT_IMPORTS.format(module=module), *asked)
     assert (done.code, done.out, done.err in {"", "interrupted: nothing of the run is stored\n"}) == (130, "", True)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("module", ["langgraph.graph", "rich.live"])
+def test_ctrl_c_while_it_imports_and_python_would_drop_an_exception_ends_it_all_the_same(
+    server: FakeServer, tmp_path: Path, module: str
+) -> None:
+    asked = ("solve", "1 + 1?", *on(server), "--store", f"sqlite:///{tmp_path}/ponder.db")
+    assert stopped(AS_IT_CALLS_BACK.format(module=module), *asked) == Done(130, "", "")
     assert server.requests == []
 
 
