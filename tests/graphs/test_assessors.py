@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from ponder.graphs import create_ponder, preview
+from ponder.nodes.assess import assess
 from ponder.nodes.ports import Reply
-from ponder.state import Answer, Budget, UsageError
+from ponder.nodes.view import View
+from ponder.state import Answer, Budget, Candidate, UsageError
 from ponder.state.budget import Usage
 from tests.fakes import ScriptedModel, always, cycle
 

@@ -370,6 +370,17 @@ def test_no_answer_is_exit_code_3(ponder: Ponder, server: FakeServer) -> None:
     assert cut.err.splitlines()[-1].endswith("(max_calls): 3 of 3 replies were cut off: raise --max-output")
 
 
+@pytest.mark.parametrize(
+    ("assessor", "told"),
+    [("probe", "very high, {}, up to 60"), ("logprob", "very high, {}, up to 60"), ("ask", "medium, {}, up to 20")],
+)
+def test_an_assessor_that_was_left_no_time_says_so(
+    ponder: Ponder, server: FakeServer, assessor: str, told: str
+) -> None:
+    done = ponder("solve", "1 + 1?", *on(server), "--assessor", assessor, "--max-seconds", "1e-9")
+    assert f"assessed: {told.format('no time was left to ask')} calls, parallel\n" in done.err
+
+
 def test_a_refused_key_is_exit_code_4_with_the_way_to_go_on(ponder: Ponder, server: FakeServer) -> None:
     server.script = lambda *_: Said(status=401, body={})
     done = ponder("solve", "1 + 1?", *on(server), "--thread", "t")
