@@ -175,6 +175,10 @@ def test_the_problem_comes_from_a_file_or_from_standard_input(
     with (tmp_path / "problem.txt").open() as standard_input:
         monkeypatch.setattr(sys, "stdin", standard_input)
         assert ponder("solve", "-", *on(server), "-q").out == "2\n"
+    (tmp_path / "problem.txt").write_bytes(b"\xff")
+    with (tmp_path / "problem.txt").open(encoding="utf-8") as standard_input:
+        monkeypatch.setattr(sys, "stdin", standard_input)
+        assert ponder("solve", "-", *on(server)).err.startswith("error: standard input cannot be read ('utf-8' codec")
 
 
 def test_a_verifier_is_named_on_the_command_line(ponder: Ponder, server: FakeServer) -> None:
