@@ -350,9 +350,25 @@ def test_an_answer_that_the_verifier_did_not_pass_is_exit_code_7_and_says_so(
     assert (done.code, done.out) == (7, "2\n")
     warned = done.err.splitlines()[-1]
     assert "): 2 ✗ '2' does not match '3'\n" in done.err
-    assert warned == "warning: no candidate of 2 passed the verifier ('2' does not match '3'); this is the best of them"
+    told = "no candidate of 2 passed the verifier ('2' does not match '3')"
+    assert warned == f"warning: {told}; this is the best of them"
     told = ponder("resume", "t", "--json")
     assert (told.code, json.loads(told.out)["answer"], told.err) == (7, "2", "")
+
+
+def test_of_answers_that_nothing_told_apart_none_is_called_the_best(ponder: Ponder, server: FakeServer) -> None:
+    server.script = lambda _, number: Said(f"Answer: {number}" if number < 2 else "I cannot say")
+    done = ponder("solve", "1 + 1?", *on(server), "--verify", "regex:x", "--policy", "fixed", "--max-calls", "2")
+    assert (done.code, "confidence 0.00 by first" in done.err) == (7, True)
+    assert done.err.endswith("; nothing tells them apart, and this came first\n")
+
+
+def test_a_candidate_without_an_answer_is_told_with_what_the_verifier_says_behind_a_colon(
+    ponder: Ponder, server: FakeServer
+) -> None:
+    server.script = lambda *_: Said("I cannot say", finish="length")
+    asked = ("solve", "1 + 1?", *on(server), "--verify", "regex:3", "--policy", "fixed", "--max-calls", "1")
+    assert "): cut off: '' does not match '3'\n" in ponder(*asked).err
 
 
 def test_a_thread_that_does_not_exist_is_a_usage_error(ponder: Ponder, tmp_path: Path) -> None:
@@ -368,7 +384,9 @@ def test_no_answer_is_exit_code_3(ponder: Ponder, server: FakeServer) -> None:
     done = ponder("solve", "What is 1 + 1?", *on(server), "--max-calls", "3")
     assert (done.code, done.out) == (3, "")
     assert done.err.splitlines()[-1].startswith("error: no answer in 3 calls (max_calls): raise it with ponder resume ")
-    assert done.err.splitlines()[-1].endswith(" --max-calls")
+    assert done.err.splitlines()[-1].endswith(" --max-calls NUMBER")
+    alone = ponder("solve", "What is 1 + 1?", *on(server), "--max-calls", "1")
+    assert alone.err.splitlines()[-1].startswith("error: no answer in 1 call (max_calls): ")
     server.script = lambda *_: Said("I cannot say", finish="length")
     cut = ponder("solve", "What is 1 + 1?", *on(server), "--max-calls", "3")
     assert cut.err.splitlines()[-1].endswith("(max_calls): 3 of 3 replies were cut off: raise --max-output")
@@ -444,6 +462,8 @@ def test_a_server_that_is_down_is_exit_code_4(ponder: Ponder) -> None:
     done = ponder("solve", "1 + 1?", "--model", "openai:fake", "--base-url", url, "--policy", "direct")
     assert done.code == 4
     assert "cannot be reached" in done.err.splitlines()[-1]
+    lines = [line for line in done.err.splitlines() if line.startswith("candidate ")]
+    assert len(lines) == len(set(lines)) == 1
 
 
 def test_a_thread_that_somebody_works_on_is_exit_code_5(ponder: Ponder, server: FakeServer, tmp_path: Path) -> None:
