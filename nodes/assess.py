@@ -57,7 +57,14 @@ def mostly_truncated(view: View) -> bool:
 
 
 def assess(view: View) -> Assessment:
-    """Read the difficulty off what was asked."""
+    """Read the difficulty off what was asked; where no call could be made, the evidence says so."""
+    found = judged(view)
+    unasked = bool(view.own) and all(call.state == "unmade" for call in view.own)
+    return found.model_copy(update={"evidence": "no time was left to ask"}) if unasked else found
+
+
+def judged(view: View) -> Assessment:
+    """Read the difficulty off what came back."""
     assessor = view.settings.assessor
     if assessor.startswith("fixed"):
         return rated(view, float(assessor.partition(":")[2]), "difficulty given")
@@ -88,7 +95,10 @@ def agreement(view: View, probed: list[Candidate]) -> Assessment:
     """Read the difficulty off the probes: the less they agree, the harder."""
     votes = tally(probed)
     top = int(max(votes.values(), default=0))
-    seen = f"{top} of {len(probed)} probes agree" if votes else f"no answer in {len(probed)} probes"
+    begun = {call.candidate_id for call in view.own if call.state != "unmade"}
+    made = sum(item.id in begun for item in probed)
+    few = "1 probe" if made == 1 else f"{made} probes"
+    seen = f"{top} of {few} agree" if votes and made > 1 else f"{'an' if votes else 'no'} answer in {few}"
     if len(probed) == 1 and votes:
         sure = probed[0].confidence
         poor = sure is not None and sure < POOR

@@ -30,8 +30,14 @@ class Calibration(BaseModel):
     def complete(self) -> Self:
         """Hold as many difficulties as there can be probes that agree."""
         if len(self.difficulties) != self.probes + 1:
-            raise ValueError(f"{self.probes} probes need {self.probes + 1} difficulties, not {len(self.difficulties)}")
+            raise ValueError(f"probes={self.probes} needs {self.probes + 1} difficulties, not {len(self.difficulties)}")
         return self
+
+
+def told(error: ValidationError) -> str:
+    """Put the first complaint into one line: the field, the rule."""
+    first = error.errors()[0]
+    return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
 
 
 def load_calibration(path: str) -> Calibration:
@@ -44,7 +50,11 @@ def load_calibration(path: str) -> Calibration:
     try:
         found = Calibration.model_validate_json(Path(path).read_bytes())
     except (OSError, ValidationError) as error:
-        raise UsageError(f"assessor 'learned:{path}' is no calibration ({error}): make one") from error
+        why = told(error) if isinstance(error, ValidationError) else error
+        needed = ", ".join(name for name, field in Calibration.model_fields.items() if field.is_required())
+        raise UsageError(
+            f"assessor 'learned:{path}' is no calibration ({why}): give a file of JSON with {needed}"
+        ) from error
     if found.gain_ci[0] <= 0:
         low, high = found.gain_ci
         raise UsageError(

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from ...state.errors import ChoiceNeeded, ModelUnreachable, StoreError, ThreadBusy, ThreadNotFound, UsageError
+from . import stoppable
 from .limits import option
 from .log import logged
-from .plain import objection, on_terminal, plain, quoted
+from .plain import made, objection, on_terminal, plain, quoted
 
 if TYPE_CHECKING:
     from ...nodes.events import Event
@@ -44,6 +45,7 @@ def finish(
     resuming, silent = resume_command(thread, store), json or quiet
     before = known(thread, store) if goes_on and not silent else None
     stopped: list[Stored | StoreError] = []
+    stoppable()
     try:
         with (
             open_view(title, silent=silent) as view,
@@ -68,7 +70,7 @@ def finish(
             typer.echo(f"resume with: {resuming}", err=True)
         raise
     if json:
-        typer.echo(answer.model_dump_json())
+        typer.echo(answer.model_dump_json(ensure_ascii=True))  # whatever the stream's encoding is
     elif not view.prints_answer:
         typer.echo(printed(answer.answer or ""), nl=answer.answer is not None)
     judge(answer, resuming, json=json)
@@ -120,8 +122,7 @@ def judge(answer: "Answer", resuming: str, *, json: bool) -> None:
         typer.echo(f"warning: {plain(answer.unchecked, 2 * LINE)}", err=True)
     if answer.answer is None:
         if not json:
-            lost = f", {answer.spent.lost} lost" if answer.spent.lost else ""
-            told = f"no answer in {answer.spent.calls} calls{lost} ({answer.stopped_because})"
+            told = f"no answer in {made(answer.spent)} ({answer.stopped_because})"
             typer.echo(f"error: {told}{advice(answer, resuming)}", err=True)
         raise typer.Exit(NO_ANSWER)
     if failed := unpassed(answer):
@@ -129,7 +130,9 @@ def judge(answer: "Answer", resuming: str, *, json: bool) -> None:
             same = [] if answer.unchecked else [item for item in failed if item.raw == answer.answer]
             why = next((f" ({said})" for item in same if (said := objection(item))), "")
             told = f"no candidate of {len(failed)} passed the verifier{why}"
-            typer.echo(f"warning: {told}; this is the best of them", err=True)
+            alike = answer.decided_by == "first"
+            best = "nothing tells them apart, and this came first" if alike else "this is the best of them"
+            typer.echo(f"warning: {told}; {best}", err=True)
         raise typer.Exit(NOT_PASSED)
 
 
@@ -139,7 +142,7 @@ def advice(answer: "Answer", resuming: str) -> str:
     if 2 * cut > len(answer.candidates):
         return f": {cut} of {len(answer.candidates)} replies were cut off: raise --max-output"
     limit = answer.stopped_because
-    return f": raise it with {resuming} {option(limit)}" if limit.startswith("max_") else ""
+    return f": raise it with {resuming} {option(limit)} NUMBER" if limit.startswith("max_") else ""
 
 
 def unpassed(answer: "Answer") -> "list[Candidate]":

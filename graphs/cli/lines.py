@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
-from .plain import cells, cut, made, plain, quoted
+from .plain import cells, counted, cut, level, made, plain, quoted
 
 if TYPE_CHECKING:
     from .stored import Stored
@@ -40,9 +40,9 @@ def briefly(runs: Sequence["Stored"]) -> Iterator[list[str]]:
 
 
 def way(run: "Stored", room: int) -> str:
-    """Tell the route; where it is too long, its end."""
-    route = ">".join(run.route)
-    return route if len(route) <= room else "…" + route[len(route) - max(0, room - 1) :]
+    """Tell the route; where it is too long, the last branches of it that fit."""
+    ends = (["…"] * (gone > 0) + run.route[gone:] for gone in range(len(run.route) + 1))
+    return next((end for end in map(">".join, ends) if len(end) <= room), "")
 
 
 def question(run: "Stored") -> list[str]:
@@ -70,15 +70,15 @@ def fully(run: "Stored") -> Iterator[str]:
         yield f"allowed     {run.view.allowed} calls by {by}, and no more with --max-calls"
     yield f"cost        {cost(run)}, {run.spent.seconds:.1f} s of calls"
     if found := state.get("assessment"):
-        yield fit(f"assessment  {found.level} (difficulty {found.difficulty:g}): {found.evidence}")
+        yield fit(f"assessment  {level(found)} (difficulty {found.difficulty:g}): {found.evidence}")
     for visit in state.get("visits") or []:
-        counted = f"{made(run.spent_on(visit))}, {visit.candidates} candidates, {visit.iterations} iterations"
-        yield fit(f"route       {visit.branch}: {counted}, {visit.stopped}")
+        brought = f"{counted(visit.candidates, 'candidate')}, {counted(visit.iterations, 'iteration')}"
+        yield fit(f"route       {visit.branch}: {made(run.spent_on(visit))}, {brought}, {visit.stopped}")
     for item in run.view.candidates:
         branch, strategy, outcome, sure, text = cells(item)
         yield fit(f"candidate   {branch:8} {strategy:13} {outcome:12} {sure:4} {text}".rstrip())
     for choice in run.question.finalists if run.question else []:
-        yield fit(f"choice      {choice.number}: {plain(choice.answer, LONGEST)} ({choice.votes} votes)")
+        yield fit(f"choice      {choice.number}: {plain(choice.answer, LONGEST)} ({counted(choice.votes, 'vote')})")
     if answer:
         yield f"answer      {plain(answer.answer or 'none', LONGEST)}"
         yield f"decided by  {answer.decided_by}, confidence {answer.confidence:.2f}: {answer.stopped_because}"

@@ -5,7 +5,7 @@ from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ...state.budget import Spent
-    from ...state.run import Candidate, Verdict
+    from ...state.run import Assessment, Candidate, Verdict
 
 WIDTH = 60
 """Characters of a model's text in one line."""
@@ -40,11 +40,21 @@ def cut(line: str, width: int) -> str:
     return (kept[:word].rstrip() if word >= width * 2 // 3 else kept) + "…"
 
 
+def counted(number: int, noun: str) -> str:
+    """Write a number of things."""
+    return f"{number:,} {noun if number == 1 else noun + 's'}"
+
+
+def level(found: "Assessment") -> str:
+    """Write the level of an assessment in words."""
+    return found.level.replace("_", " ")
+
+
 def made(spent: "Spent", allowed: int | None = None, unsettled: int = 0, standing: str = "") -> str:
     """Tell how many calls were made, of those allowed, and how many besides are lost or not known to have ended."""
-    most, noun = ("", "call" if spent.calls == 1 else "calls") if allowed is None else (f" of {allowed}", "calls")
+    told = counted(spent.calls, "call") if allowed is None else f"{spent.calls} of {counted(allowed, 'call')}"
     lost = f" and {spent.lost} lost" if spent.lost else ""
-    return f"{spent.calls}{most} {noun}{lost}" + (f", {unsettled} {standing}" if unsettled else "")
+    return f"{told}{lost}" + (f", {unsettled} {standing}" if unsettled else "")
 
 
 def cells(candidate: "Candidate") -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from ...state.budget import Budget
 from ...state.errors import UsageError
 from ...state.run import Problem
 from ...state.settings import parse_settings
+from . import stoppable
 from .limits import limits
 from .load import opened
 from .solve import Models, Pool
@@ -86,6 +87,7 @@ def serve(
         asyncio.run(reached(store))
     config = uvicorn.Config(app, host, port, access_log=False, timeout_graceful_shutdown=grace)
     collect_less()
+    stoppable()
     try:
         uvicorn.Server(config).run()
     except SystemExit:  # its log has said why

@@ -160,13 +160,14 @@ def read(problem: str | None, file: Path | None) -> str:
     """Return the problem from wherever it was given."""
     if problem is not None and file is not None:
         raise UsageError(f"both a problem and --file {str(file)!r} were given: give one of them")
-    if file is not None:
-        try:
+    try:
+        if file is not None:
             text = file.read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"file {str(file)!r} cannot be read ({error}): give a text file") from None
-    else:
-        text = (sys.stdin.read() if sys.stdin else "") if problem == "-" else problem or ""
+        else:
+            text = (sys.stdin.read() if sys.stdin else "") if problem == "-" else problem or ""
+    except (OSError, UnicodeDecodeError) as error:
+        source = "standard input" if file is None else f"file {str(file)!r}"
+        raise UsageError(f"{source} cannot be read ({error}): give a text") from None
     if not text.strip():
         raise UsageError("the problem is empty: give a text, - for standard input, or --file")
     return text

@@ -17,7 +17,7 @@ TIED = 6
 
 def choice(tie: "ChoiceNeeded", resuming: str, *, json: bool) -> int:
     """Return the number of the finalist that the person chooses; where there is nobody to ask, the command ends."""
-    from .plain import on_terminal, plain
+    from .plain import counted, on_terminal, plain
 
     finalists = tie.question.finalists
     if json:
@@ -26,7 +26,7 @@ def choice(tie: "ChoiceNeeded", resuming: str, *, json: bool) -> int:
     alike = len({item.votes for item in finalists}) == 1
     typer.echo(f"{'tied' if alike else 'in doubt'}: {plain(tie.question.problem, LONGEST)}", err=True)
     for item in finalists:
-        typer.echo(f"  {item.number}: {plain(item.answer)} ({item.votes} votes)", err=True)
+        typer.echo(f"  {item.number}: {plain(item.answer)} ({counted(item.votes, 'vote')})", err=True)
         typer.echo(f"     {plain(item.text, LONGEST)}", err=True)
     if not (on_terminal(sys.stdin) and on_terminal(sys.stderr)):
         typer.echo(f"choose with: {resuming} --choose NUMBER", err=True)

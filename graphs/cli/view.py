@@ -14,7 +14,7 @@ from rich.text import Text
 from ...nodes.events import Admitted, Arrived, Assessed, Escalated, Event, Finished, Replaced
 from ...state.run import Answer, Assessment, Candidate
 from .lines import progress
-from .plain import cells, made, objection, on_terminal, outcome, plain, quoted
+from .plain import cells, counted, level, made, objection, on_terminal, outcome, plain, quoted
 from .stored import Stored
 
 SHOWN = 8
@@ -46,11 +46,11 @@ class View:
 class Lines(View):
     """One line on standard error for each event that matters."""
 
-    known: list[str] = field(default_factory=list)
-    """The candidates so far, by whose place they are numbered."""
+    told: dict[str, str] = field(default_factory=dict)
+    """The candidates so far, by whose place they are numbered, and what was said of each."""
 
     def begin(self, run: Stored) -> None:
-        self.known = [candidate.id for candidate in run.view.candidates]
+        self.told = dict.fromkeys((candidate.id for candidate in run.view.candidates), "")
 
     def show(self, event: Event) -> None:
         line = self.introduced(event) if event.type == "candidate" else described(event)
@@ -58,13 +58,17 @@ class Lines(View):
             print(line, file=sys.stderr, flush=True)  # noqa: T201 - what a command does
 
     def introduced(self, event: Arrived) -> str:
-        """Tell of a candidate: which one, whence, and its answer; one that is graded later is told of again."""
+        """Tell of a candidate: which one, whence, and its answer; again only what has changed, as by a grade."""
         candidate = event.candidate
-        if candidate.id not in self.known:
-            self.known.append(candidate.id)
-        number = self.known.index(candidate.id) + 1
+        before = self.told.setdefault(candidate.id, "")
+        number = [*self.told].index(candidate.id) + 1
         way = ", ".join(filter(None, (event.branch, candidate.strategy)))
-        return " ".join(filter(None, (f"candidate {number} ({way}):", outcome(candidate, LINE), objection(candidate))))
+        why = ": " if candidate.raw is None else " "
+        line = f"candidate {number} ({way}): " + why.join(
+            filter(None, (outcome(candidate, LINE), objection(candidate)))
+        )
+        self.told[candidate.id] = line
+        return line if line != before else ""
 
     def close(self, answer: Answer) -> None:
         print(summary(answer), file=sys.stderr, flush=True)  # noqa: T201
@@ -116,7 +120,7 @@ class Picture(View):
     def drawn(self, calls: str = "") -> RenderableType:
         """Draw what is known by now; while the run goes on, all calls that have begun count as made."""
         head = Text.assemble((plain(self.title, 200), "bold"))
-        calls = calls or f"{len(self.begun)} of {self.allowed} calls"
+        calls = calls or f"{len(self.begun)} of {counted(self.allowed, 'call')}"
         way = Text(f"{' ▸ '.join(self.route) or 'starting'} · {calls}", style="cyan")
         notes = [Text(note, style="dim") for note in self.notes]
         table = Table("branch", "strategy", "answer", "sure", "text", box=None, pad_edge=False, header_style="dim")
@@ -152,7 +156,8 @@ def described(event: Event) -> str:
 
 def rated(kind: str, found: Assessment) -> str:
     """Put an assessment into one line."""
-    return f"{kind}: {found.level}, {found.evidence}, up to {found.compute_budget} calls, {found.plan[-1]}"
+    most = counted(found.compute_budget, "call")
+    return f"{kind}: {level(found)}, {found.evidence}, up to {most}, {found.plan[-1]}"
 
 
 def summary(answer: Answer) -> str:
@@ -167,12 +172,12 @@ def summary(answer: Answer) -> str:
 
 @contextmanager
 def open_view(title: str, *, silent: bool) -> Iterator[View]:
-    """Choose the view: nothing, a live picture on a terminal, or lines."""
+    """Choose the view: nothing, a live picture on a terminal that can show one, or lines."""
     terminal = on_terminal(sys.stdout)
     console = Console(stderr=not terminal)
     if silent or sys.stderr is None:
         yield View()
-    elif console.is_terminal and terminal:
+    elif console.is_terminal and terminal and not console.options.ascii_only:
         with Live(console=console, refresh_per_second=8) as live:
             yield Picture(title, live)
     else:

@@ -6,9 +6,9 @@ from itertools import groupby
 from ...nodes.prompts import STRATEGIES
 from ...state.budget import CallKind
 from ...state.run import Candidate
-from ..cli.plain import remark
+from ..cli.plain import counted, remark
 from .diff import changes
-from .text import counted, line, shown
+from .text import line, shown
 from .told import Told
 
 ROOM = 300_000

@@ -5,10 +5,11 @@ from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
+from ..cli.plain import counted
 from . import candidates
 from .picture import drawn
 from .style import COLOURS, PAGE, PICTURE
-from .text import counted, lasting, line, shown
+from .text import lasting, line, shown
 from .told import Told
 from .words import explained
 

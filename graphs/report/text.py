@@ -27,11 +27,6 @@ def line(text: str, room: int = 60) -> str:
     return escape(words if len(words) <= room else words[: room - 1] + "…")
 
 
-def counted(number: int, noun: str) -> str:
-    """Write a number of things."""
-    return f"{number:,} {noun if number == 1 else noun + 's'}"
-
-
 def lasting(seconds: float) -> str:
     """Write a duration."""
     if seconds < 1:

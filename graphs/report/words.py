@@ -6,8 +6,8 @@ from typing import get_args
 
 from ...state.budget import Limit
 from ...state.run import Rule, StopReason
-from ..cli.plain import made
-from .text import counted, lasting, named
+from ..cli.plain import counted, level, made
+from .text import lasting, named
 from .told import Told
 
 LONGEST = 1000
@@ -51,7 +51,7 @@ def explained(told: Told) -> Iterator[str]:
     found = told.run.view.state.get("assessment")
     if found:
         yield (
-            f"The problem was assessed as {found.level}, difficulty {found.difficulty:g} of 10: {found.evidence}. "
+            f"The problem was assessed as {level(found)}, difficulty {found.difficulty:g} of 10: {found.evidence}. "
             f"That allows {counted(found.compute_budget, 'call')} and led to {', then '.join(found.plan)}."
         )
     for visit in told.visits.values():

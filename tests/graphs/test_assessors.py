@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from ponder.graphs import create_ponder, preview
+from ponder.nodes.assess import assess
 from ponder.nodes.ports import Reply
-from ponder.state import Answer, Budget, UsageError
+from ponder.nodes.view import View
+from ponder.state import Answer, Budget, Candidate, UsageError
 from ponder.state.budget import Usage
 from tests.fakes import ScriptedModel, always, cycle
 
@@ -63,18 +65,48 @@ async def test_a_calibration_says_how_hard_agreement_is(
     ("more", "why"),
     [
         ({"gain_ci": [-0.01, 0.05]}, "may be nothing: use probe"),
-        ({"difficulties": [9, 0]}, "2 probes need 3 difficulties"),
-        ({"difficulties": [9, 2, 11]}, "no calibration"),
-        ({"surprise": 1}, "no calibration"),
+        ({"difficulties": [9, 0]}, "probes=2 needs 3 difficulties, not 2"),
+        ({"difficulties": [9, 2, 11]}, "difficulties.2: Input should be less than or equal to 10"),
+        ({"surprise": 1}, "surprise: Extra inputs are not permitted"),
     ],
 )
-def test_a_calibration_that_gained_nothing_or_cannot_be_read_is_refused(
+def test_a_calibration_that_gained_nothing_or_is_wrong_is_refused(
     tmp_path: Path, more: dict[str, Any], why: str
 ) -> None:
     with pytest.raises(UsageError, match=why):
         create_ponder(ScriptedModel(), assessor=calibration(tmp_path, **more))
-    with pytest.raises(UsageError, match="no calibration"):
-        create_ponder(ScriptedModel(), assessor="learned:/nowhere")
+
+
+@pytest.mark.parametrize(("text", "why"), [(None, "No such file"), ("hello", "Invalid JSON"), ("{}", "made_of: Field")])
+def test_a_file_that_is_no_calibration_is_named_in_one_line_with_what_it_would_hold(
+    tmp_path: Path, text: str | None, why: str
+) -> None:
+    file = tmp_path / "learned.json"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(UsageError, match=why) as refused:
+        create_ponder(ScriptedModel(), assessor=f"learned:{file}")
+    assert str(refused.value).startswith(f"assessor 'learned:{file}' is no calibration (")
+    assert str(refused.value).endswith("): give a file of JSON with made_of, probes, difficulties, gain, gain_ci")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("raw", "states", "evidence"),
+    [
+        ("2", ["done", "done", "unmade"], "2 of 2 probes agree"),
+        ("2", ["done", "unmade", "unmade"], "an answer in 1 probe"),
+        (None, ["done", "lost", "unmade"], "no answer in 2 probes"),
+        (None, ["lost", "unmade", "unmade"], "no answer in 1 probe"),
+        (None, ["unmade", "unmade", "unmade"], "no time was left to ask"),
+    ],
+)
+def test_probes_that_no_time_was_left_for_are_not_counted(raw: str | None, states: list[Any], evidence: str) -> None:
+    calls = [View("assess", {}).call("probe", 0, index) for index in range(3)]
+    calls = [call.model_copy(update={"state": state}) for call, state in zip(calls, states, strict=True)]
+    found = {call.id: raw if call.state == "done" else None for call in calls}
+    candidates = [Candidate(id=key, branch="assess", raw=answer, answer=answer) for key, answer in found.items()]
+    assert assess(View("assess", {"calls": calls, "candidates": candidates})).evidence == evidence
 
 
 def two(cheap: ScriptedModel, strong: ScriptedModel) -> list[ScriptedModel]:

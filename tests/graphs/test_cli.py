@@ -175,6 +175,10 @@ def test_the_problem_comes_from_a_file_or_from_standard_input(
     with (tmp_path / "problem.txt").open() as standard_input:
         monkeypatch.setattr(sys, "stdin", standard_input)
         assert ponder("solve", "-", *on(server), "-q").out == "2\n"
+    (tmp_path / "problem.txt").write_bytes(b"\xff")
+    with (tmp_path / "problem.txt").open(encoding="utf-8") as standard_input:
+        monkeypatch.setattr(sys, "stdin", standard_input)
+        assert ponder("solve", "-", *on(server)).err.startswith("error: standard input cannot be read ('utf-8' codec")
 
 
 def test_a_verifier_is_named_on_the_command_line(ponder: Ponder, server: FakeServer) -> None:
@@ -346,9 +350,25 @@ def test_an_answer_that_the_verifier_did_not_pass_is_exit_code_7_and_says_so(
     assert (done.code, done.out) == (7, "2\n")
     warned = done.err.splitlines()[-1]
     assert "): 2 ✗ '2' does not match '3'\n" in done.err
-    assert warned == "warning: no candidate of 2 passed the verifier ('2' does not match '3'); this is the best of them"
+    told = "no candidate of 2 passed the verifier ('2' does not match '3')"
+    assert warned == f"warning: {told}; this is the best of them"
     told = ponder("resume", "t", "--json")
     assert (told.code, json.loads(told.out)["answer"], told.err) == (7, "2", "")
+
+
+def test_of_answers_that_nothing_told_apart_none_is_called_the_best(ponder: Ponder, server: FakeServer) -> None:
+    server.script = lambda _, number: Said(f"Answer: {number}" if number < 2 else "I cannot say")
+    done = ponder("solve", "1 + 1?", *on(server), "--verify", "regex:x", "--policy", "fixed", "--max-calls", "2")
+    assert (done.code, "confidence 0.00 by first" in done.err) == (7, True)
+    assert done.err.endswith("; nothing tells them apart, and this came first\n")
+
+
+def test_a_candidate_without_an_answer_is_told_with_what_the_verifier_says_behind_a_colon(
+    ponder: Ponder, server: FakeServer
+) -> None:
+    server.script = lambda *_: Said("I cannot say", finish="length")
+    asked = ("solve", "1 + 1?", *on(server), "--verify", "regex:3", "--policy", "fixed", "--max-calls", "1")
+    assert "): cut off: '' does not match '3'\n" in ponder(*asked).err
 
 
 def test_a_thread_that_does_not_exist_is_a_usage_error(ponder: Ponder, tmp_path: Path) -> None:
@@ -364,10 +384,23 @@ def test_no_answer_is_exit_code_3(ponder: Ponder, server: FakeServer) -> None:
     done = ponder("solve", "What is 1 + 1?", *on(server), "--max-calls", "3")
     assert (done.code, done.out) == (3, "")
     assert done.err.splitlines()[-1].startswith("error: no answer in 3 calls (max_calls): raise it with ponder resume ")
-    assert done.err.splitlines()[-1].endswith(" --max-calls")
+    assert done.err.splitlines()[-1].endswith(" --max-calls NUMBER")
+    alone = ponder("solve", "What is 1 + 1?", *on(server), "--max-calls", "1")
+    assert alone.err.splitlines()[-1].startswith("error: no answer in 1 call (max_calls): ")
     server.script = lambda *_: Said("I cannot say", finish="length")
     cut = ponder("solve", "What is 1 + 1?", *on(server), "--max-calls", "3")
     assert cut.err.splitlines()[-1].endswith("(max_calls): 3 of 3 replies were cut off: raise --max-output")
+
+
+@pytest.mark.parametrize(
+    ("assessor", "told"),
+    [("probe", "very high, {}, up to 60"), ("logprob", "very high, {}, up to 60"), ("ask", "medium, {}, up to 20")],
+)
+def test_an_assessor_that_was_left_no_time_says_so(
+    ponder: Ponder, server: FakeServer, assessor: str, told: str
+) -> None:
+    done = ponder("solve", "1 + 1?", *on(server), "--assessor", assessor, "--max-seconds", "1e-9")
+    assert f"assessed: {told.format('no time was left to ask')} calls, parallel\n" in done.err
 
 
 def test_a_refused_key_is_exit_code_4_with_the_way_to_go_on(ponder: Ponder, server: FakeServer) -> None:
@@ -429,6 +462,8 @@ def test_a_server_that_is_down_is_exit_code_4(ponder: Ponder) -> None:
     done = ponder("solve", "1 + 1?", "--model", "openai:fake", "--base-url", url, "--policy", "direct")
     assert done.code == 4
     assert "cannot be reached" in done.err.splitlines()[-1]
+    lines = [line for line in done.err.splitlines() if line.startswith("candidate ")]
+    assert len(lines) == len(set(lines)) == 1
 
 
 def test_a_thread_that_somebody_works_on_is_exit_code_5(ponder: Ponder, server: FakeServer, tmp_path: Path) -> None:
@@ -510,6 +545,20 @@ class Finder:
 
 sys.meta_path.insert(0, Finder())
 """
+AS_IT_CALLS_BACK = """
+import weakref
+
+class Gone:
+    pass
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            gone = Gone()
+            self.watched = weakref.ref(gone, lambda _: ctrl_c())  # out of which Python lets no exception
+
+sys.meta_path.insert(0, Finder())
+"""
 AS_IT_STOPS = """
 from ponder.state.store import Store
 close = Store.close
@@ -558,6 +607,15 @@ def test_ctrl_c_while_it_imports_is_exit_code_130_and_no_traceback(
     asked = ("solve", "1 + 1?", *on(server), "--store", f"sqlite:///{tmp_path}/ponder.db")
     done = stopped(AS_IT_IMPORTS.format(module=module), *asked)
     assert (done.code, done.out, done.err in {"", "interrupted: nothing of the run is stored\n"}) == (130, "", True)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("module", ["langgraph.graph", "rich.live"])
+def test_ctrl_c_while_it_imports_and_python_would_drop_an_exception_ends_it_all_the_same(
+    server: FakeServer, tmp_path: Path, module: str
+) -> None:
+    asked = ("solve", "1 + 1?", *on(server), "--store", f"sqlite:///{tmp_path}/ponder.db")
+    assert stopped(AS_IT_CALLS_BACK.format(module=module), *asked) == Done(130, "", "")
     assert server.requests == []
 
 

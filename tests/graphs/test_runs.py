@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -82,6 +83,17 @@ def test_a_list_tells_status_age_calls_tokens_and_route_in_80_columns(ponder: Po
         ["What", "is", "1", "+", "1?", "=", "2"],
     ]
     assert max(map(len, lines)) <= 80
+
+
+def test_a_route_that_is_too_long_is_told_by_its_last_branches(
+    ponder: Ponder, saver: SQLAlchemySaver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt(saver, "t")
+    told: list[str] = []
+    for width in range(80, 40, -4):
+        monkeypatch.setenv("COLUMNS", str(width))
+        told += re.findall(r" tokens +(\S+)$", ponder("runs", "list").out.splitlines()[0])
+    assert list(dict.fromkeys(told)) == ["assess>parallel", "…>parallel", "…"]
 
 
 def test_a_list_is_of_one_status_and_as_long_as_asked(ponder: Ponder, saver: SQLAlchemySaver) -> None:

@@ -97,6 +97,32 @@ def test_after_ctrl_c_the_view_the_list_the_run_and_the_report_tell_the_same_and
     assert ways[-1] == "assess ▸ direct · 3 of 100 calls and 1 lost"
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_of_another_encoding_than_unicode_is_shown_lines_and_the_answer(
+    server: FakeServer, store: str, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    server.script = lambda *_: Said("Answer: \N{SNOWMAN}")
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    for words in (["solve", "What falls?", *on(server), "--thread", "t"], ["resume", "t"]):
+        with Terminal(store, *words) as running:
+            *lines, answer = running.read().splitlines()
+            assert running.process.wait(30) == 0
+        assert lines[-1].startswith("confidence 0.71 by majority")
+        assert answer in {r"\u2603", "\N{SNOWMAN}"}  # what is written to an ASCII terminal, Typer writes in UTF-8
+
+
+def test_a_pipe_of_another_encoding_gets_the_same_json(
+    ponder: Ponder, server: FakeServer, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.script = lambda *_: Said("Answer: caf\xe9 \N{SNOWMAN} \N{SLICE OF PIZZA}")
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    monkeypatch.setenv("PONDER_STORE", store)
+    words = [str(Path(sys.executable).parent / "ponder"), "solve", "What?", *on(server), "--thread", "t", "--json"]
+    done = subprocess.run(words, capture_output=True, check=True, timeout=60)
+    assert json.loads(done.stdout)["answer"] == "caf\xe9 \N{SNOWMAN} \N{SLICE OF PIZZA}"
+    assert json.loads(ponder("resume", "t", "--json").out) == json.loads(done.stdout)
+
+
 def test_a_run_that_was_interrupted_before_anything_was_stored_names_no_way_to_go_on(
     server: FakeServer, store: str
 ) -> None:
