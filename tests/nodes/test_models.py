@@ -236,7 +236,7 @@ async def test_a_call_of_a_graph_that_is_streamed_is_no_stream_whose_usage_nobod
 async def test_no_more_is_one_of_a_model_that_has_no_setting_for_it() -> None:
     class Streams(FakeListChatModel):
         async def _astream(self, *_: Any, **__: Any) -> AsyncIterator[ChatGenerationChunk]:
-            yield ChatGenerationChunk(message=AIMessageChunk("Answer: 3"))
+            yield ChatGenerationChunk(message=AIMessageChunk(content="Answer: 3"))
 
     graph = create_ponder(Streams(responses=["Answer: 2"]), policy="direct", retries=0)
     parts = [part async for part in graph.astream({"problem": "1 + 1?"}, stream_mode=["values", "messages"])]
