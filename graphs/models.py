@@ -5,10 +5,10 @@ import importlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
+from langchain_core.runnables import Runnable
 
 from ..nodes.deadline import sending
 from ..nodes.ports import ChatModel, Reply, Request
@@ -52,10 +52,10 @@ def as_model(model: ModelLike | None, base_url: str | None = None, pool: str = "
     if isinstance(model, BaseChatModel):
         from ..nodes.models.chat import LangChainModel  # only where it is used
 
-        named = getattr(model, "name_in_run", "") or getattr(model, "model_name", "")
-        name = str(named or type(model).__name__)
+        named = (getattr(model, field, None) for field in ("name_in_run", "model_name", "model"))
+        name = next((each for each in named if each and isinstance(each, str)), type(model).__name__)
         return ADAPTERS.get((model,), lambda: LangChainModel(model, name))
-    if not (hasattr(model, "name") and hasattr(model, "generate")):
+    if isinstance(model, Runnable) or not (hasattr(model, "name") and hasattr(model, "generate")):
         raise UsageError(f"model {str(model)[:80]!r} is no model: give {MODEL_FORMS}, or a LangChain chat model")
     return model
 
@@ -109,11 +109,6 @@ class NamedModel:
 
         return SLOTS
 
-    @property
-    def is_limited(self) -> bool:
-        """Whether it can be told how much it may write; of a provider's model its class says so."""
-        return self.name.partition(":")[0] in {"local", "openai"} or getattr(self.load(), "is_limited", True)
-
     async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
         with sending() as sent:
             model = await asyncio.to_thread(self.load)
@@ -155,7 +150,9 @@ def provider_model(name: str) -> ChatModel:
     """Load a model through LangChain's `init_chat_model`."""
     try:
         chat_models = importlib.import_module("langchain.chat_models")
-        return as_model(cast("BaseChatModel", chat_models.init_chat_model(name)))
+        from ..nodes.models.chat import LangChainModel
+
+        return LangChainModel(chat_models.init_chat_model(name), name)
     except ImportError as error:
         raise ModelNotSetUp(f"model {name!r} needs a package ({error}): install langchain and it") from error
     except ValueError as error:

@@ -134,7 +134,8 @@ class Caller:
         call, view = task.call, task.view
         sampling = call.temperature, call.max_tokens, seed(task), clock.timeout()
         asking = partial(hand_over, task, turn)
-        request = Request(*sampling, call.id, call.model, call.kind, form, view.settings.n, asking)
+        shared = 1 if call.attempt else view.settings.n
+        request = Request(*sampling, call.id, call.model, call.kind, form, shared, asking)
         with watch_call(call, self.whose_turn(task).name, messages, request) as settled:
             asked = settled(await self.make(messages, request, task, clock, turn))
         turn.settle(cost(asked.call))

@@ -18,8 +18,8 @@ def samples_left(view: View) -> int:
 
 
 def takes_tests(view: View) -> bool:
-    """Say whether the model may write tests: they were asked for, for programs, and no verifier says what is right."""
-    return view.settings.write_tests > 0 and not view.exact and type_of(view.problem) == "code"
+    """Say whether the model may write tests: they were asked for, for programs, and no verifier is to say it."""
+    return view.settings.write_tests > 0 and not view.verified and type_of(view.problem) == "code"
 
 
 def alike(view: View) -> bool:

@@ -90,9 +90,9 @@ class Clock:
 
     def settle(self, state: CallState, **found: object) -> Call:
         """Close the reservation with what was measured."""
-        return self.task.call.model_copy(
-            update={"state": state, "started": self.began, "seconds": self.seconds, **found}
-        )
+        wait = self.task.call.retry_after if state == "unmade" else None  # which was asked for by the attempt before
+        ended = {"state": state, "started": self.began, "seconds": self.seconds, "retry_after": wait}
+        return self.task.call.model_copy(update={**ended, **found})
 
 
 def seed(task: Task) -> int | None:

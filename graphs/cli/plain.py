@@ -71,7 +71,8 @@ def objection(candidate: "Candidate") -> str:
 
 def remark(verdict: "Verdict") -> str:
     """Return what a verifier says beside its score: what to do better, or why it could not tell."""
-    return verdict.feedback or (f"verifier failed: {verdict.failed}" if verdict.failed else "")
+    failed = verdict.failed and f"verifier failed: {verdict.failed}"
+    return "\n".join(dict.fromkeys(filter(None, (verdict.feedback, failed))))
 
 
 def outcome(candidate: "Candidate", width: int = 30) -> str:

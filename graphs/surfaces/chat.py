@@ -4,9 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextvars import Context, copy_context
 from functools import partial
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal, cast
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.callbacks import (
+    AsyncCallbackManagerForLLMRun,
+    CallbackManagerForLLMRun,
+    UsageMetadataCallbackHandler,
+)
 from langchain_core.language_models import BaseChatModel, LangSmithParams, LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.tool import tool_call_chunk
@@ -14,6 +18,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, RunnablePassthrough
 from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.tools import BaseTool
+from langchain_core.tracers.context import _configure_hooks
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 from pydantic import ConfigDict, Field, SkipValidation
 
@@ -23,6 +28,7 @@ from ...state.pricing import RUN
 from ...state.run import Problem
 from ..app import Setup, VerifierLike, prepare
 from ..models import ModelLike, as_model
+from ..origin import masked
 from .chats import arguments, form_of, message_of, policy_for, problem_of, settings_of
 from .structured import Shape, parse
 
@@ -63,6 +69,9 @@ class PonderChatModel(BaseChatModel):
     settings: dict[str, Any] = Field(default_factory=dict)
     """Further fields of `Settings`."""
 
+    deliberates: ClassVar[bool] = True
+    """As the model of a run it makes a run of each call, which costs what its own budget allows."""
+
     @property
     def _llm_type(self) -> str:
         return "ponder"
@@ -79,7 +88,9 @@ class PonderChatModel(BaseChatModel):
 
     @property
     def _identifying_params(self) -> Mapping[str, Any]:
-        return {"model_name": self.model_name, "policy": self.policy, "effort": self.effort}
+        made = self.model_dump(exclude={"model", "verifier", "base_url", *BaseChatModel.model_fields})
+        told = {"verifier": repr(self.verifier), "base_url": self.base_url and masked(self.base_url)}
+        return {"model_name": self.model_name, **made, **told}
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         named = {"ls_provider": "ponder", "ls_model_name": kwargs.get("model") or self.model_name}
@@ -209,6 +220,9 @@ def inside() -> Context:
     models' messages would show every candidate.
     """
     context, ambient = copy_context(), var_child_runnable_config.get()
+    for counter, *_ in _configure_hooks:  # LangChain's way to count all that is used within a block
+        if isinstance(counter.get(), UsageMetadataCallbackHandler):
+            context.run(counter.set, None)
     if ambient:
         context.run(var_child_runnable_config.set, {**ambient, "callbacks": None})
     return context

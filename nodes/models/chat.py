@@ -3,11 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, SimpleChatModel
 from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatResult
 from langchain_core.runnables import Runnable
 
 from ...state.errors import ModelUnreachable
@@ -15,7 +17,7 @@ from ...state.form import PLAIN, Form
 from ...state.run import Finish
 from ..loop import background, in_thread
 from ..ports import CallFailed, Reply, Request
-from .failures import classify, refused_setting
+from .failures import classify, refused_setting, status_of
 from .usage import at_worst, believable, usage_of
 
 FINISHES: dict[str, Finish] = {
@@ -37,6 +39,8 @@ OPTIONAL = ("logprobs", "seed", "temperature", FORMAT, "parallel_tool_calls")
 """Settings that a run can do without where a server refuses them."""
 OUTPUT_LIMITS = ("max_tokens", "max_output_tokens", "num_predict", "max_new_tokens")
 """Fields for the most output tokens, of several providers; a model has one of them."""
+ADDRESSES = ("openai_api_base", "anthropic_api_url", "base_url", "endpoint")
+"""Fields for the server's address, likewise."""
 MALFORMED = (400, 422)
 MOST_COPIES = 16
 """Of one model: the calls of a seeded run have a setting of their own each."""
@@ -70,19 +74,19 @@ class LangChainModel:
         return next((name for name in OUTPUT_LIMITS if name in type(self.model).model_fields), "")
 
     @property
-    def blocks(self) -> bool:
-        """Whether it answers in a thread: it has no asynchronous way of its own."""
-        return type(self.model)._agenerate in {BaseChatModel._agenerate, SimpleChatModel._agenerate}  # noqa: SLF001
+    def is_limited(self) -> bool:
+        """Whether the model can be told how much a reply may cost."""
+        return bool(self.output_limit) and not self.deliberates
 
     @property
-    def is_limited(self) -> bool:
-        """Whether the model can be told how much it may write."""
-        return bool(self.output_limit)
+    def deliberates(self) -> bool:
+        """Whether each reply is a whole run of ponder's, of any cost."""
+        return getattr(self.model, "deliberates", False) is True
 
     @property
     def endpoint(self) -> str:
         """What a circuit breaker watches: the model at its server."""
-        return f"{self.name} {getattr(self.model, 'openai_api_base', None) or ''}"
+        return f"{self.name} {next(filter(None, (getattr(self.model, name, None) for name in ADDRESSES)), '')}"
 
     async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
         """Answer once; a setting that the server refuses is left out from then on.
@@ -98,13 +102,15 @@ class LangChainModel:
                 reply = read(await self.invoke(messages, request))
             except Exception as error:
                 setting = refused_setting(error, OPTIONAL)
-                if setting is None and request.form.output_schema and getattr(error, "status_code", None) in MALFORMED:
+                if setting is None and request.form.output_schema and status_of(error) in MALFORMED:
                     setting = FORMAT  # servers have many words for what they cannot do with a schema
                 if setting is None or setting in left_out:
                     raise self.failure(error, messages, request) from error
                 self.learned.refused.add(setting)
             else:
                 self.learned.answered = True
+                if self.deliberates:
+                    return reply
                 return replace(reply, usage=believable(reply.usage, messages, request, reply.text))
 
     def failure(
@@ -119,10 +125,7 @@ class LangChainModel:
     async def invoke(self, messages: Sequence[BaseMessage], request: Request) -> AIMessage:
         """Call the model, on the loop that its client belongs to."""
         if not self.on_background:
-            model = self.shaped(self.copied(self.configured(request)), request.form)
-            if self.blocks:  # LangChain's own threads are those of the loop, which others wait for
-                return await in_thread(lambda: model.invoke(list(messages)))
-            return await model.ainvoke(list(messages))
+            return await self.shaped(self.copied(self.configured(request)), request.form).ainvoke(list(messages))
         # As keywords: LangChain writes a new copy of a model down in full, for tracers, before it is asked.
         given = {name: value for name, value in self.configured(request).items() if value is not None}
         return await background(self.shaped(self.model, request.form).ainvoke(list(messages), **given))
@@ -133,7 +136,10 @@ class LangChainModel:
         if key not in copies:
             if len(copies) >= MOST_COPIES:
                 copies.clear()
-            copies[key] = self.model.model_copy(update=wanted | in_one(self.model))
+            copy = copies[key] = self.model.model_copy(update=wanted | in_one(self.model))
+            for name in [name for name in vars(copy) if isinstance(getattr(type(copy), name, None), cached_property)]:
+                del vars(copy)[name]  # a client, say, that was made for the settings before
+            copy.__class__ = in_threads(type(copy))
         return copies[key]
 
     def configured(self, request: Request) -> dict[str, Any]:
@@ -162,22 +168,45 @@ class LangChainModel:
             schema = {"name": "answer", "schema": form.output_schema}
             body = getattr(model, "extra_body", None) or {}
             more["extra_body"] = {**body, FORMAT: {"type": "json_schema", "json_schema": schema}}
+        # OpenAI's words: for the one all of LangChain's models have another, and for the other most have none.
+        choice = "any" if form.tool_choice == "required" else form.tool_choice
+        if not form.tools or (choice == "none" and not openai):
+            return model.bind(**more)
         try:
-            return (
-                model.bind_tools(form.tools, tool_choice=form.tool_choice, **more) if form.tools else model.bind(**more)
-            )
+            return model.bind_tools(form.tools, tool_choice=choice, **more)
         except NotImplementedError:
             raise ModelUnreachable(f"model {self.name!r} cannot be given tools: choose one that calls tools") from None
+
+
+@lru_cache(maxsize=MOST_COPIES)
+def in_threads(kind: type[BaseChatModel]) -> type[BaseChatModel]:
+    """Return a model class that blocks threads of its own; LangChain's are the loop's, which others wait for."""
+    if kind._agenerate not in {BaseChatModel._agenerate, SimpleChatModel._agenerate}:  # noqa: SLF001
+        return kind  # it has an asynchronous way of its own
+
+    async def _agenerate(
+        self: BaseChatModel,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **more: Any,
+    ) -> ChatResult:
+        told = run_manager.get_sync() if run_manager else None
+        return await in_thread(lambda: self._generate(messages, stop, told, **more))
+
+    return type(kind.__name__, (kind,), {"_agenerate": _agenerate, "__module__": kind.__module__})
 
 
 def in_one(model: BaseChatModel) -> dict[str, Any]:
     """Return what makes a model answer in one try and in one piece.
 
-    A client that tries again by itself passes the budget by, and a reply that streams may say nothing of its usage. A
-    client that is not OpenAI's, and that its model has made before, keeps its own number of tries.
+    A client that tries again by itself passes the budget by, and a reply that streams may say nothing of its usage.
+    One from LangChain's cache is no sample, and was not paid.
     """
     fields = type(model).model_fields
-    whole = {"disable_streaming": True} | ({"streaming": False} if "streaming" in fields else {})
+    whole: dict[str, Any] = {"cache": False}
+    if not (getattr(model, "streaming", False) and getattr(model, "stream_usage", False)):  # as some servers want it
+        whole |= {"disable_streaming": True} | ({"streaming": False} if "streaming" in fields else {})
     if "max_retries" not in fields:
         return whole
     root = getattr(model, "root_async_client", None)

@@ -54,8 +54,7 @@ def classify(error: Exception, model: str, *, answered: bool = False) -> CallFai
     """Turn a provider's exception into one of ours; a model that has `answered` before has the right URL."""
     if isinstance(error, CallFailed | ModelUnreachable):
         return error
-    status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
-    if isinstance(status, int) and status >= httpx.codes.BAD_REQUEST:
+    if status := status_of(error):
         return by_status(error, status, model)
     if any(isinstance(cause, UNSENT) for cause in causes(error)):
         return CallFailed(
@@ -121,9 +120,22 @@ def retry_after(error: Exception) -> float:
     return seconds if seconds > 0 else 0.0  # also where it is not a number
 
 
+def status_of(error: BaseException) -> int | None:
+    """Return the HTTP status that a client's exception names, or one that it was made of; None where none does."""
+    for cause in causes(error):
+        if isinstance(cause, httpx.TransportError | aiohttp.ClientError):
+            return None  # what it was made of has codes of its own
+        response = getattr(cause, "response", None)
+        told = [getattr(cause, name, None) for name in ("status_code", "code")]
+        told.append(getattr(response, "status_code", None))
+        if known := [status for status in told if isinstance(status, int) and status in range(400, 600)]:
+            return known[0]
+    return None
+
+
 def refused_setting(error: Exception, settings: Sequence[str]) -> str | None:
-    """Return the setting that a 400 or 422 complains about; None where it is about something else."""
-    if getattr(error, "status_code", None) not in {400, 422}:
+    """Return the setting that a 400 or 422, or the client itself, complains about; None where it is something else."""
+    if status_of(error) not in {400, 422} and not isinstance(error, TypeError):
         return None
     text = str(error).lower()
     return next((setting for setting in settings if setting in text), None)

@@ -38,6 +38,7 @@ def openai_model(name: str, base_url: str | None = None, api_key: str | None = N
             api_key=secret,
             default_headers=headers,
             max_retries=0,
+            cache=False,  # what a sample says is not to be said again
             disable_streaming=True,  # a graph that is streamed would stream its calls: past `Posting`
         )
     except ImportError as error:  # a proxy's scheme

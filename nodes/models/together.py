@@ -1,15 +1,13 @@
 """Several samples of one prompt in one request (`n`): the prompt is read, and paid for, once.
 
 Calls that want the same and come within a moment of each other share a request, and each gets one of its choices. What
-a server leaves out is asked for call by call, as is everything of one that knows no `n`. A reply without any choice
-fails them all, each with its part of the cost, and they are tried again call by call: one that bore it all would have
-cost more than was reserved for it.
+a server leaves out is asked for call by call, as are retries, and everything of one that knows no `n`. A reply without
+any choice fails them all, each with its part of the cost: one that bore it all would have cost more than was reserved.
 """
 
 import asyncio
 import json
 import re
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -71,8 +69,6 @@ class Together:
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     alone: bool = False
     """The server has shown that it knows no `n`."""
-    owed: Counter[str] = field(default_factory=Counter)
-    """Payload -> calls that a shared reply gave no choice: each is made alone next time."""
 
     async def post(self, payload: Body, post: Post) -> object:
         """Return a completion of one choice, asking together with up to `n` calls of the same payload."""
@@ -81,9 +77,6 @@ class Together:
         if wanted < 2 or self.alone:  # noqa: PLR2004 - nothing to share
             return await post(single)
         key = json.dumps({name: value for name, value in payload.items() if name not in PLACE}, default=str)
-        if key in self.owed:
-            self.owed -= Counter([key])  # which also drops those that nothing is owed any more
-            return await post(single)
         group = self.groups.setdefault(key, [])
         told, part = current.get(), asyncio.get_running_loop().create_future()
         with sending():  # which the shared request does for all
@@ -105,13 +98,13 @@ class Together:
         group = [one for one in group if not one.part.done()]
         if not group:
             return
-        task = asyncio.get_running_loop().create_task(self.share(key, group, payload, post))
+        task = asyncio.get_running_loop().create_task(self.share(group, payload, post))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         for one in group:
             one.part.add_done_callback(lambda _: all(each.part.cancelled() for each in group) and task.cancel())
 
-    async def share(self, key: str, group: list[Waiting], payload: Body, post: Post) -> None:
+    async def share(self, group: list[Waiting], payload: Body, post: Post) -> None:
         """Give each its choice; None is that it must ask by itself."""
         parts: Sequence[object | None]
         shared = Shared(group)
@@ -126,8 +119,6 @@ class Together:
                 return
             parts = []
         waiting = shared.waiting
-        if len(group) > 1 and parts and not answers(parts[0]):
-            self.owed[key] += len(waiting)
         # One choice shows that it knows no `n`, and none that something went wrong this time.
         self.alone = self.alone or not parts or len(parts) == 1 < len(waiting)
         for one, part in zip(waiting, [*parts, *[None] * (len(waiting) - len(parts))], strict=True):

@@ -85,11 +85,11 @@ def usage_of(message: AIMessage) -> Usage | None:
 
 
 def believable(usage: Usage | None, messages: Sequence[BaseMessage], request: Request, text: str = "") -> Usage | None:
-    """Return a usage that the request can have cost; None for one far above that, or of nothing for a text."""
+    """Return a usage that the request can have cost; one far above that is its worst case, and of nothing none."""
     if usage is None or (text and not usage.output_tokens):
         return None
     most = GENEROUS * (length(messages, request.form) + request.max_tokens) + HIDDEN
-    return usage if usage.input_tokens + usage.output_tokens <= most else None
+    return usage if usage.input_tokens + usage.output_tokens <= most else at_worst(messages, request)
 
 
 def at_worst(messages: Sequence[BaseMessage], request: Request) -> Usage:

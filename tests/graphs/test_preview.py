@@ -208,6 +208,7 @@ def test_neither_model_nor_verifier_is_called_or_loaded(monkeypatch: pytest.Monk
     for policy in ("adaptive", "refine", "search"):
         told = preview("1 + 1?", model="openai:gpt", policy=policy, verifier=lambda *given: bool(called.append(given)))
         assert told.calls.low < told.calls.high
+    assert preview("1 + 1?", model="provider:none", budget={"max_tokens": 9000}).calls.low == 3
     assert (called, list(tmp_path.iterdir())) == ([], [])
 
 

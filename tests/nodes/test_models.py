@@ -6,9 +6,14 @@ import logging
 import socket
 import threading
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import pytest
+from langchain_core.caches import InMemoryCache
+from langchain_core.callbacks import AsyncCallbackHandler
+from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessageChunk, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk
@@ -21,6 +26,7 @@ from ponder.nodes.models.http import close_client
 from ponder.nodes.models.openai import openai_model
 from ponder.nodes.ports import CallFailed, Reply, Request
 from ponder.state import ModelUnreachable, UsageError
+from ponder.state.form import Form
 from tests.fake_server import FakeServer, Said
 
 ASKED = Request(temperature=0.7, max_tokens=64, seed=3)
@@ -266,6 +272,107 @@ def test_a_failure_that_caused_itself_is_one() -> None:
 
     answer = solve("1 + 1?", model=Down(responses=[]), policy="direct", retries=0, store=":memory:")
     assert "the connection was lost before the reply (down)" in answer.candidates[0].error
+
+
+class Provider(FakeListChatModel):
+    """A model of a provider's package: its class names its fields, and wraps its client's errors."""
+
+    model: str = "large"
+    raised: Any = None
+    asked: Any = None
+    """Takes what each call was given."""
+
+    def _call(self, *_: Any, **given: Any) -> str:
+        if self.asked is not None:
+            self.asked.append(given)
+        if self.raised is not None:
+            raise RuntimeError("the provider failed") from self.raised
+        return super()._call(*_, **given)
+
+    def bind_tools(self, tools: Any, *, tool_choice: Any = None, **given: Any) -> Any:
+        return self.bind(tools=tools, tool_choice=tool_choice, **given)
+
+
+def test_an_object_is_called_by_the_name_of_its_model_and_watched_at_its_server() -> None:
+    class Placed(Provider):
+        base_url: str = "http://one"
+
+    one, two = as_model(Placed(responses=[])), as_model(Placed(responses=[], model="small", base_url="http://two"))
+    assert (one.name, two.name) == ("large", "small")
+    assert (one.endpoint, two.endpoint) == ("large http://one", "small http://two")  # type: ignore[attr-defined]
+
+
+async def test_a_status_is_found_in_what_a_provider_s_exception_was_made_of() -> None:
+    class RefusedError(Exception):
+        code = 401
+
+    with pytest.raises(ModelUnreachable, match="refused the key"):
+        await as_model(Provider(responses=[], raised=RefusedError())).generate([HumanMessage("1 + 1?")], ASKED)
+
+
+async def test_a_model_is_told_of_tools_in_the_words_that_all_of_langchain_s_know() -> None:
+    said: list[Any] = []
+    model = as_model(Provider(responses=["Answer: 2"], asked=said))
+    for choice in ("required", "none"):
+        form = Form(tools=[{"type": "function", "function": {"name": "add", "parameters": {}}}], tool_choice=choice)
+        await model.generate([HumanMessage("1 + 1?")], replace(ASKED, form=form))
+    assert (said[0]["tool_choice"], "tools" in said[1]) == ("any", False)
+
+
+def test_a_sample_is_none_of_langchain_s_cache() -> None:
+    set_llm_cache(InMemoryCache())
+    try:
+        said: list[Any] = []
+        for _ in range(2):
+            solve("1 + 1?", model=Provider(responses=["Answer: 2"], asked=said), policy="direct", store=":memory:")
+        assert len(said) == 2
+    finally:
+        set_llm_cache(None)
+
+
+async def test_a_client_that_a_model_made_before_is_not_that_of_its_copies() -> None:
+    class Client(Provider):
+        max_retries: int = 2
+
+        @cached_property
+        def client(self) -> int:
+            return self.max_retries
+
+        def _call(self, *_: Any, **__: Any) -> str:
+            return f"Answer: {self.client}"
+
+    mine = Client(responses=[])
+    assert mine.client == 2
+    assert (await as_model(mine).generate([HumanMessage("1 + 1?")], ASKED)).text == "Answer: 0"
+    assert mine.client == 2
+
+
+async def test_a_model_that_blocks_keeps_its_caller_s_callbacks_on_their_loop() -> None:
+    loops: set[Any] = set()
+
+    class Hears(AsyncCallbackHandler):
+        async def on_llm_end(self, *_: Any, **__: Any) -> None:
+            loops.add(asyncio.get_running_loop())
+
+    await as_model(Provider(responses=["Answer: 2"], callbacks=[Hears()])).generate([HumanMessage("1 + 1?")], ASKED)
+    assert loops == {asyncio.get_running_loop()}
+
+
+async def test_a_model_that_its_owner_has_stream_with_its_usage_still_streams() -> None:
+    with FakeServer() as server:
+        mine = ChatOpenAI(model="own", base_url=server.url, api_key=SecretStr("key"), streaming=True, stream_usage=True)
+        with pytest.raises(ModelUnreachable):  # this server cannot
+            await asolve("1 + 1?", model=mine, policy="direct", retries=0, store=":memory:")
+        assert server.requests[0]["stream_options"] == {"include_usage": True}
+        await mine.root_async_client.close()
+
+
+@pytest.mark.parametrize("form", ["bind", "with_fallbacks"])
+def test_what_is_made_of_a_model_is_no_model(form: str) -> None:
+    model = Provider(responses=["Answer: 2"])
+    made = model.bind(stop=["x"]) if form == "bind" else model.with_fallbacks([model])
+    with pytest.raises(UsageError, match="is no model: give"):
+        solve("1 + 1?", model=made, store=":memory:")  # type: ignore[arg-type]
 
 
 def test_a_missing_key_and_a_missing_package_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

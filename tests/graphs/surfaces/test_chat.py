@@ -6,17 +6,20 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import pytest
+from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import get_usage_metadata_callback
 from langchain_core.exceptions import OutputParserException
+from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
+from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from typing_extensions import TypedDict
 
-from ponder.graphs import PonderChatModel
+from ponder.graphs import PonderChatModel, solve
 from ponder.nodes.ports import Reply, Request
 from ponder.state import ModelUnreachable, SQLAlchemySaver, UsageError
 from ponder.state.budget import Usage
@@ -156,6 +159,40 @@ def test_the_usage_is_that_of_all_calls_and_callbacks_see_it_once() -> None:
         PonderChatModel(model=model).invoke("What is 1 + 2?")
     assert list(counted.usage_metadata) == ["scripted", "FakeListChatModel"]
     assert counted.usage_metadata["scripted"]["total_tokens"] == said.usage_metadata["total_tokens"]
+
+
+def test_the_usage_of_a_model_inside_is_not_counted_again() -> None:
+    with FakeServer() as server, get_usage_metadata_callback() as counted:
+        inner = ChatOpenAI(model="inner", base_url=server.url, api_key=SecretStr("key"))
+        said = PonderChatModel(model=inner, policy="fixed", budget={"max_calls": 4}).invoke("What is 1 + 1?")
+        assert said.usage_metadata is not None
+        assert len(server.requests) == 4
+        assert counted.usage_metadata["inner"]["total_tokens"] == said.usage_metadata["total_tokens"] == 4 * 15
+
+
+@pytest.mark.parametrize("budget", [{"max_tokens": 8000}, {"max_usd": 1.0}])
+def test_what_a_run_costs_as_the_model_of_a_run_is_told_and_not_limited_by_tokens(
+    budget: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PONDER_PRICES", '{"*": {"input": 1, "output": 1}}')
+    model = ScriptedModel(lambda *_: Reply("Answer: 2", usage=Usage(input_tokens=900, output_tokens=100)))
+    inner = PonderChatModel(model=model, policy="fixed", budget={"max_calls": 40})
+    answer = solve("1 + 1?", model=inner, policy="fixed", budget={"max_calls": 2}, store=":memory:")
+    assert (answer.spent.input_tokens, answer.spent.output_tokens) == (2 * 40 * 900, 2 * 40 * 100)
+    with pytest.raises(UsageError, match="cannot be kept: model 'ponder:scripted'"):
+        solve("1 + 1?", model=inner, policy="fixed", budget=budget, store=":memory:")
+
+
+def test_langchain_s_cache_tells_configurations_apart() -> None:
+    set_llm_cache(InMemoryCache())
+    try:
+        model = saying("Answer: 1", "Answer: 2", "Answer: 3", "Answer: 4")
+        for more in ({}, {}, {"budget": {"max_calls": 1}}, {"seed": 9}, {"verifier": lambda *_: True}):
+            given: dict[str, Any] = {"policy": "direct", **more}
+            PonderChatModel(model=model, **given).invoke("What is 1 + 2?")
+        assert model.calls == 4
+    finally:
+        set_llm_cache(None)
 
 
 @pytest.mark.parametrize(
