@@ -106,9 +106,9 @@ class DeliberateMiddleware(AgentMiddleware[DeliberateState, Any, Any]):
         left = self.budget.left(spent_in(request))
         if min(left.values(), default=1) <= 0 or (callable(self.when) and not self.when(request)):
             return None
-        settings = {**request.model_settings, "budget": left}
-        own = {} if self.deliberating.model is not None else {"model": request.model}
-        return request.override(model=self.deliberating.model_copy(update=own), model_settings=settings)
+        own: dict[str, Any] = {} if self.deliberating.model is not None else {"model": request.model}
+        # Not among the request's settings: a middleware further in may hand those to another model.
+        return request.override(model=self.deliberating.model_copy(update={**own, "budget": left}))
 
     def counted(self, request: ModelRequest[Any], response: ModelResponse[Any]) -> ExtendedModelResponse[Any]:
         """Add what a run has spent to what the agent has."""

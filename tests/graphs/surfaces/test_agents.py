@@ -9,13 +9,15 @@ from typing import Any, cast
 
 import pytest
 from langchain.agents import create_agent
+from langchain.agents.middleware import ModelFallbackMiddleware
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import tool
-from pydantic import BaseModel, Field
+from langchain_openai import ChatOpenAI
+from pydantic import BaseModel, Field, SecretStr
 
 from ponder.graphs import DeliberateMiddleware, PonderChatModel, as_tool, create_ponder, preview, solve
 from ponder.state import Answer, SQLAlchemySaver, UsageError
@@ -116,6 +118,22 @@ def test_where_unsure_it_asks_twice_and_goes_on_only_where_the_two_differ() -> N
         calls.append(chat[1].response_metadata["ponder"]["spent"]["calls"])
     assert calls[0] == 2
     assert calls[1] > 2
+
+
+def test_another_model_answers_where_a_middleware_further_in_falls_back_to_it() -> None:
+    def script(request: dict[str, Any], _: int) -> Said:
+        return Said(status=400, body={"error": {"message": "no"}}) if request["model"] == "bad" else Said("Hello.")
+
+    with FakeServer(script) as server:
+        bad, good = (
+            ChatOpenAI(model=name, base_url=server.url, api_key=SecretStr("key"), max_retries=0)
+            for name in ("bad", "good")
+        )
+        deliberate = DeliberateMiddleware(budget={"max_calls": 4})
+        both: Any = [deliberate, ModelFallbackMiddleware(good)]
+        agent = create_agent(bad, middleware=both)
+        said = agent.invoke({"messages": [HumanMessage("What is 1 + 1?")]})["messages"][-1]
+    assert (said.content, len(server.requests)) == ("Hello.", 5)
 
 
 @pytest.mark.parametrize(
