@@ -120,7 +120,7 @@ def check_output(view: View, callers: Sequence[Caller]) -> None:
     if limit and (unlimited := [name for caller in callers for name in caller.unlimited]):
         raise UsageError(
             f"{limit}={getattr(budget, limit):g} cannot be kept: model {unlimited[0]!r} has no field for the most "
-            "output tokens, such as max_tokens: limit max_calls and max_seconds instead"
+            "output tokens of a call, or runs others: limit max_calls and max_seconds instead"
         )
 
 
