@@ -109,29 +109,25 @@ class DeliberateMiddleware(AgentMiddleware[DeliberateState, Any, Any]):
         """Begin a run with its whole budget."""
         return {"ponder_spent": {}}
 
-    def wrap_model_call(
-        self, request: ModelRequest[Any], handler: Handler
-    ) -> ModelResponse[Any] | ExtendedModelResponse[Any]:
+    def wrap_model_call(self, request: ModelRequest[Any], handler: Handler) -> ExtendedModelResponse[Any]:
         """Answer by a run of ponder, or as without it."""
         deliberate = self.deliberated(request)
         if deliberate is None:
-            return handler(request)
+            return self.counted(request, handler(request))
         try:
             return self.counted(request, handler(deliberate))
         except BudgetTooSmall:
-            return handler(request)
+            return self.counted(request, handler(request))
 
-    async def awrap_model_call(
-        self, request: ModelRequest[Any], handler: AsyncHandler
-    ) -> ModelResponse[Any] | ExtendedModelResponse[Any]:
+    async def awrap_model_call(self, request: ModelRequest[Any], handler: AsyncHandler) -> ExtendedModelResponse[Any]:
         """Answer by a run of ponder, or as without it."""
         deliberate = self.deliberated(request)
         if deliberate is None:
-            return await handler(request)
+            return self.counted(request, await handler(request))
         try:
             return self.counted(request, await handler(deliberate))
         except BudgetTooSmall:
-            return await handler(request)
+            return self.counted(request, await handler(request))
 
     def deliberated(self, request: ModelRequest[Any]) -> ModelRequest[Any] | None:
         """Return the request with a model that deliberates; None where the model itself is to answer."""
@@ -146,7 +142,7 @@ class DeliberateMiddleware(AgentMiddleware[DeliberateState, Any, Any]):
 
     def counted(self, request: ModelRequest[Any], response: ModelResponse[Any]) -> ExtendedModelResponse[Any]:
         """Add what a run has spent to what the agent has."""
-        # A middleware further in may have answered by another model.
+        # Another model may have answered: the agent's own, or that of a middleware further in.
         replies = [message for message in response.result if isinstance(message, AIMessage)]
         told = [reply.response_metadata.get("ponder", {}).get("spent", {}) for reply in replies]
         used = added(Spent.model_validate(told[0] if told else {}).used, failed_in(request))
