@@ -21,7 +21,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from ponder.graphs import DeliberateMiddleware, PonderChatModel, as_tool, create_ponder, preview, solve
 from ponder.state import Answer, SQLAlchemySaver, UsageError
-from tests.fake_server import FakeServer, Said
+from tests.fake_server import FakeServer, Said, let_go
 from tests.fakes import ScriptedModel, always
 from tests.graphs.surfaces import killed
 
@@ -131,6 +131,7 @@ def test_tries_of_a_middleware_that_tries_again_share_one_budget(outer: bool, re
         both: Any = [ModelRetryMiddleware(max_retries=5, initial_delay=0, jitter=False), deliberate]
         agent = create_agent(model, middleware=both if outer else both[::-1])
         said = agent.invoke({"messages": [HumanMessage("What is 1 + 1?")]})["messages"][-1]
+        let_go(model)
     assert len(server.requests) == requests  # once the budget is used up a single call answers, if it is asked for
     assert ("Answer: 2" in said.content) == outer
 
@@ -148,6 +149,7 @@ def test_another_model_answers_where_a_middleware_further_in_falls_back_to_it() 
         both: Any = [deliberate, ModelFallbackMiddleware(good)]
         agent = create_agent(bad, middleware=both)
         said = agent.invoke({"messages": [HumanMessage("What is 1 + 1?")]})["messages"][-1]
+        let_go(bad, good)
     assert (said.content, len(server.requests)) == ("Hello.", 5)
 
 
