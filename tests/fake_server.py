@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+from langchain_openai import ChatOpenAI
+
+from ponder.nodes.loop import submit
 from ponder.nodes.models.http import close_client
 
 
@@ -111,3 +114,10 @@ class FakeServer:
         self.thread.join()
         for handler in self.handlers:  # of connections that are closed now
             handler.join(2)
+
+
+def let_go(*models: ChatOpenAI) -> None:
+    """Close the clients of models that synchronous code has used: the async ones live on the background loop."""
+    for model in models:
+        submit(model.root_async_client.close()).result()
+        model.root_client.close()

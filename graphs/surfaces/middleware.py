@@ -11,13 +11,16 @@ except ImportError as missing:
         f"DeliberateMiddleware needs a package that is missing ({missing}): install ponder[agents]"
     ) from None
 from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatResult
 from langgraph.runtime import Runtime
 from langgraph.types import Command
+from pydantic import Field
 
 from ...state.budget import Budget, Spent
-from ...state.errors import BudgetTooSmall, UsageError
-from ...state.run import Problem
+from ...state.errors import BudgetTooSmall, NoReply, UsageError
+from ...state.run import Answer, Problem
 from ...state.settings import parse_settings
+from ..app import Setup
 from ..models import ModelLike
 from .chat import PonderChatModel
 
@@ -33,6 +36,35 @@ class DeliberateState(AgentState[Any]):
 
     ponder_spent: NotRequired[Annotated[dict[str, float], PrivateStateAttr]]
     """Limit -> what this run of the agent has used of it."""
+
+
+class Deliberating(PonderChatModel):
+    """The model of one step of an agent; a middleware may try it again."""
+
+    failed: dict[str, float] = Field(default_factory=dict)
+    """Limit -> what tries of this step have used that brought nothing."""
+
+    def setup(self, problem: Problem, asked: Mapping[str, Any]) -> Setup:
+        """Return it with what other tries have left.
+
+        Raises:
+            BudgetTooSmall: they have left nothing.
+
+        """
+        if not self.failed:
+            return super().setup(problem, asked)
+        left = Budget.model_validate(self.budget or {}).left(self.failed)
+        if over := next((limit for limit, amount in left.items() if amount <= 0), None):
+            raise BudgetTooSmall(over, left[over], "more")
+        return super().setup(problem, {**asked, "budget": left})
+
+    def _result(self, output: Mapping[str, Any], problem: Problem) -> ChatResult:
+        try:
+            return super()._result(output, problem)
+        except NoReply:
+            answer: Answer = output["answer"]
+            self.failed.update(added(self.failed, answer.spent.used))
+            raise
 
 
 class DeliberateMiddleware(AgentMiddleware[DeliberateState, Any, Any]):
@@ -66,7 +98,7 @@ class DeliberateMiddleware(AgentMiddleware[DeliberateState, Any, Any]):
         self.budget = parse_settings(budget=budget or {}).budget
         if when == "unsure":
             options = {**UNSURE, **options, "settings": {**UNSURE["settings"], **options.get("settings", {})}}
-        self.deliberating = PonderChatModel(model=model, **options)
+        self.deliberating = Deliberating(model=model, **options)
         self.deliberating.setup(Problem(text="What?"), {})
 
     def before_agent(self, state: DeliberateState, runtime: Runtime[Any]) -> dict[str, Any]:
@@ -77,50 +109,59 @@ class DeliberateMiddleware(AgentMiddleware[DeliberateState, Any, Any]):
         """Begin a run with its whole budget."""
         return {"ponder_spent": {}}
 
-    def wrap_model_call(
-        self, request: ModelRequest[Any], handler: Handler
-    ) -> ModelResponse[Any] | ExtendedModelResponse[Any]:
+    def wrap_model_call(self, request: ModelRequest[Any], handler: Handler) -> ExtendedModelResponse[Any]:
         """Answer by a run of ponder, or as without it."""
         deliberate = self.deliberated(request)
         if deliberate is None:
-            return handler(request)
+            return self.counted(request, handler(request))
         try:
             return self.counted(request, handler(deliberate))
         except BudgetTooSmall:
-            return handler(request)
+            return self.counted(request, handler(request))
 
-    async def awrap_model_call(
-        self, request: ModelRequest[Any], handler: AsyncHandler
-    ) -> ModelResponse[Any] | ExtendedModelResponse[Any]:
+    async def awrap_model_call(self, request: ModelRequest[Any], handler: AsyncHandler) -> ExtendedModelResponse[Any]:
         """Answer by a run of ponder, or as without it."""
         deliberate = self.deliberated(request)
         if deliberate is None:
-            return await handler(request)
+            return self.counted(request, await handler(request))
         try:
             return self.counted(request, await handler(deliberate))
         except BudgetTooSmall:
-            return await handler(request)
+            return self.counted(request, await handler(request))
 
     def deliberated(self, request: ModelRequest[Any]) -> ModelRequest[Any] | None:
         """Return the request with a model that deliberates; None where the model itself is to answer."""
-        left = self.budget.left(spent_in(request))
-        if min(left.values(), default=1) <= 0 or (callable(self.when) and not self.when(request)):
+        left, failed = self.budget.left(spent_in(request)), failed_in(request)
+        if any(amount <= failed.get(limit, 0) for limit, amount in left.items()) or (
+            callable(self.when) and not self.when(request)
+        ):
             return None
         own: dict[str, Any] = {} if self.deliberating.model is not None else {"model": request.model}
         # Not among the request's settings: a middleware further in may hand those to another model.
-        return request.override(model=self.deliberating.model_copy(update={**own, "budget": left}))
+        return request.override(model=self.deliberating.model_copy(update={**own, "budget": left, "failed": failed}))
 
     def counted(self, request: ModelRequest[Any], response: ModelResponse[Any]) -> ExtendedModelResponse[Any]:
         """Add what a run has spent to what the agent has."""
-        # A middleware further in may have answered by another model.
+        # Another model may have answered: the agent's own, or that of a middleware further in.
         replies = [message for message in response.result if isinstance(message, AIMessage)]
         told = [reply.response_metadata.get("ponder", {}).get("spent", {}) for reply in replies]
-        used = Spent.model_validate(told[0] if told else {}).used
-        before = spent_in(request)
-        total = {limit: before.get(limit, 0) + amount for limit, amount in used.items()}
-        return ExtendedModelResponse(response, Command(update={"ponder_spent": total}))
+        used = added(Spent.model_validate(told[0] if told else {}).used, failed_in(request))
+        return ExtendedModelResponse(response, Command(update={"ponder_spent": added(used, spent_in(request))}))
 
 
 def spent_in(request: ModelRequest[Any]) -> dict[str, float]:
     """Return what the agent's run has used so far."""
     return cast("DeliberateState", request.state).get("ponder_spent", {})
+
+
+def failed_in(request: ModelRequest[Any]) -> dict[str, float]:
+    """Return what tries of this step have used that brought nothing; to be added to.
+
+    A try that fails can write nothing into the state, but the state as the step has read it is that of all its tries.
+    """
+    return cast("dict[str, dict[str, float]]", request.state).setdefault("ponder_failed", {})
+
+
+def added(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+    """Add up what was used of each limit."""
+    return {limit: one.get(limit, 0) + other.get(limit, 0) for limit in {**one, **other}}

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 from langchain.agents import create_agent
-from langchain.agents.middleware import ModelFallbackMiddleware
+from langchain.agents.middleware import ModelFallbackMiddleware, ModelRetryMiddleware
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
@@ -21,7 +21,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from ponder.graphs import DeliberateMiddleware, PonderChatModel, as_tool, create_ponder, preview, solve
 from ponder.state import Answer, SQLAlchemySaver, UsageError
-from tests.fake_server import FakeServer, Said
+from tests.fake_server import FakeServer, Said, let_go
 from tests.fakes import ScriptedModel, always
 from tests.graphs.surfaces import killed
 
@@ -120,6 +120,22 @@ def test_where_unsure_it_asks_twice_and_goes_on_only_where_the_two_differ() -> N
     assert calls[1] > 2
 
 
+@pytest.mark.parametrize(("outer", "requests"), [(True, 5), (False, 4)])
+def test_tries_of_a_middleware_that_tries_again_share_one_budget(outer: bool, requests: int) -> None:
+    def script(_: dict[str, Any], number: int) -> Said:
+        return Said(status=400, body={"error": {"message": "no"}}) if number < 4 else Said("Answer: 2")
+
+    with FakeServer(script) as server:
+        model = ChatOpenAI(model="own", base_url=server.url, api_key=SecretStr("key"), max_retries=0)
+        deliberate = DeliberateMiddleware(policy="parallel", budget={"max_calls": 4}, settings={"max_samples": 3})
+        both: Any = [ModelRetryMiddleware(max_retries=5, initial_delay=0, jitter=False), deliberate]
+        agent = create_agent(model, middleware=both if outer else both[::-1])
+        said = agent.invoke({"messages": [HumanMessage("What is 1 + 1?")]})["messages"][-1]
+        let_go(model)
+    assert len(server.requests) == requests  # once the budget is used up a single call answers, if it is asked for
+    assert ("Answer: 2" in said.content) == outer
+
+
 def test_another_model_answers_where_a_middleware_further_in_falls_back_to_it() -> None:
     def script(request: dict[str, Any], _: int) -> Said:
         return Said(status=400, body={"error": {"message": "no"}}) if request["model"] == "bad" else Said("Hello.")
@@ -133,6 +149,7 @@ def test_another_model_answers_where_a_middleware_further_in_falls_back_to_it() 
         both: Any = [deliberate, ModelFallbackMiddleware(good)]
         agent = create_agent(bad, middleware=both)
         said = agent.invoke({"messages": [HumanMessage("What is 1 + 1?")]})["messages"][-1]
+        let_go(bad, good)
     assert (said.content, len(server.requests)) == ("Hello.", 5)
 
 

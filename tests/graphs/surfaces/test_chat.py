@@ -25,7 +25,7 @@ from ponder.state import ModelUnreachable, SQLAlchemySaver, UsageError
 from ponder.state.budget import Usage
 from ponder.state.errors import NoReply
 from ponder.state.run import PERSISTED
-from tests.fake_server import FakeServer, Said, completion
+from tests.fake_server import FakeServer, Said, completion, let_go
 from tests.fakes import Cut, ScriptedModel, always, cycle, kind_of, passing
 
 USAGE = Usage(input_tokens=10, output_tokens=5)
@@ -167,6 +167,7 @@ def test_the_usage_of_a_model_inside_is_not_counted_again() -> None:
         said = PonderChatModel(model=inner, policy="fixed", budget={"max_calls": 4}).invoke("What is 1 + 1?")
         assert said.usage_metadata is not None
         assert len(server.requests) == 4
+        let_go(inner)
         assert counted.usage_metadata["inner"]["total_tokens"] == said.usage_metadata["total_tokens"] == 4 * 15
 
 
