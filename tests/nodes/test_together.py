@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import HumanMessage
 
-from ponder.graphs import asolve
+from ponder.graphs import asolve, create_ponder
 from ponder.nodes.deadline import sending
 from ponder.nodes.models.openai import openai_model
 from ponder.nodes.models.together import Together, answers, shares, split
@@ -62,11 +62,13 @@ async def test_calls_are_asked_one_by_one_of_a_server_that_refuses_n() -> None:
     assert len(answer.candidates) == answer.spent.calls == 8
 
 
-async def test_a_shared_request_that_fails_fails_each_of_its_calls_and_is_made_again() -> None:
+async def test_a_shared_request_that_fails_fails_each_of_its_calls_and_they_are_tried_again_alone() -> None:
     with FakeServer(lambda request, number: choices(request, number) if number else Said(status=503)) as server:
-        answer = await solved(server, n=4, max_samples=4)
-    assert [request.get("n") for request in server.requests[:2]] == [4, 4]
-    assert answer.spent.calls == 8
+        model = openai_model("fake", server.url, "none")
+        graph = create_ponder(model, policy="fixed", max_samples=4, n=4)
+        answer: Answer = (await graph.ainvoke({"problem": "Which?"}))["answer"]
+    assert [request.get("n") for request in server.requests] == [4] + [None] * 4
+    assert (answer.spent.calls, len(answer.candidates)) == (8, 4)
 
 
 @pytest.mark.parametrize("n", [4, 8])
