@@ -148,10 +148,10 @@ def named_model(name: str, base_url: str | None) -> ChatModel:
 
 def provider_model(name: str) -> ChatModel:
     """Load a model through LangChain's `init_chat_model`."""
+    from ..nodes.models.chat import LangChainModel  # only where it is used
+
     try:
         chat_models = importlib.import_module("langchain.chat_models")
-        from ..nodes.models.chat import LangChainModel
-
         return LangChainModel(chat_models.init_chat_model(name), name)
     except ImportError as error:
         raise ModelNotSetUp(f"model {name!r} needs a package ({error}): install langchain and it") from error

@@ -113,17 +113,12 @@ async def rehearse(setup: Setup, problem: Problem) -> Preview:
         long = await play(setup, problem, list(pessimists(setup, problem)), unlimited, tireless=True)
         ties = await play(tied(setup, problem), problem, [Pessimist(problem)], Budget(), tireless=True)
     judging = max(([call for call in tie if call[0] == "select"] for tie in ties), key=len)
-    return folded(short, long, judging, budget, tariffs(setup, problem))
+    return folded(short, long, judging, budget, setup.checks.tariffs(problem))
 
 
 def sharing(play: Play, n: int) -> Play:
     """Return a play whose calls share requests, where that can be: their prompt is paid once."""
     return [(step, usage.model_copy(update={"input_tokens": usage.input_tokens // n})) for step, usage in play]
-
-
-def tariffs(setup: Setup, problem: Problem) -> list[Price | None]:
-    """Return what a token may cost: by each model that is asked, a verifier's included; None where one is not known."""
-    return [tariff for caller in setup.checks.callers(problem) for tariff in caller.tariffs]
 
 
 def tied(setup: Setup, problem: Problem) -> Setup:
@@ -137,7 +132,7 @@ async def play(
     setup: Setup, problem: Problem, players: Sequence[Player], budget: Budget, *, tireless: bool = False
 ) -> list[Play]:
     """Run the machine once with each player; the verifier is one of ours."""
-    stage, price = Stage(Pessimist(problem), setup.settings.on_tie == "ask"), highest(tariffs(setup, problem))
+    stage, price = Stage(Pessimist(problem), setup.settings.on_tie == "ask"), highest(setup.checks.tariffs(problem))
     untimed = budget.model_copy(update={"max_seconds": None})
     settings = setup.settings.model_copy(update={**UNTIMED, "budget": untimed})
     caller = Caller(stage, {} if price is None else {stage.name: price})

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar, cast
 
-from ..state.pricing import highest
+from ..state.pricing import Price, highest
 from ..state.run import AnswerType, Candidate, Kind, Problem, RunState, Verdict
 from .answers import extract
 from .call import Caller, is_cancelled
@@ -51,13 +51,15 @@ class Checks:
         grader = self.grader(problem)
         return [self.caller] if grader is self.caller else [self.caller, grader]
 
+    def tariffs(self, problem: Problem) -> list[Price | None]:
+        """Return what a token costs by each model that a run asks; None where that is not known."""
+        return [tariff for caller in self.callers(problem) for tariff in caller.tariffs]
+
     def view(self, branch: str, state: RunState) -> View:
         """Return the state as one branch sees it; a token is priced as the dearest model prices it."""
         view = View(branch, state)
-        price = highest([tariff for caller in self.callers(view.problem) for tariff in caller.tariffs])
-        return replace(
-            view, verified=kind_of(self.of(view.problem)) == "exact", price=price, models=self.caller.members
-        )
+        price, exact = highest(self.tariffs(view.problem)), kind_of(self.of(view.problem)) == "exact"
+        return replace(view, verified=exact, price=price, models=self.caller.members)
 
     def typed(self, problem: Problem) -> Problem:
         """Return the problem with the type of answer that its verifier reads, unless it says one itself."""

@@ -13,10 +13,12 @@ import contextlib
 import json
 import random
 import re
+import subprocess
 import sys
 import threading
 import zlib
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Self
 
@@ -251,6 +253,17 @@ class FaultServer:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(10)
         self.loop.close()
+
+
+@contextlib.contextmanager
+def as_process(*options: object) -> Iterator[str]:
+    """Run the server as a process of its own, with these options of its command line; yield its URL."""
+    command = [sys.executable, "-m", "tests.fault_server", *map(str, options)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        yield process.stdout.readline().strip()
+        process.stdin.close()
 
 
 async def main() -> None:

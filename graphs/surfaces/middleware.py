@@ -41,19 +41,17 @@ class DeliberateState(AgentState[Any]):
 class Deliberating(PonderChatModel):
     """The model of one step of an agent; a middleware may try it again."""
 
-    failed: dict[str, float] = Field(default_factory=dict)
-    """Limit -> what tries of this step have used that brought nothing."""
+    used: dict[str, float] = Field(default_factory=dict)
+    """Limit -> what the agent's run has used of the budget, tries of this step that brought nothing included."""
 
     def setup(self, problem: Problem, asked: Mapping[str, Any]) -> Setup:
-        """Return it with what other tries have left.
+        """Return it with what is left of the budget.
 
         Raises:
-            BudgetTooSmall: they have left nothing.
+            BudgetTooSmall: that is nothing.
 
         """
-        if not self.failed:
-            return super().setup(problem, asked)
-        left = Budget.model_validate(self.budget or {}).left(self.failed)
+        left = Budget.model_validate(self.budget or {}).left(self.used)
         if over := next((limit for limit, amount in left.items() if amount <= 0), None):
             raise BudgetTooSmall(over, left[over], "more")
         return super().setup(problem, {**asked, "budget": left})
@@ -63,7 +61,7 @@ class Deliberating(PonderChatModel):
             return super()._result(output, problem)
         except NoReply:
             answer: Answer = output["answer"]
-            self.failed.update(added(self.failed, answer.spent.used))
+            self.used.update(added(self.used, answer.spent.used))
             raise
 
 
@@ -131,35 +129,30 @@ class DeliberateMiddleware(AgentMiddleware[DeliberateState, Any, Any]):
 
     def deliberated(self, request: ModelRequest[Any]) -> ModelRequest[Any] | None:
         """Return the request with a model that deliberates; None where the model itself is to answer."""
-        left, failed = self.budget.left(spent_in(request)), failed_in(request)
-        if any(amount <= failed.get(limit, 0) for limit, amount in left.items()) or (
-            callable(self.when) and not self.when(request)
-        ):
+        used = used_in(request)
+        over = min(self.budget.left(used).values(), default=1) <= 0
+        if over or (callable(self.when) and not self.when(request)):
             return None
         own: dict[str, Any] = {} if self.deliberating.model is not None else {"model": request.model}
         # Not among the request's settings: a middleware further in may hand those to another model.
-        return request.override(model=self.deliberating.model_copy(update={**own, "budget": left, "failed": failed}))
+        return request.override(model=self.deliberating.model_copy(update={**own, "budget": self.budget, "used": used}))
 
     def counted(self, request: ModelRequest[Any], response: ModelResponse[Any]) -> ExtendedModelResponse[Any]:
         """Add what a run has spent to what the agent has."""
         # Another model may have answered: the agent's own, or that of a middleware further in.
         replies = [message for message in response.result if isinstance(message, AIMessage)]
         told = [reply.response_metadata.get("ponder", {}).get("spent", {}) for reply in replies]
-        used = added(Spent.model_validate(told[0] if told else {}).used, failed_in(request))
-        return ExtendedModelResponse(response, Command(update={"ponder_spent": added(used, spent_in(request))}))
+        used = added(used_in(request), Spent.model_validate(told[0] if told else {}).used)
+        return ExtendedModelResponse(response, Command(update={"ponder_spent": used}))
 
 
-def spent_in(request: ModelRequest[Any]) -> dict[str, float]:
-    """Return what the agent's run has used so far."""
-    return cast("DeliberateState", request.state).get("ponder_spent", {})
+def used_in(request: ModelRequest[Any]) -> dict[str, float]:
+    """Return what the agent's run has used so far; tries of this step that bring nothing are to be added to it.
 
-
-def failed_in(request: ModelRequest[Any]) -> dict[str, float]:
-    """Return what tries of this step have used that brought nothing; to be added to.
-
-    A try that fails can write nothing into the state, but the state as the step has read it is that of all its tries.
+    They can write nothing into the state, but the state as the step has read it is that of all its tries.
     """
-    return cast("dict[str, dict[str, float]]", request.state).setdefault("ponder_failed", {})
+    spent = cast("DeliberateState", request.state).get("ponder_spent", {})
+    return cast("dict[str, dict[str, float]]", request.state).setdefault("ponder_used", dict(spent))
 
 
 def added(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:

@@ -125,11 +125,6 @@ class Together:
             one.settle(part)
 
 
-def answers(part: object) -> bool:
-    """Say whether it is a completion."""
-    return isinstance(part, Mapping) and bool(part.get("choices"))
-
-
 def refuses(error: Exception) -> bool:
     """Say whether a server's complaint is about `n`."""
     return getattr(error, "status_code", None) in {400, 422} and re.search(r"\bn\b", str(error)) is not None

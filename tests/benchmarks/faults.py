@@ -10,16 +10,15 @@ A peer is measured on the same server where an interpreter is named that has it:
 
 import argparse
 import asyncio
-import contextlib
 import json
 import subprocess
-import sys
 import tempfile
 import time
 import traceback
 import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from ponder.nodes.models.http import close_client
 from ponder.nodes.models.openai import openai_model
 from ponder.state import Answer, SQLAlchemySaver
 from ponder.state.budget import Call
+from tests.fault_server import as_process
 
 POLICIES = ("direct", "parallel", "refine", "search", "adaptive", "cumulative", "fixed", "roomy")
 IN_FLIGHT = 16
@@ -58,16 +58,9 @@ class Row:
     seconds: float = 0.0
 
 
-@contextlib.contextmanager
-def server(rate: float, seed: int) -> Iterator[str]:
-    """Run the server as a process of its own."""
-    options = ("--rate", rate, "--lies", rate / 2, "--latency", 0.005, "--right", 0.65, "--seed", seed)
-    command = [sys.executable, "-m", "tests.fault_server", *map(str, options)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin
-        assert process.stdout
-        yield process.stdout.readline().strip()
-        process.stdin.close()
+def server(rate: float, seed: int) -> AbstractContextManager[str]:
+    """Run the server, failing at that rate."""
+    return as_process("--rate", rate, "--lies", rate / 2, "--latency", 0.005, "--right", 0.65, "--seed", seed)
 
 
 def log_of(url: str) -> dict[str, list[dict[str, Any]]]:

@@ -10,14 +10,12 @@ Python's garbage collector is set as `ponder serve` sets it, or left as it is.
 import argparse
 import asyncio
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from subprocess import PIPE, Popen
 from typing import Any
 
 import aiohttp
@@ -32,6 +30,7 @@ from ponder.nodes.models.openai import openai_model
 from ponder.nodes.ports import ChatModel, Reply, Request
 from ponder.state import SQLAlchemySaver
 from tests.benchmarks.by_hand import by_hand
+from tests.fault_server import as_process
 
 CALLS = 8
 LATENCY = 0.05
@@ -115,15 +114,9 @@ async def ponder(model: ChatModel, solves: int, calls: int, saver: SQLAlchemySav
     return time.perf_counter() - clock
 
 
-@contextmanager
-def served() -> Iterator[str]:
-    """Start a server of its own, whose replies all take as long; yield its URL."""
-    command = [sys.executable, "-m", "tests.fault_server", "--latency", str(LATENCY), "--spread", "0"]
-    with Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
-        assert process.stdin
-        assert process.stdout
-        yield process.stdout.readline().strip()
-        process.stdin.close()
+def served() -> AbstractContextManager[str]:
+    """Run a server whose replies all take as long."""
+    return as_process("--latency", LATENCY, "--spread", 0)
 
 
 def memory() -> float:

@@ -1,6 +1,7 @@
 """With `n`, samples of one prompt share a request: each call gets its choice, and the costs add up to the server's."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from langchain_core.messages import HumanMessage
 from ponder.graphs import asolve, create_ponder
 from ponder.nodes.deadline import sending
 from ponder.nodes.models.openai import openai_model
-from ponder.nodes.models.together import Together, answers, shares, split
+from ponder.nodes.models.together import Together, shares, split
 from ponder.nodes.ports import Request
 from ponder.state import Answer, Budget
 from tests.fake_server import FakeServer, Said, completion
@@ -157,6 +158,11 @@ def test_what_a_request_cost_is_divided_to_the_token(lengths: list[int]) -> None
     assert sum(part["prompt_tokens"] for part in parts) == 12
     assert sum(part["completion_tokens"] for part in parts) == 23
     assert all(part["completion_tokens"] >= 0 for part in parts)
+
+
+def answers(part: object) -> bool:
+    """Say whether it is a completion."""
+    return isinstance(part, Mapping) and bool(part.get("choices"))
 
 
 @pytest.mark.parametrize("nonsense", [None, "<html>", {}, {"choices": []}, {"choices": None}, {"error": "no"}])
