@@ -16,6 +16,7 @@ import re
 import subprocess
 import sys
 import threading
+import urllib.request
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -66,6 +67,8 @@ class Served:
     output_tokens: int = 0
     reported: bool = False
     """The whole reply was sent, with this usage in it."""
+    latency: float = 0.0
+    """Seconds that it took."""
 
 
 def said(prompt: str, chance: random.Random, right: float) -> str:
@@ -108,7 +111,7 @@ class Play:
         self.asked[f"{seed} {prompt}"] += 1
         served = Served("{}+{}".format(*summands(prompt)))
         chance = self.chance(prompt, seed, times)
-        latency = self.behaviour.latency * chance.lognormvariate(0, self.behaviour.spread)
+        latency = served.latency = self.behaviour.latency * chance.lognormvariate(0, self.behaviour.spread)
         served.kind = self.kind(chance)
         if served.kind == "limited":
             return 0.0, served, self.fail(served, 429)
@@ -264,6 +267,13 @@ def as_process(*options: object) -> Iterator[str]:
         assert process.stdout
         yield process.stdout.readline().strip()
         process.stdin.close()
+
+
+def read_log(url: str) -> list[Body]:
+    """Return what a server that is a process of its own has served."""
+    with urllib.request.urlopen(url.removesuffix("/v1") + "/log") as reply:  # noqa: S310 - our own server
+        log: list[Body] = json.load(reply)
+    return log
 
 
 async def main() -> None:

@@ -15,7 +15,6 @@ import subprocess
 import tempfile
 import time
 import traceback
-import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -28,7 +27,7 @@ from ponder.nodes.models.http import close_client
 from ponder.nodes.models.openai import openai_model
 from ponder.state import Answer, SQLAlchemySaver
 from ponder.state.budget import Call
-from tests.fault_server import as_process
+from tests.fault_server import as_process, read_log
 
 POLICIES = ("direct", "parallel", "refine", "search", "adaptive", "cumulative", "fixed", "roomy")
 IN_FLIGHT = 16
@@ -65,10 +64,8 @@ def server(rate: float, seed: int) -> AbstractContextManager[str]:
 
 def log_of(url: str) -> dict[str, list[dict[str, Any]]]:
     """Return what the server served, by problem."""
-    with urllib.request.urlopen(url.removesuffix("/v1") + "/log") as reply:  # noqa: S310 - our own server
-        log = json.load(reply)
     by_problem = defaultdict(list)
-    for served in log:
+    for served in read_log(url):
         by_problem[served["problem"]].append(served)
     return by_problem
 

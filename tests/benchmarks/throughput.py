@@ -114,9 +114,9 @@ async def ponder(model: ChatModel, solves: int, calls: int, saver: SQLAlchemySav
     return time.perf_counter() - clock
 
 
-def served() -> AbstractContextManager[str]:
-    """Run a server whose replies all take as long."""
-    return as_process("--latency", LATENCY, "--spread", 0)
+def served(spread: float = 0) -> AbstractContextManager[str]:
+    """Run a server whose replies take as long at the median, and by default all of them."""
+    return as_process("--latency", LATENCY, "--spread", spread)
 
 
 def memory() -> float:
