@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
-from .errors import UsageError
+from .errors import UsageError, complaint
 
 Difficulty = Annotated[float, Field(ge=0, le=10)]
 
@@ -34,12 +34,6 @@ class Calibration(BaseModel):
         return self
 
 
-def told(error: ValidationError) -> str:
-    """Put the first complaint into one line: the field, the rule."""
-    first = error.errors()[0]
-    return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
-
-
 def load_calibration(path: str) -> Calibration:
     """Read a calibration.
 
@@ -50,7 +44,7 @@ def load_calibration(path: str) -> Calibration:
     try:
         found = Calibration.model_validate_json(Path(path).read_bytes())
     except (OSError, ValidationError) as error:
-        why = told(error) if isinstance(error, ValidationError) else error
+        why = complaint(error) if isinstance(error, ValidationError) else error
         needed = ", ".join(name for name, field in Calibration.model_fields.items() if field.is_required())
         raise UsageError(
             f"assessor 'learned:{path}' is no calibration ({why}): give a file of JSON with {needed}"

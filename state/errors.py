@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pydantic import ValidationError
+
     from .question import Question
 
 
@@ -115,3 +117,9 @@ def causes(error: BaseException) -> Iterator[BaseException]:
         yield cause
         seen.append(cause)
         cause = cause.__cause__ or cause.__context__
+
+
+def complaint(error: "ValidationError") -> str:
+    """Put the first thing that pydantic refuses into one line: the place, the rule."""
+    first = error.errors()[0]
+    return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))

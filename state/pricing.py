@@ -19,7 +19,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, TypeAdapter, ValidationError
 
 from .budget import Usage
-from .errors import UsageError
+from .errors import UsageError, complaint
 
 MILLION = 1_000_000
 
@@ -110,8 +110,6 @@ def parse(text: str, source: str) -> dict[str, Price]:
     try:
         return TABLE.validate_python(json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise UsageError(f"price table {source!r}: {place}: {first['msg'].lower()}") from None
+        raise UsageError(f"price table {source!r}: {complaint(error)}") from None
     except ValueError as error:  # of either format
         raise UsageError(f"price table {source!r} is neither TOML nor JSON: {error}") from None

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .wire import DONE, failure
+
 if TYPE_CHECKING:
     from .service import Service
 
@@ -62,8 +64,7 @@ class Answering:
         if not self.started:
             await refuse(self.send, 503, STOPS)
         elif self.streams:
-            error = {"error": {"message": STOPS, "type": "server_error"}}
-            body = f"data: {json.dumps(error)}\n\ndata: [DONE]\n\n".encode()
+            body = (failure(STOPS, "server_error") + DONE).encode()
             await self.send({"type": "http.response.body", "body": body})
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import ipaddress
-import json
 import os
 import secrets
 import time
@@ -31,7 +30,7 @@ from ...state.errors import (
 from .guard import Guard
 from .keys import listed
 from .service import Found, Operator, Service, line, told_alive
-from .wire import MODELS, Asked, chunks, completion
+from .wire import DONE, MODELS, Asked, chunks, completion, event, failure
 
 SIGN_OF_LIFE = 10.0
 """Seconds of silence after which a stream says that it lives."""
@@ -155,13 +154,13 @@ async def stream(service: Service, asked: Asked, authorization: str, id_: str, c
         whole = completion(id_, created, asked.model, work.result(), stored=service.saver is not None)
         options = asked.stream_options
         for part in chunks(whole, with_usage=options is not None and options.include_usage):
-            yield f"data: {json.dumps(part)}\n\n"
+            yield event(part)
     except PonderError as error:
         _, kind, reason = judged(error)
-        yield f"data: {json.dumps({'error': {'message': reason, 'type': kind}})}\n\n"
+        yield failure(reason, kind)
     finally:
         await ended(work)
-    yield "data: [DONE]\n\n"
+    yield DONE
 
 
 async def while_connected(request: Request, answering: Any) -> Found | None:

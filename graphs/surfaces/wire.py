@@ -1,5 +1,6 @@
 """OpenAI's chat completions as they come and go over the wire."""
 
+import json
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -232,3 +233,17 @@ def chunks(whole: dict[str, Any], *, with_usage: bool) -> list[dict[str, Any]]:
     if with_usage:
         parts.append(head | {"choices": [], "usage": whole["usage"]})
     return parts
+
+
+DONE = "data: [DONE]\n\n"
+"""The last event of a stream."""
+
+
+def event(data: dict[str, Any]) -> str:
+    """Write an event of a stream."""
+    return f"data: {json.dumps(data)}\n\n"
+
+
+def failure(reason: str, kind: str) -> str:
+    """Write the event that tells why a stream ends without an answer."""
+    return event({"error": {"message": reason, "type": kind}})

@@ -16,7 +16,7 @@ from functools import lru_cache
 
 from pydantic import ValidationError
 
-from ...state.errors import UsageError
+from ...state.errors import UsageError, complaint
 from ..ports import Verifier
 from .recipes import KNOWN, Reach, Spec, recipe_of
 
@@ -31,9 +31,7 @@ def parse_verifier(spec: Spec) -> Verifier:
     try:
         return recipe_of(spec).build()
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
-        raise UsageError(f"verifier {spec!r} cannot be used: {where}: {first['msg']}; give {KNOWN}") from error
+        raise UsageError(f"verifier {spec!r} cannot be used: {complaint(error)}; give {KNOWN}") from error
     except (UsageError, RecursionError) as error:
         raise UsageError(f"verifier {spec!r} cannot be used: {error}") from error
 

@@ -60,7 +60,7 @@ def test_a_run_that_is_a_model_costs_what_its_model_does_unless_it_has_a_price_o
 @pytest.mark.parametrize("price", ["Infinity", "NaN"])
 def test_a_price_that_no_limit_can_be_held_to_is_refused(monkeypatch: pytest.MonkeyPatch, price: str) -> None:
     monkeypatch.setenv("PONDER_PRICES", f'{{"fake": {{"input": {price}, "output": 2}}}}')
-    with pytest.raises(UsageError, match=r"fake\.input: input should be"):
+    with pytest.raises(UsageError, match=r"fake\.input: Input should be"):
         load_prices()
 
 
@@ -81,8 +81,8 @@ def test_else_it_is_the_user_s_own_file_and_what_runs_here_is_free(tmp_path: Pat
     ("table", "says"),
     [
         ("/no/such/file.toml", "'/no/such/file.toml' cannot be read"),
-        ('{"fake": {"input": -1, "output": 2}}', "'PONDER_PRICES': fake.input: input should be greater than"),
-        ('{"fake": {"input": 1}}', "fake.output: field required"),
+        ('{"fake": {"input": -1, "output": 2}}', "'PONDER_PRICES': fake.input: Input should be greater than"),
+        ('{"fake": {"input": 1}}', "fake.output: Field required"),
         ('{"fake"', "'PONDER_PRICES' is neither TOML nor JSON"),
     ],
 )
