@@ -15,6 +15,7 @@ from langchain_core.runnables import Runnable
 from ...state.errors import ModelUnreachable
 from ...state.form import PLAIN, Form
 from ...state.run import Finish
+from ..deadline import sending
 from ..loop import background, in_thread
 from ..ports import CallFailed, Reply, Request
 from .failures import classify, refused_setting, status_of
@@ -125,10 +126,18 @@ class LangChainModel:
     async def invoke(self, messages: Sequence[BaseMessage], request: Request) -> AIMessage:
         """Call the model, on the loop that its client belongs to."""
         if not self.on_background:
+            await self.allowed()
             return await self.shaped(self.copied(self.configured(request)), request.form).ainvoke(list(messages))
         # As keywords: LangChain writes a new copy of a model down in full, for tracers, before it is asked.
         given = {name: value for name, value in self.configured(request).items() if value is not None}
         return await background(self.shaped(self.model, request.form).ainvoke(list(messages), **given))
+
+    async def allowed(self) -> None:
+        """Wait until the owner's own rate limiter lets the request leave; the call's time begins only then."""
+        if (limiter := self.model.rate_limiter) is not None:
+            with sending() as leaves:
+                await limiter.aacquire()
+                leaves()
 
     def copied(self, wanted: dict[str, Any]) -> BaseChatModel:
         """Return the model with these settings; LangChain writes each new copy down in full, so they are kept."""
@@ -201,10 +210,10 @@ def in_one(model: BaseChatModel) -> dict[str, Any]:
     """Return what makes a model answer in one try and in one piece.
 
     A client that tries again by itself passes the budget by, and a reply that streams may say nothing of its usage.
-    One from LangChain's cache is no sample, and was not paid.
+    One from LangChain's cache is no sample, and was not paid. For the rate limiter was waited before.
     """
     fields = type(model).model_fields
-    whole: dict[str, Any] = {"cache": False}
+    whole: dict[str, Any] = {"cache": False, "rate_limiter": None}
     if not (getattr(model, "streaming", False) and getattr(model, "stream_usage", False)):  # as some servers want it
         whole |= {"disable_streaming": True} | ({"streaming": False} if "streaming" in fields else {})
     if "max_retries" not in fields:

@@ -17,11 +17,13 @@ from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessageChunk, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr, create_model
 
 from ponder.graphs import asolve, create_ponder, solve
 from ponder.graphs.models import as_model
+from ponder.nodes.call import NO_TIME
 from ponder.nodes.models.http import close_client
 from ponder.nodes.models.openai import openai_model
 from ponder.nodes.ports import CallFailed, Reply, Request
@@ -262,6 +264,29 @@ async def test_a_model_that_blocks_takes_none_of_the_threads_that_others_wait_fo
     assert (answer.answer, answer.spent.lost) == (None, 40)
     assert await asyncio.to_thread(lambda: "the pool is free") == "the pool is free"
     freed.set()
+
+
+class Closed(BaseRateLimiter):
+    """Lets so many requests pass."""
+
+    def __init__(self, passing: int) -> None:
+        self.passing = passing
+
+    def acquire(self, *, blocking: bool = True) -> bool:
+        raise NotImplementedError
+
+    async def aacquire(self, *, blocking: bool = True) -> bool:
+        self.passing -= 1
+        while self.passing < 0:
+            await asyncio.Event().wait()
+        return True
+
+
+async def test_a_call_that_the_model_s_own_rate_limiter_holds_back_is_not_made_and_costs_nothing() -> None:
+    model = FakeListChatModel(responses=["Answer: 2"], rate_limiter=Closed(3))
+    answer = await asolve("1 + 1?", model=model, policy="fixed", budget={"max_calls": 5, "max_seconds": 0.5})
+    assert (answer.text, answer.spent.calls, answer.stopped_because) == ("Answer: 2", 3, "max_seconds")
+    assert [candidate.error for candidate in answer.candidates].count(NO_TIME) == 2
 
 
 def test_a_failure_that_caused_itself_is_one() -> None:
