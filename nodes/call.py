@@ -191,7 +191,7 @@ class Caller:
             said = f"model {self.model.name!r} raised {type(error).__name__}: {error}"
             return Asked(clock.settle("failed", error=said, **self.paid(task.call.worst_usage)))
         said = reply.text + (json.dumps(reply.tool_calls) if reply.tool_calls else "")
-        paid = self.paid(reply.usage or estimate(messages, said, request.form), reply.model)
+        paid = self.paid(reply.usage or estimate(messages, request, said), reply.model)
         return Asked(clock.settle("done", **paid), reply)
 
     def paid(self, usage: Usage, model: str = "") -> dict[str, object]:
@@ -264,12 +264,12 @@ async def pause(task: Task) -> None:
         await asyncio.sleep(backoff(failures, task.call.retry_after))
 
 
-def estimate(messages: Sequence[BaseMessage], text: str, form: Form) -> Usage:
-    """Count tokens by length, where the server does not."""
-    read = length(messages, form)
+def estimate(messages: Sequence[BaseMessage], request: Request, text: str | None = None) -> Usage:
+    """Count tokens by length, where the server does not, but no more than were asked for; without a text just those."""
+    written = request.max_tokens if text is None else len(text) // CHARACTERS_PER_TOKEN + 1
     return Usage(
-        input_tokens=read // CHARACTERS_PER_TOKEN + 1,
-        output_tokens=len(text) // CHARACTERS_PER_TOKEN + 1,
+        input_tokens=length(messages, request.form) // CHARACTERS_PER_TOKEN + 1,
+        output_tokens=min(written, request.max_tokens),
         estimated=True,
     )
 

@@ -15,11 +15,12 @@ from langchain_core.runnables import Runnable
 from ...state.errors import ModelUnreachable
 from ...state.form import PLAIN, Form
 from ...state.run import Finish
+from ..call import estimate
 from ..deadline import sending
 from ..loop import background, in_thread
 from ..ports import CallFailed, Reply, Request
 from .failures import classify, refused_setting, status_of
-from .usage import at_worst, believable, usage_of
+from .usage import believable, usage_of
 
 FINISHES: dict[str, Finish] = {
     "stop": "stop",
@@ -120,7 +121,7 @@ class LangChainModel:
         """Judge an exception; what a reply cost that was of no use is known, or estimated at its worst."""
         failure = classify(error, self.name, answered=self.learned.answered)
         if isinstance(failure, CallFailed) and failure.sent and failure.status is None:
-            failure.usage = believable(failure.usage, messages, request) or at_worst(messages, request)
+            failure.usage = believable(failure.usage, messages, request) or estimate(messages, request)
         return failure
 
     async def invoke(self, messages: Sequence[BaseMessage], request: Request) -> AIMessage:

@@ -89,9 +89,4 @@ def believable(usage: Usage | None, messages: Sequence[BaseMessage], request: Re
     if usage is None or (text and not usage.output_tokens):
         return None
     most = GENEROUS * (length(messages, request.form) + request.max_tokens) + HIDDEN
-    return usage if usage.input_tokens + usage.output_tokens <= most else at_worst(messages, request)
-
-
-def at_worst(messages: Sequence[BaseMessage], request: Request) -> Usage:
-    """Estimate what a call has cost whose reply got lost on its way: nobody knows how much was written."""
-    return estimate(messages, "", request.form).model_copy(update={"output_tokens": request.max_tokens})
+    return usage if usage.input_tokens + usage.output_tokens <= most else estimate(messages, request)

@@ -19,9 +19,10 @@ from langchain_core.messages import BaseMessage
 from ...state.budget import Usage
 from ...state.errors import UsageError
 from ...state.run import Candidate, Problem, Reply, Verdict
+from ..call import estimate
 from ..models.failures import LONGEST_WAIT, PASSING, UNSENT, retry_after
 from ..models.http import BadStatus, TooLong, post
-from ..models.usage import at_worst, believable, count
+from ..models.usage import believable, count
 from ..ports import Asking, CallFailed, Request
 from ..prompts import SCORED
 from .grading import Grading
@@ -96,12 +97,13 @@ class RewardModel(Grading):
             said = await self.post(self.body(messages))
         except CallFailed as error:
             if error.sent and error.status is None:  # what it has cost, nobody knows
-                error.usage = at_worst(messages, request)
+                error.usage = estimate(messages, request)
             raise
         found = said.get("usage")
         tokens = count(found.get("prompt_tokens")) if isinstance(found, dict) else None
         usage = None if tokens is None else believable(Usage(input_tokens=tokens), messages, request)
-        return Reply(json.dumps(said.get("data")), usage=usage)
+        # What it says is no text that a model has written: without a report the prompt alone is counted.
+        return Reply(json.dumps(said.get("data")), usage=usage or estimate(messages, request, ""))
 
     def body(self, messages: Sequence[BaseMessage]) -> dict[str, object]:
         """Write the request."""

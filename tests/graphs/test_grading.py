@@ -358,6 +358,17 @@ async def test_tokens_that_a_reward_model_cannot_have_read_are_estimated(tokens:
     assert 10 < answer.spent.input_tokens < 100
 
 
+async def test_what_a_reward_model_says_of_many_tokens_or_classes_is_no_text_that_was_paid() -> None:
+    def classes(_: Any) -> dict[str, Any]:
+        return {"data": [{"probs": [0.0005] * 2000}]}
+
+    async with rewarding(classes) as (url, _):
+        verifier, budget = f"reward:{url}/classify", {"max_tokens": 3000}
+        answer = await run(ScriptedModel(lambda *_: "Answer: 7"), policy="fixed", verifier=verifier, budget=budget)
+    assert answer.spent.used["max_tokens"] <= 3000
+    assert answer.spent.estimated > 0
+
+
 async def test_what_a_reward_model_has_read_whose_reply_got_lost_is_estimated() -> None:
     async with rewarding(lambda _: "<html>") as (url, _):
         answer = await run(ScriptedModel(lambda *_: "Answer: 7"), policy="direct", verifier=f"reward:{url}/score")

@@ -1,6 +1,7 @@
 """A model or a verifier may be of no use: the run ends in bounds, and says honestly how sure it is and why it ended."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -135,3 +136,16 @@ async def test_a_model_whose_own_code_fails_takes_no_other_call_with_it(returned
     assert (answer.answer, len(failed)) == ("7", 1)
     assert failed[0].startswith(f"model 'scripted' raised {says}")
     assert (answer.spent.estimated, answer.spent.lost) == (1, 0)
+
+
+async def test_a_text_whose_tokens_nobody_counts_is_not_taken_for_longer_than_was_asked_for() -> None:
+    class Silent(ScriptedModel):
+        async def generate(self, messages: Any, request: Request) -> Reply:
+            return replace(await super().generate(messages, request), usage=None)
+
+    model = Silent(always("considering " * 250 + "Answer: 7"))
+    graph = create_ponder(model, budget={"max_tokens": 6000}, max_tokens=512, policy="fixed")
+    answer: Answer = (await graph.ainvoke({"problem": "How many are there?"}))["answer"]
+    assert answer.answer == "7"
+    assert 512 < answer.spent.output_tokens == 512 * answer.spent.estimated
+    assert answer.spent.used["max_tokens"] <= 6000
