@@ -122,8 +122,13 @@ def checked(reply: object) -> Reply:
 
 
 def length(messages: Sequence[BaseMessage], form: Form) -> int:
-    """Return the bytes of a prompt, with the calls in it and the tools beside it."""
+    """Return the bytes of a prompt."""
+    return sum(len(part.encode(errors="surrogatepass")) for part in spelled(messages, form))
+
+
+def spelled(messages: Sequence[BaseMessage], form: Form) -> list[str]:
+    """Return all that a prompt is made of: messages, the calls in them, the tools beside them."""
     parts = [form.spelled]
     for message in messages:
         parts += [str(message.content), *(json.dumps(call, default=str) for call in getattr(message, "tool_calls", ()))]
-    return sum(len(part.encode(errors="surrogatepass")) for part in parts)
+    return parts

@@ -49,11 +49,13 @@ class RewardModel(Grading):
         try:
             url = httpx.URL(self.url)
         except (httpx.InvalidURL, ValueError) as error:
-            raise UsageError(f"{self.url!r} is no URL: {error}") from error
+            raise UsageError(f"this is no URL: {error}") from error
         if url.userinfo:  # a run is stored with the spec of its verifier
             raise UsageError(
                 f"the URL on {url.host!r} holds a password: set {KEY}=USER:PASSWORD, and leave it out there"
             )
+        if url.query:
+            raise UsageError(f"the URL on {url.host!r} has a query behind it: leave it out; a key is {KEY}")
         if url.scheme not in {"http", "https"} or not url.host or self.endpoint_name not in ENDPOINTS:
             known = ", ".join(f"/{name}" for name in ENDPOINTS)
             raise UsageError(f"{self.url!r} is no scoring endpoint: give http://HOST/PATH that ends with {known}")

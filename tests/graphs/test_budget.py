@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,31 @@ async def test_a_failed_call_of_several_models_is_paid_as_its_own_and_the_limit_
     )["answer"]
     assert answer.spent.usd == pytest.approx(0.005 * pool[0].calls + 0.05 * pool[1].calls)
     assert answer.stopped_because == "confident"
+
+
+async def test_a_prompt_is_reserved_as_cached_where_that_is_dearer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PONDER_PRICES", '{"scripted": {"input": 1, "cached": 10000, "output": 1}}')
+
+    class Caching(ScriptedModel):
+        async def generate(self, messages: Any, request: Any) -> Reply:
+            reply = await super().generate(messages, request)
+            read = bytes_of("".join(str(message.content) for message in messages))
+            return replace(reply, usage=Usage(input_tokens=read, cached_tokens=read, output_tokens=5))
+
+    answer = await run(Caching(cycle("1", "2", "3")), policy="fixed", budget=Budget(max_usd=10))
+    assert 5 < (answer.spent.usd or 0) <= 10
+
+
+@pytest.mark.parametrize("text", ["7" * 300, "\u7b54\u6848" * 100, "a, b; " * 60])
+async def test_tokens_that_nobody_counts_are_estimated_on_the_safe_side(text: str) -> None:
+    class Silent(ScriptedModel):
+        async def generate(self, messages: Any, request: Any) -> Reply:
+            return replace(await super().generate(messages, request), usage=None)
+
+    answer = await run(Silent(lambda *_: text), policy="direct")
+    assert answer.spent.estimated == 1
+    assert answer.spent.output_tokens >= sum(not character.isspace() for character in text) * 5 // 6
+    assert answer.spent.output_tokens <= len(text.encode()) + 1
 
 
 async def test_an_error_that_a_pool_of_models_raises_is_paid_at_the_dearest(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -225,7 +225,7 @@ def test_several_models_are_a_pool_and_a_resumed_run_asks_them_again(ponder: Pon
         (["1 + 1?", "--policy", "magic"], "error: policy 'magic' is unknown: choose one of adaptive"),
         (
             ["1 + 1?", "--store", "postgresql://me:pass@word:1x/db"],
-            "error: store 'postgresql:' is not a database URL: give one such as",
+            "error: store 'postgresql:…' is not a database URL: give one such as",
         ),
         (["1 + 1?", "--effort", "huge"], "error: --effort='huge' cannot be used"),
         (

@@ -427,6 +427,24 @@ async def test_a_reward_model_s_key_is_in_the_environment(monkeypatch: pytest.Mo
         assert server.authorized == [sent]
 
 
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("http://me:hunter2@reward.invalid/score", "holds a password"),
+        ("http://reward.invalid/score?key=hunter2", "has a query behind it: leave it out; a key is PONDER_REWARD_KEY"),
+        ("http://reward.invalid:hunter2/score?key=hunter2", "this is no URL"),
+    ],
+)
+@pytest.mark.parametrize("spec", ["reward:{}", '{{"type": "reward", "url": "{}"}}'])
+async def test_what_may_be_a_secret_in_a_reward_model_s_url_is_refused_and_not_repeated(
+    url: str, says: str, spec: str
+) -> None:
+    with pytest.raises(UsageError, match=says) as raised:
+        await asolve("?", verifier=spec.format(url), model=ScriptedModel(), store=":memory:")
+    assert "hunter2@" not in str(raised.value)
+    assert "key=" not in str(raised.value)
+
+
 async def test_a_password_in_a_reward_model_s_url_is_refused_because_the_spec_is_stored() -> None:
     spec = "reward:http://me:hunter2@reward.invalid/score"
     with pytest.raises(UsageError, match="holds a password: set PONDER_REWARD_KEY=USER:PASSWORD"):

@@ -116,7 +116,9 @@ async def test_what_cannot_be_read_says_what_came(lie: str, says: str) -> None:
 
 async def test_a_call_that_was_answered_in_vain_counts_at_its_worst() -> None:
     found, _ = await outcome(lying("half a json"))
-    assert found.usage == Usage(input_tokens=len(PROMPT) // 3 + 1, output_tokens=64, estimated=True)
+    assert found.usage is not None
+    assert len(PROMPT) // 4 < found.usage.input_tokens <= len(PROMPT)
+    assert (found.usage.output_tokens, found.usage.estimated) == (64, True)
 
 
 @pytest.mark.parametrize("seed", range(8))
