@@ -140,6 +140,37 @@ async def test_a_budget_that_no_call_fits_is_refused_before_anything_is_stored(t
     assert (await asolve("1 + 1?", model=model, store=store, thread_id="t")).answer == "2"
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"policy": "cumulative", "assessor": "fixed:10"},
+        {"policy": "cumulative", "assessor": "ask"},
+        {"policy": "adaptive", "assessor": "fixed:4"},
+        {"policy": "refine"},
+        {"policy": "search", "search": "beam"},
+        {"policy": "parallel"},
+    ],
+)
+async def test_a_budget_that_a_bare_sample_fits_brings_an_answer_though_it_is_too_small_for_the_branch(
+    options: dict[str, Any],
+) -> None:
+    least = 250
+    with pytest.raises(UsageError, match="too small for one call"):
+        await run(ScriptedModel(), policy="direct", max_tokens=64, budget=Budget(max_tokens=least - 100))
+    for most in range(least, 1200, 50):
+        answer = await run(ScriptedModel(always("2")), max_tokens=64, budget=Budget(max_tokens=most), **options)
+        assert (answer.answer, answer.stopped_because) in {("2", "max_tokens"), ("2", "confident"), ("2", "complete")}
+        assert answer.spent.used["max_tokens"] <= most
+
+
+@pytest.mark.parametrize("policy", ["adaptive", "cumulative"])
+async def test_a_budget_of_one_call_is_not_spent_on_rating_the_problem(policy: str) -> None:
+    answer = await run(ScriptedModel(always("2")), policy=policy, assessor="ask", budget=Budget(max_calls=1))
+    assert (answer.answer, answer.spent.calls) == ("2", 1)
+    assert answer.assessment is not None
+    assert answer.assessment.evidence == "the budget has no room to ask"
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     problem=st.text(min_size=1, max_size=60).filter(lambda text: text.strip()),
