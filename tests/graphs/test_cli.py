@@ -67,6 +67,32 @@ def test_a_command_that_was_started_with_a_closed_stream_runs_to_its_end(
     assert ponder("resume", "t", "-q").out == "2\n"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is full")
+def test_an_output_that_cannot_be_written_is_one_line_and_the_run_is_kept(
+    ponder: Ponder, server: FakeServer, tmp_path: Path
+) -> None:
+    environment = os.environ | {"OPENAI_API_KEY": "key", "PONDER_STORE": f"sqlite:///{tmp_path}/ponder.db"}
+    words = [str(Path(sys.executable).parent / "ponder"), "solve", "1 + 1?", *on(server), "--thread", "t", "-q"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            words, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+        )
+    assert done.returncode == 2
+    assert done.stderr == "error: the output cannot be written, its disk is full; runs are kept: see `ponder runs`\n"
+    assert ponder("resume", "t", "-q").out == "2\n"
+
+
+def test_a_problem_is_utf_8_whatever_the_locale_and_a_byte_order_mark_is_none_of_it(
+    ponder: Ponder, server: FakeServer, tmp_path: Path
+) -> None:
+    marked = tmp_path / "problem.txt"
+    marked.write_bytes(b"\xef\xbb\xbfWas hei\xc3\x9ft das?")
+    kept = "Was heißt das?".encode().decode("ascii", "surrogateescape")
+    for given in (["--file", str(marked)], [kept], ["\ufeffWas heißt das?"]):
+        assert ponder("solve", *given, *on(server), "--thread", "t").code == 0
+        assert json.loads(ponder("runs", "export", "t").out)["problem"] == "Was heißt das?"
+
+
 def test_quiet_prints_the_answer_and_nothing_else(ponder: Ponder, server: FakeServer) -> None:
     assert ponder("solve", "1 + 1?", *on(server), "--quiet") == Done(0, "2\n", "")
 
@@ -201,7 +227,7 @@ def test_several_models_are_a_pool_and_a_resumed_run_asks_them_again(ponder: Pon
     [
         ([""], "error: the problem is empty: give a text, - for standard input, or --file"),
         ([], "error: the problem is empty"),
-        (["1 + 1? \udcff"], r"error: the problem '1 + 1? \udcff' holds bytes that are no text: give it in UTF-8"),
+        (["1 + 1? \udcff"], "error: the problem cannot be read ('utf-8' codec can't decode byte 0xff in position 7"),
         (["--file", "/no/such.txt"], "error: file '/no/such.txt' cannot be read"),
         (["1 + 1?", "--model", "gpt"], "error: model 'gpt' is unknown: give local, local:PATH.gguf"),
         (
