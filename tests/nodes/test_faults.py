@@ -114,6 +114,36 @@ async def test_what_cannot_be_read_says_what_came(lie: str, says: str) -> None:
     assert says in str(found)
 
 
+@pytest.mark.parametrize("arguments", ["[1]", '"hello"', "7", "true", "[" * 100_000, [1], "{"])
+async def test_a_tool_call_whose_arguments_are_no_object_is_none_and_the_reply_costs_what_the_server_says(
+    arguments: Any,
+) -> None:
+    message = {"content": "Answer: 12", "tool_calls": [{"function": {"name": "add", "arguments": arguments}}]}
+    usage = {"prompt_tokens": 50, "completion_tokens": 5}
+    said = Said(body={"choices": [{"finish_reason": "stop", "message": message}], "usage": usage})
+    with FakeServer(lambda *_: said) as server:
+        reply = await ask(server.url)
+    assert (reply.text, reply.tool_calls) == ("Answer: 12", [])
+    assert reply.usage == Usage(input_tokens=50, output_tokens=5)
+
+
+@pytest.mark.parametrize("arguments", ["{}", "", "null", None, {}])
+async def test_a_tool_call_without_arguments_is_one(arguments: Any) -> None:
+    message = {"content": None, "tool_calls": [{"function": {"name": "now", "arguments": arguments}}]}
+    with FakeServer(lambda *_: Said(body={"choices": [{"message": message}]})) as server:
+        (call,) = (await ask(server.url)).tool_calls
+    assert (call["name"], call["args"]) == ("now", {})
+
+
+async def test_a_number_that_no_float_can_hold_is_neither_a_probability_nor_a_count_of_tokens() -> None:
+    tokens = [{"logprob": 10**400}, {"logprob": -0.5}]
+    choice = {"message": {"content": "Answer: 12"}, "logprobs": {"content": tokens}}
+    usage = {"prompt_tokens": 50, "completion_tokens": 10**400}
+    with FakeServer(lambda *_: Said(body={"choices": [choice], "usage": usage})) as server:
+        reply = await ask(server.url)
+    assert (reply.mean_logprob, reply.usage) == (-0.5, None)
+
+
 async def test_a_call_that_was_answered_in_vain_counts_at_its_worst() -> None:
     found, _ = await outcome(lying("half a json"))
     assert found.usage is not None
@@ -285,6 +315,7 @@ async def test_a_setting_that_is_refused_fails_none_of_the_calls_in_flight() -> 
         ({"prompt_tokens": 10, "completion_tokens": 0}, None),
         ({"prompt_tokens": 10, "completion_tokens": 5.5}, None),
         ({"prompt_tokens": True, "completion_tokens": 5}, None),
+        ({"prompt_tokens": 10, "completion_tokens": "9" * 5000}, None),
         ({"completion_tokens": 5}, None),
         ({"prompt_tokens": 10, "completion_tokens": float("inf")}, None),
         ([10, 5], None),
