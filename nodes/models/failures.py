@@ -106,10 +106,8 @@ def fix_for(said: str) -> str:
 
 def retry_after(error: Exception) -> float:
     """Return the seconds that the server asks to wait, in seconds or as a date; 0 where it asks nothing."""
-    headers = (
-        error.headers if isinstance(error, BadStatus) else getattr(getattr(error, "response", None), "headers", {})
-    )
-    asked = headers.get("retry-after", "")
+    headers = error.headers if isinstance(error, BadStatus) else answered_with(error)[1]
+    asked = str(headers.get("retry-after", "")) if isinstance(headers, Mapping) else ""
     try:
         seconds = float(asked)
     except ValueError:
@@ -125,12 +123,20 @@ def status_of(error: BaseException) -> int | None:
     for cause in causes(error):
         if isinstance(cause, httpx.TransportError | aiohttp.ClientError):
             return None  # what it was made of has codes of its own
-        response = getattr(cause, "response", None)
-        told = [getattr(cause, name, None) for name in ("status_code", "code")]
-        told.append(getattr(response, "status_code", None))
+        told = [getattr(cause, "status_code", None), getattr(cause, "code", None), answered_with(cause)[0]]
         if known := [status for status in told if isinstance(status, int) and status in range(400, 600)]:
             return known[0]
     return None
+
+
+def answered_with(error: BaseException) -> tuple[object, object]:
+    """Return status and headers of the response that an exception holds: httpx's or requests', or botocore's."""
+    response = getattr(error, "response", None)
+    if isinstance(response, Mapping):
+        told = response.get("ResponseMetadata")
+        about = told if isinstance(told, Mapping) else {}
+        return about.get("HTTPStatusCode"), about.get("HTTPHeaders")
+    return getattr(response, "status_code", None), getattr(response, "headers", None)
 
 
 def refused_setting(error: Exception, settings: Sequence[str]) -> str | None:

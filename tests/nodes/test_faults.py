@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 from email.utils import formatdate
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -354,6 +355,49 @@ async def test_an_exception_of_any_provider_is_a_failed_call(error: Exception, u
         await LangChainModel(Failing(responses=[], error=error), "other").generate([HumanMessage(PROMPT)], ASKED)
     assert (caught.value.unreachable, caught.value.sent, caught.value.retry_after) == (unreachable, sent, 0.0)
     assert (caught.value.usage is None) is not sent
+
+
+class OfAws(Exception):
+    """As botocore's `ClientError` is."""
+
+    def __init__(self, status: int, headers: dict[str, str]) -> None:
+        super().__init__("An error occurred (Words) when calling the Converse operation: words of AWS")
+        about = {"HTTPStatusCode": status, "HTTPHeaders": headers}
+        self.response = {"Error": {"Code": "Words", "Message": "words of AWS"}, "ResponseMetadata": about}
+
+
+async def raised_by(error: Exception) -> CallFailed | ModelUnreachable:
+    """Return what becomes of an exception of a LangChain model that is not ponder's own."""
+    with pytest.raises((CallFailed, ModelUnreachable)) as caught:
+        await LangChainModel(Failing(responses=[], error=error), "other").generate([HumanMessage(PROMPT)], ASKED)
+    return caught.value
+
+
+@pytest.mark.parametrize(("headers", "wait"), [({}, 0.0), ({"retry-after": "7"}, 7.0)])
+@pytest.mark.parametrize("status", [429, 503])
+async def test_what_aws_throttles_is_waited_for_and_costs_nothing(
+    status: int, headers: dict[str, str], wait: float
+) -> None:
+    found = await raised_by(OfAws(status, headers))
+    assert isinstance(found, CallFailed)
+    assert (found.status, found.retry_after, found.usage, found.unreachable) == (status, wait, None, False)
+
+
+async def test_what_aws_refuses_is_not_asked_again() -> None:
+    denied, malformed = await raised_by(OfAws(403, {})), await raised_by(OfAws(400, {}))
+    assert isinstance(denied, ModelUnreachable)
+    assert "words of AWS" in str(denied)
+    assert isinstance(malformed, CallFailed)
+    assert malformed.retry_after is None
+
+
+@pytest.mark.parametrize("response", [None, "busy", {}, {"ResponseMetadata": "busy"}, SimpleNamespace(headers=None)])
+async def test_a_response_that_holds_nothing_asks_for_no_wait(response: object) -> None:
+    error = RuntimeError("busy")
+    error.status_code, error.response = 429, response  # type: ignore[attr-defined]
+    found = await raised_by(error)
+    assert isinstance(found, CallFailed)
+    assert (found.status, found.retry_after) == (429, 0.0)
 
 
 @given(st.integers(1, 2000), st.none() | st.floats(0, 60), st.floats(0, 1))
