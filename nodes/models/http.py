@@ -3,10 +3,13 @@
 import asyncio
 import atexit
 import json
+import os
+import ssl
 import threading
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +17,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import httpx
 
+from ...state.errors import ModelNotSetUp
 from ..deadline import sending
 from ..loop import after_fork, background, background_loop, inherited, submit
 
@@ -138,14 +142,12 @@ def masked(said: bytes, headers: Headers) -> bytes:
 
 def open_session(server: str) -> aiohttp.ClientSession:
     """Open a session without cookies; how long a reply may take is decided where a call is made, by the budget."""
-    # httpx knows where the certificates are, also where the system has none.
-    certificates = httpx.create_ssl_context()
     trace = aiohttp.TraceConfig()
     trace.on_connection_create_start.append(connect)
     trace.on_connection_create_end.append(connected)
     trace.on_request_headers_sent.append(leave)
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=MOST_CONNECTIONS, keepalive_timeout=KEPT_ALIVE_SECONDS, ssl=certificates),
+        connector=aiohttp.TCPConnector(limit=MOST_CONNECTIONS, keepalive_timeout=KEPT_ALIVE_SECONDS, ssl=trust(server)),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
         trace_configs=[trace],
@@ -153,6 +155,30 @@ def open_session(server: str) -> aiohttp.ClientSession:
         max_line_size=LONGEST_HEADER,
         max_field_size=LONGEST_HEADER,
     )
+
+
+def trust(url: str) -> ssl.SSLContext:
+    """Return whom to trust as a server; httpx knows where the certificates are, also where the system has none.
+
+    Raises:
+        ModelNotSetUp: those that the user names cannot be read, and the URL asks for them.
+
+    """
+    named = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)), None)
+    try:
+        if named == "SSL_CERT_DIR":
+            for folder in os.environ[named].split(
+                os.pathsep
+            ):  # OpenSSL would find out late, and say that it trusts nobody
+                Path(folder).stat()
+        return httpx.create_ssl_context()
+    except OSError as error:
+        if named is None or urlsplit(url).scheme != "https":
+            return ssl.create_default_context()
+        raise ModelNotSetUp(
+            f"{named} names {os.environ[named]!r}, which cannot be read ({error.strerror}): "
+            f"set it to where certificates are, or unset it"
+        ) from error
 
 
 async def connect(_: object, context: SimpleNamespace, __: object) -> None:

@@ -16,11 +16,14 @@ def openai_model(name: str, base_url: str | None = None, api_key: str | None = N
     """Make a model from its name; URL and key default to OPENAI_BASE_URL and OPENAI_API_KEY.
 
     Raises:
-        ModelNotSetUp: there is no key, and the server is OpenAI's own.
+        ModelNotSetUp: there is no key, and the server is OpenAI's own; or the certificates cannot be read.
         UsageError: the URL is none.
 
     """
-    from .completions import Compatible, Official  # seconds to import
+    from openai import DefaultAsyncHttpxClient, DefaultHttpxClient  # seconds to import
+
+    from .completions import Compatible, Official
+    from .http import trust
 
     base_url, headers = without_password(base_url or os.environ.get("OPENAI_BASE_URL") or OFFICIAL)
     key = (api_key or os.environ.get("OPENAI_API_KEY") or "").strip()
@@ -31,12 +34,15 @@ def openai_model(name: str, base_url: str | None = None, api_key: str | None = N
         raise ModelNotSetUp(f"the key of model 'openai:{name}' holds a line break or the like: set OPENAI_API_KEY anew")
     kind = Official if official else Compatible
     secret = SecretStr(key or "none")
+    trusted = trust(base_url)
     try:
         model = kind(
             model=name,
             base_url=base_url,
             api_key=secret,
             default_headers=headers,
+            http_client=DefaultHttpxClient(verify=trusted),
+            http_async_client=DefaultAsyncHttpxClient(verify=trusted),
             max_retries=0,
             cache=False,  # what a sample says is not to be said again
             disable_streaming=True,  # a graph that is streamed would stream its calls: past `Posting`

@@ -357,7 +357,7 @@ async def test_an_exception_of_any_provider_is_a_failed_call(error: Exception, u
     assert (caught.value.usage is None) is not sent
 
 
-class OfAws(Exception):
+class AwsError(Exception):
     """As botocore's `ClientError` is."""
 
     def __init__(self, status: int, headers: dict[str, str]) -> None:
@@ -378,13 +378,13 @@ async def raised_by(error: Exception) -> CallFailed | ModelUnreachable:
 async def test_what_aws_throttles_is_waited_for_and_costs_nothing(
     status: int, headers: dict[str, str], wait: float
 ) -> None:
-    found = await raised_by(OfAws(status, headers))
+    found = await raised_by(AwsError(status, headers))
     assert isinstance(found, CallFailed)
     assert (found.status, found.retry_after, found.usage, found.unreachable) == (status, wait, None, False)
 
 
 async def test_what_aws_refuses_is_not_asked_again() -> None:
-    denied, malformed = await raised_by(OfAws(403, {})), await raised_by(OfAws(400, {}))
+    denied, malformed = await raised_by(AwsError(403, {})), await raised_by(AwsError(400, {}))
     assert isinstance(denied, ModelUnreachable)
     assert "words of AWS" in str(denied)
     assert isinstance(malformed, CallFailed)

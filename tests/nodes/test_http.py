@@ -14,6 +14,7 @@ from ponder.graphs import asolve
 from ponder.nodes.models.http import close_client
 from ponder.nodes.models.openai import openai_model
 from ponder.nodes.ports import CallFailed, Reply, Request
+from ponder.state.errors import ModelNotSetUp
 from tests.fault_server import Behaviour, FaultServer
 
 FORKED = """
@@ -137,6 +138,22 @@ async def test_a_proxy_that_lets_nobody_through_is_not_waited_for_without_end(mo
                 await model.generate([HumanMessage("2 + 2?")], Request(temperature=0.7, max_tokens=64))
         close_client("https://model.invalid/v1")
     assert not caught.value.sent
+
+
+STALE = [("SSL_CERT_FILE", "/no/such.pem"), ("SSL_CERT_FILE", __file__), ("SSL_CERT_DIR", "/no/such")]
+
+
+@pytest.mark.parametrize(("variable", "path"), STALE)
+async def test_certificates_that_cannot_be_read_are_named_where_a_server_is_asked_over_https(
+    variable: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, path)
+    with pytest.raises(ModelNotSetUp, match=rf"^{variable} names '{path}', .* \(.+\): set it .*, or unset it$"):
+        openai_model("fault", "https://127.0.0.1:1/v1", "key")
+    with FaultServer() as server:
+        assert await ask(server)
 
 
 async def test_a_call_cancelled_at_any_moment_leaves_no_connection_that_the_next_one_waits_for() -> None:
