@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import time
 from email.utils import formatdate
 from types import SimpleNamespace
@@ -336,6 +337,26 @@ class Failing(FakeListChatModel):
         raise self.error
 
 
+async def raised_by(error: Exception) -> CallFailed | ModelUnreachable:
+    """Return what becomes of an exception of a LangChain model that is not ponder's own."""
+    with pytest.raises((CallFailed, ModelUnreachable)) as caught:
+        await LangChainModel(Failing(responses=[], error=error), "other").generate([HumanMessage(PROMPT)], ASKED)
+    return caught.value
+
+
+def untrusted(code: int, why: str) -> Exception:
+    """Return what a handshake raises, as Python's `ssl` makes it."""
+    error = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED]")
+    error.verify_code, error.verify_message = code, why
+    return error
+
+
+def refused(status: int) -> Exception:
+    error = RuntimeError("refused")
+    error.status_code = status  # type: ignore[attr-defined]
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "unreachable", "sent"),
     [
@@ -357,6 +378,33 @@ async def test_an_exception_of_any_provider_is_a_failed_call(error: Exception, u
     assert (caught.value.usage is None) is not sent
 
 
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (ValueError("boom"), "model 'other' raised ValueError: boom"),
+        (KeyError("choices"), "model 'other' raised KeyError: 'choices'"),
+        (OSError(24, "Too many open files"), "model 'other' raised OSError: [Errno 24] Too many open files"),
+        (AssertionError(), "model 'other' raised AssertionError"),
+        (ConnectionRefusedError("refused"), "(refused): check that the server runs and its URL"),
+        (httpx.ProxyError("407"), "model 'other' cannot be reached (407)"),
+        (TimeoutError("slow"), "model 'other': the connection was lost before the reply (slow)"),
+        (
+            untrusted(18, "self-signed certificate"),
+            "(its certificate: self-signed certificate): if it is to be trusted, set SSL_CERT_FILE to a file with it",
+        ),
+        (untrusted(10, "certificate has expired"), "(its certificate: certificate has expired): check it and its URL"),
+        (ssl.CertificateError("another host's"), "another host's"),
+        (refused(404), "model 'other' was not found (404): check its name and its URL; it says: refused"),
+    ],
+)
+async def test_a_model_that_is_not_ponder_s_own_is_told_in_words_of_its_own_and_has_no_base_url(
+    error: Exception, says: str
+) -> None:
+    told = str(await raised_by(error))
+    assert says in told
+    assert "--base-url" not in told
+
+
 class AwsError(Exception):
     """As botocore's `ClientError` is."""
 
@@ -364,13 +412,6 @@ class AwsError(Exception):
         super().__init__("An error occurred (Words) when calling the Converse operation: words of AWS")
         about = {"HTTPStatusCode": status, "HTTPHeaders": headers}
         self.response = {"Error": {"Code": "Words", "Message": "words of AWS"}, "ResponseMetadata": about}
-
-
-async def raised_by(error: Exception) -> CallFailed | ModelUnreachable:
-    """Return what becomes of an exception of a LangChain model that is not ponder's own."""
-    with pytest.raises((CallFailed, ModelUnreachable)) as caught:
-        await LangChainModel(Failing(responses=[], error=error), "other").generate([HumanMessage(PROMPT)], ASKED)
-    return caught.value
 
 
 @pytest.mark.parametrize(("headers", "wait"), [({}, 0.0), ({"retry-after": "7"}, 7.0)])
