@@ -17,13 +17,20 @@ HIDDEN = 10_000
 """Tokens allowed on top of that."""
 
 
+def number(value: object) -> float | None:
+    """Return a finite number; None where it is none, or larger than any that is measured."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
+
+
 def count(value: object) -> int | None:
     """Return a number of tokens; None where it is none."""
-    if isinstance(value, str) and value.isdecimal():
-        return int(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-        return None
-    return int(value) if value == int(value) else None
+    found = number(float(value) if isinstance(value, str) and value.isdecimal() else value)
+    return int(found) if found is not None and found >= 0 and found.is_integer() else None
 
 
 def reported(usage: object) -> Usage | None:

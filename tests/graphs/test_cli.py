@@ -512,6 +512,20 @@ def test_a_password_is_not_repeated(ponder: Ponder, monkeypatch: pytest.MonkeyPa
     assert (done.code, "hunter2" in done.out + done.err) == (1, False)
 
 
+def test_certificates_that_are_not_there_are_one_line_and_only_where_they_are_asked_for(
+    ponder: Ponder, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such.pem")
+    https = ("--model", "openai:x", "--base-url", "https://127.0.0.1:1/v1")
+    says = "SSL_CERT_FILE names '/no/such.pem', which cannot be read (No such file or directory): set it to"
+    done = ponder("solve", "1 + 1?", *https)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert says in done.err
+    assert says in ponder("doctor", *https).out
+    assert ponder("solve", "1 + 1?", *on(server)).code == 0
+    assert ponder("doctor", *on(server)).code == 0
+
+
 def test_doctor_says_what_works_and_what_does_not(ponder: Ponder, server: FakeServer) -> None:
     done = ponder("doctor", *on(server))
     assert [line.split()[:2] for line in done.out.splitlines()] == [
