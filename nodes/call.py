@@ -2,31 +2,30 @@
 
 import asyncio
 import json
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 
-from ..state.budget import Usage, cost
+from ..state.budget import Spent, Usage, cost
 from ..state.errors import ModelUnreachable
 from ..state.form import PLAIN, Form
+from ..state.merge import merge
 from ..state.pricing import Price, Prices, highest, price_of
 from ..state.run import Asked, BranchOutput
 from ..state.settings import Settings
 from .backoff import backoff
 from .deadline import Deadline, sending
 from .entry import begin, give_way
+from .estimate import estimate
 from .limits import Limits, Slot, Turn, limiter_for
 from .ports import CallFailed, ChatModel, ModelPool, Reply, Request
 from .prompts import form_for, prompt_for
-from .reply import checked, spelled
+from .reply import checked
 from .task import CallRef, Clock, Task, seed, task_of
 from .telemetry import failed, replayed, watch_call
 
-WORDS = re.compile(r"[A-Za-z\s]+")
 NO_TIME = "no time was left before it could begin"
 
 
@@ -78,20 +77,21 @@ class Caller:
         """Make the call when its turn has come, unless the journal knows its outcome.
 
         Raises:
-            ModelUnreachable: no call can succeed now; the run stops here and can be resumed.
+            ModelUnreachable: no call can succeed now, or none of the run's has; it stops here and can be resumed.
 
         """
         clock = Clock(task)
-        async with Turn() as turn:
-            try:
-                async with asyncio.timeout(clock.left()):
-                    await pause(task)
-                    await turn.near(slot(task, self.whose_turn(task)))
-            except TimeoutError:
-                return Asked(clock.settle("unmade", error=NO_TIME))
-            finally:
-                give_way()
-            return await self.once(task, clock, turn)
+        with task.silence.during(task.call.id):
+            async with Turn() as turn:
+                try:
+                    async with asyncio.timeout(clock.left()):
+                        await pause(task)
+                        await turn.near(slot(task, self.whose_turn(task)))
+                except TimeoutError:
+                    return Asked(clock.settle("unmade", error=NO_TIME))
+                finally:
+                    give_way()
+                return await self.once(task, clock, turn)
 
     def whose_turn(self, task: Task) -> ChatModel:
         """Return the model that is asked: of a pool, the one whose turn it is."""
@@ -106,7 +106,7 @@ class Caller:
         """
         messages, form = prompt_for(task.view, task.call), form_for(task.view, task.call)
         if task.journal is None:
-            return or_stop(await self.in_turn(messages, form, task, clock, turn))
+            return await or_stop(await self.in_turn(messages, form, task, clock, turn), task)
         key = self.key(messages, form, task)
         begun = await task.journal.begin(key)
         if not begun.first:
@@ -122,7 +122,7 @@ class Caller:
             await task.journal.forget(key)
         else:
             await task.journal.finish(key, asked)
-        return or_stop(asked)
+        return await or_stop(asked, task, key)
 
     async def in_turn(self, messages: list[BaseMessage], form: Form, task: Task, clock: Clock, turn: Turn) -> Asked:
         """Make the call when its turn has come; its place is free again while its outcome is written down."""
@@ -185,7 +185,10 @@ class Caller:
             failed(task.call, error)
             wait = (error.retry_after or 0.0) if stops else error.retry_after
             about = {"error": str(error), "retry_after": wait, "stopped": stops}
-            return Asked(clock.settle("failed", **about, **self.paid(error.usage or Usage(), error.model)))
+            call = clock.settle("failed", **about, **self.paid(error.usage or Usage(), error.model))
+            if not stops and task.view.hopeless(call):
+                task.silence.hopeless.add(call.id)
+            return Asked(call)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - calls beside it are paid, and would end
             failed(task.call, error)
             said = f"model {self.model.name!r} raised {type(error).__name__}: {error}"
@@ -242,11 +245,19 @@ def cancel_later() -> None:
         step.cancel()
 
 
-def or_stop(asked: Asked) -> Asked:
-    """Return how a call ended, or stop the run where it says that no call can succeed."""
-    if asked.call.stopped:
-        raise ModelUnreachable(asked.call.error)
-    return asked
+async def or_stop(asked: Asked, task: Task, key: str = "") -> Asked:
+    """Return how a call ended, or stop the run where it says that no call can succeed, or where none has."""
+    call = asked.call
+    if call.stopped:
+        raise ModelUnreachable(call.error)
+    if call.id not in task.silence.hopeless or not await task.silence.lasts(call, task.view.first_tries):
+        return asked
+    if task.journal is not None:
+        again = {"stopped": True, "retry_after": call.retry_after or 0.0}
+        await task.journal.finish(key, Asked(call.model_copy(update=again)))
+    error = ModelUnreachable(f"no call was answered: {call.error}; when that is mended, resume the run or ask anew")
+    error.spent = Spent.of(merge(task.view.calls, task.silence.in_vain.values()))
+    raise error
 
 
 async def hand_over(task: Task, turn: Turn, model: ChatModel) -> None:
@@ -262,24 +273,6 @@ async def pause(task: Task) -> None:
     failures = task.view.failures(task.call)
     if failures:
         await asyncio.sleep(backoff(failures, task.call.retry_after))
-
-
-def estimate(messages: Sequence[BaseMessage], request: Request, text: str | None = None) -> Usage:
-    """Count tokens by length, where the server does not, but no more than were asked for; without a text just those."""
-    read = sum(map(tokens_in, spelled(messages, request.form)))
-    written = request.max_tokens if text is None else min(tokens_in(text), request.max_tokens)
-    return Usage(input_tokens=read, output_tokens=written, estimated=True)
-
-
-def tokens_in(text: str) -> int:
-    """Count the tokens of a text on the safe side: a word has one for three letters, a digit or a mark is one itself.
-
-    Of other scripts two bytes are one: a Chinese character is one and a half.
-    """
-    words = sum(map(len, WORDS.findall(text)))
-    plain = sum(map(str.isascii, text))
-    rest = len(text.encode(errors="surrogatepass")) - plain
-    return 1 + words // 3 + (plain - words) + rest // 2
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from langchain_core.runnables import Runnable
 from ...state.errors import ModelUnreachable
 from ...state.form import PLAIN, Form
 from ...state.run import Finish
-from ..call import estimate
 from ..deadline import sending
+from ..estimate import estimate
 from ..loop import background, in_thread
 from ..ports import CallFailed, Reply, Request
 from .failures import classify, refused_setting, status_of

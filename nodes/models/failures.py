@@ -124,7 +124,10 @@ def by_status(error: Exception, status: int, model: str) -> CallFailed | ModelUn
     said = f"HTTP {status}: {reason(error)}"
     if status in PASSING or status >= httpx.codes.INTERNAL_SERVER_ERROR:
         wait = retry_after(error)
-        return CallFailed(said, None if wait > LONGEST_WAIT else wait, status=status)
+        if wait > LONGEST_WAIT:
+            long = f"the server asks to wait {wait:.0f} s, longer than the {LONGEST_WAIT:g} s that a call waits"
+            return CallFailed(f"{said}; {long}", status=status)
+        return CallFailed(said, wait, status=status)
     return CallFailed(f"{said}: {fix_for(said)}", status=status)
 
 

@@ -7,9 +7,8 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage
 
 from ...state.budget import Usage
-from ..call import estimate
+from ..estimate import estimate, length
 from ..ports import Request
-from ..reply import length
 
 GENEROUS = 10
 """Times what a request can cost by its length: a server's own prompts and hidden reasoning count as well."""

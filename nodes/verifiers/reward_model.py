@@ -19,7 +19,7 @@ from langchain_core.messages import BaseMessage
 from ...state.budget import Usage
 from ...state.errors import UsageError
 from ...state.run import Candidate, Problem, Reply, Verdict
-from ..call import estimate
+from ..estimate import estimate
 from ..models.failures import LONGEST_WAIT, PASSING, UNSENT, retry_after
 from ..models.http import BadStatus, TooLong, post
 from ..models.usage import believable, count

@@ -210,7 +210,7 @@ async def test_a_wait_that_the_seconds_left_do_not_allow_is_not_begun() -> None:
 
 async def test_what_a_server_reports_of_a_useless_reply_is_paid() -> None:
     useless = CallFailed("no choices", usage=Usage(input_tokens=7, output_tokens=3))
-    answer = await run(ScriptedModel(lambda *_: useless), policy="direct")
+    answer = await run(ScriptedModel(lambda *_: useless), policy="direct", budget=Budget(max_calls=1))
     assert (answer.spent.calls, answer.spent.input_tokens, answer.spent.output_tokens) == (1, 7, 3)
 
 

@@ -418,6 +418,26 @@ def test_no_answer_is_exit_code_3(ponder: Ponder, server: FakeServer) -> None:
     assert cut.err.splitlines()[-1].endswith("(max_calls): 3 of 3 replies were cut off: raise --max-output")
 
 
+def test_where_all_calls_fail_the_error_says_why_and_a_resumed_run_makes_new_attempts(
+    ponder: Ponder, server: FakeServer
+) -> None:
+    server.script = lambda *_: Said(status=400, body={"error": {"message": "bad"}})
+    asked = ("solve", "What is 1 + 1?", *on(server), "-q", "--thread", "t")
+    ended = ponder(*asked, "--max-calls", "3")
+    why = "HTTP 400: bad: check --model and the settings that are sent"
+    said = f"error: none of 3 calls brought a reply: {why} (max_calls)"
+    assert (ended.code, ended.out) == (3, "")
+    assert ended.err.splitlines()[-1].startswith(f"{said}: raise it with ponder resume t ")
+    assert ponder("resume", "t", "-q").err.splitlines()[-1].startswith(said)
+    stopped = ponder(*asked)
+    assert (stopped.code, stopped.out) == (4, "")
+    assert "error: no call was answered: HTTP 400: bad: check --model" in stopped.err
+    assert "resume with: ponder resume t" in stopped.err
+    server.script = lambda *_: Said()
+    resumed = ponder("resume", "t")
+    assert (resumed.code, resumed.out) == (0, "2\n")
+
+
 @pytest.mark.parametrize(
     ("assessor", "told"),
     [("probe", "very high, {}, up to 60"), ("logprob", "very high, {}, up to 60"), ("ask", "medium, {}, up to 20")],

@@ -1,14 +1,16 @@
 """A model or a verifier may be of no use: the run ends in bounds, and says honestly how sure it is and why it ended."""
 
 import asyncio
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from ponder.graphs import create_ponder
+from ponder.graphs import create_ponder, solve
 from ponder.nodes.ports import Reply, Request
 from ponder.state import Answer, Budget, Problem, Verdict
+from ponder.state.budget import Usage
 from ponder.state.run import Candidate
 from tests.fakes import ScriptedModel, always
 
@@ -118,6 +120,10 @@ def its_own_cause() -> ConnectionError:
             Reply("7", tool_calls=[{"name": "add", "args": {"a": {1}}}]),
             "TypeError: Object of type set is not JSON serializable",
         ),
+        (
+            Reply("Answer: 8", tool_calls=[{"name": "add", "args": json.loads('{"a":' * 300 + "1" + "}" * 300)}]),
+            "TypeError: a tool call of its Reply nests more than 100 levels deep: that cannot be kept",
+        ),
     ],
 )
 async def test_a_model_whose_own_code_fails_takes_no_other_call_with_it(returned: object, says: str) -> None:
@@ -149,3 +155,15 @@ async def test_a_text_whose_tokens_nobody_counts_is_not_taken_for_longer_than_wa
     assert answer.answer == "7"
     assert 512 < answer.spent.output_tokens == 512 * answer.spent.estimated
     assert answer.spent.used["max_tokens"] <= 6000
+
+
+@pytest.mark.parametrize(("levels", "fails"), [(90, 0), (300, 1), (900, 1), (20_000, 1)])
+def test_arguments_that_nest_deeper_than_a_store_can_keep_fail_their_call_alone(levels: int, fails: int) -> None:
+    args: dict[str, Any] = {}
+    for _ in range(levels):
+        args = {"a": args}
+    deep = Reply("Answer: 7", tool_calls=[{"name": "add", "args": args, "id": "1"}], usage=Usage(output_tokens=1))
+    model = ScriptedModel(lambda _, number: "Answer: 7" if number else deep)
+    answer = solve("How many are there?", model=model, store=":memory:", policy="fixed", budget=Budget(max_calls=4))
+    failed = [candidate.error for candidate in answer.candidates if candidate.error]
+    assert (answer.answer, len(failed), answer.spent.calls, answer.spent.lost) == ("7", fails, 4, 0)

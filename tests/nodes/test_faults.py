@@ -203,6 +203,14 @@ async def test_how_long_to_wait_may_be_seconds_or_a_date(asks: str, least: float
     assert least <= caught.value.retry_after <= most
 
 
+async def test_a_server_that_asks_for_more_time_than_a_call_waits_is_quoted_with_it() -> None:
+    said = Said(status=429, body={"error": {"message": "slow down"}}, headers={"retry-after": "3600"})
+    with FakeServer(lambda *_: said) as server, pytest.raises(CallFailed) as caught:
+        await ask(server.url)
+    told = "HTTP 429: slow down; the server asks to wait 3600 s, longer than the 60 s that a call waits"
+    assert (str(caught.value), caught.value.retry_after) == (told, None)
+
+
 async def test_a_date_that_no_clock_knows_asks_nothing() -> None:
     said = Said(status=429, body={}, headers={"retry-after": "Fri, 31 Dec 99999999999999999999 23:59:59 GMT"})
     with FakeServer(lambda *_: said) as server, pytest.raises(CallFailed) as caught:
