@@ -8,10 +8,9 @@ from functools import cached_property, partial
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 
-from ..state.budget import Spent, Usage, cost
+from ..state.budget import Usage, cost
 from ..state.errors import ModelUnreachable
 from ..state.form import PLAIN, Form
-from ..state.merge import merge
 from ..state.pricing import Price, Prices, highest, price_of
 from ..state.run import Asked, BranchOutput
 from ..state.settings import Settings
@@ -23,6 +22,7 @@ from .limits import Limits, Slot, Turn, limiter_for
 from .ports import CallFailed, ChatModel, ModelPool, Reply, Request
 from .prompts import form_for, prompt_for
 from .reply import checked
+from .tally import count
 from .task import CallRef, Clock, Task, seed, task_of
 from .telemetry import failed, replayed, watch_call
 
@@ -136,8 +136,14 @@ class Caller:
         asking = partial(hand_over, task, turn)
         shared = 1 if call.attempt else view.settings.n
         request = Request(*sampling, call.id, call.model, call.kind, form, shared, asking)
-        with watch_call(call, self.whose_turn(task).name, messages, request) as settled:
-            asked = settled(await self.make(messages, request, task, clock, turn))
+        try:
+            with watch_call(call, self.whose_turn(task).name, messages, request) as settled:
+                asked = settled(await self.make(messages, request, task, clock, turn))
+        except asyncio.CancelledError:
+            if turn.has_come:
+                count(call.model_copy(update={"state": "lost"}))
+            raise
+        count(asked.call)
         turn.settle(cost(asked.call))
         return asked
 
@@ -250,14 +256,12 @@ async def or_stop(asked: Asked, task: Task, key: str = "") -> Asked:
     call = asked.call
     if call.stopped:
         raise ModelUnreachable(call.error)
-    if call.id not in task.silence.hopeless or not await task.silence.lasts(call, task.view.first_tries):
+    if call.id not in task.silence.hopeless or not await task.silence.lasts(call.id, task.view.first_tries):
         return asked
     if task.journal is not None:
         again = {"stopped": True, "retry_after": call.retry_after or 0.0}
         await task.journal.finish(key, Asked(call.model_copy(update=again)))
-    error = ModelUnreachable(f"no call was answered: {call.error}; when that is mended, resume the run or ask anew")
-    error.spent = Spent.of(merge(task.view.calls, task.silence.in_vain.values()))
-    raise error
+    raise ModelUnreachable(f"no call was answered: {call.error}; when that is mended, resume the run or ask anew")
 
 
 async def hand_over(task: Task, turn: Turn, model: ChatModel) -> None:

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
-from ..state.budget import Call
-
 
 @dataclass(eq=False)
 class Silence:
@@ -19,7 +17,7 @@ class Silence:
     under_way: set[str] = field(default_factory=set)
     hopeless: set[str] = field(default_factory=set)
     """Those that the server has failed, and no attempt is left for; not awaited yet is how the others end."""
-    in_vain: dict[str, Call] = field(default_factory=dict)
+    in_vain: set[str] = field(default_factory=set)
     """Those of them that are settled."""
     broken: bool = False
     """One has ended otherwise: answered, or to be tried again."""
@@ -44,15 +42,15 @@ class Silence:
         if not self.under_way:
             self.over.set()
 
-    async def lasts(self, call: Call, needed: Collection[str]) -> bool:
+    async def lasts(self, call_id: str, needed: Collection[str]) -> bool:
         """Wait for the others, once a call has failed for good; say whether nothing came, and all needed have failed.
 
         Those of a wave need not all be under way at once, where the caller limits that or threads are few.
         """
-        self.in_vain[call.id] = call
-        self.leave(call.id)
+        self.in_vain.add(call_id)
+        self.leave(call_id)
         await self.over.wait()
-        return not self.broken and self.in_vain.keys() >= set(needed)
+        return not self.broken and self.in_vain >= set(needed)
 
 
 silences: WeakValueDictionary[str, Silence] = WeakValueDictionary()

@@ -17,9 +17,10 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 from pydantic import Field
 
+from ...nodes.tally import tallying
 from ...state.budget import Budget, Spent
-from ...state.errors import BudgetTooSmall, ModelUnreachable, NoReply, UsageError
-from ...state.run import Answer, Problem
+from ...state.errors import BudgetTooSmall, UsageError
+from ...state.run import Problem
 from ...state.settings import parse_settings
 from ..app import Setup
 from ..models import ModelLike
@@ -65,22 +66,15 @@ class Deliberating(PonderChatModel):
         with self.counting():
             return await super()._agenerate(*args, **kwargs)
 
-    def _result(self, output: Mapping[str, Any], problem: Problem) -> ChatResult:
-        try:
-            return super()._result(output, problem)
-        except NoReply:
-            answer: Answer = output["answer"]
-            self.used.update(added(self.used, answer.spent.used))
-            raise
-
     @contextmanager
     def counting(self) -> Iterator[None]:
-        """Count what a try has spent that an outage has stopped."""
-        try:
-            yield
-        except ModelUnreachable as error:
-            self.used.update(added(self.used, error.spent.used if error.spent else {}))
-            raise
+        """Count what a try has spent that brought nothing."""
+        with tallying() as made:
+            try:
+                yield
+            except Exception:
+                self.used.update(added(self.used, Spent.of(made).used))
+                raise
 
 
 class DeliberateMiddleware(AgentMiddleware[DeliberateState, Any, Any]):

@@ -12,9 +12,10 @@ from ...nodes.flight import among
 from ...nodes.gate import at_worst
 from ...nodes.ports import Verifier
 from ...nodes.route import check_text
+from ...nodes.tally import tallying
 from ...nodes.view import View
 from ...state.budget import Budget, Call, Spent
-from ...state.errors import ModelUnreachable, UsageError
+from ...state.errors import UsageError
 from ...state.run import Answer, Problem
 from ...state.settings import Settings
 from ..app import Setup, as_verifier, prepare
@@ -120,7 +121,7 @@ class Service:
         setup.under(setup.settings.budget.share(asked.n or 1)).check(problem)
 
     async def answer(self, asked: Asked, authorization: str, tell: Tell = lambda _: None) -> Found:
-        """Run what a request asks; one that is cut off is charged for what it has begun."""
+        """Run what a request asks; one that is cut off is charged for the calls it has made."""
         account, count = self.keys.account(authorization), asked.n or 1
         problem, setup = self.made(asked)
         each = setup.under(setup.settings.budget.share(count))
@@ -129,11 +130,12 @@ class Service:
         with among(self.answering, cast("asyncio.Task[Any]", asyncio.current_task())), billed as bill:
             own = setup.under(bill.budget.share(count))
             runs = [self.run(own, problem, asked.verifier, noted(bill, index, tell)) for index in range(count)]
-            try:
-                answers = await together(runs)
-            except ModelUnreachable as error:
-                bill.settled = error.spent if count == 1 else None  # of several the others were cut off
-                raise
+            with tallying() as made:
+                try:
+                    answers = await together(runs)
+                except BaseException:
+                    bill.settled = Spent.of(made)
+                    raise
             bill.settled = Spent.sum([answer.spent for answer in answers])
         return [(problem, answer) for answer in answers]
 

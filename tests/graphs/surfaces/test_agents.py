@@ -137,6 +137,22 @@ def test_tries_of_a_middleware_that_tries_again_share_one_budget(outer: bool, re
     assert ("Answer: 2" in said.content) == outer
 
 
+def test_a_try_that_an_error_stops_has_used_the_budget_for_what_it_paid() -> None:
+    def script(_: dict[str, Any], number: int) -> Said:
+        return Said(status=401, body={}) if number in {6, 12} else Said(f"Answer: {number}")
+
+    with FakeServer(script) as server:
+        model = ChatOpenAI(model="own", base_url=server.url, api_key=SecretStr("key"), max_retries=0)
+        deliberate = DeliberateMiddleware(
+            policy="parallel", budget={"max_calls": 8}, effort="thorough", settings={"window": 1}
+        )
+        again: Any = ModelRetryMiddleware(max_retries=5, initial_delay=0, jitter=False)
+        said = create_agent(model, middleware=[again, deliberate]).invoke({"messages": [HumanMessage("1 + 1?")]})
+        let_go(model)
+    assert "Answer: " in said["messages"][-1].content
+    assert len(server.requests) == 6 + 1 + 2
+
+
 def test_another_model_answers_where_a_middleware_further_in_falls_back_to_it() -> None:
     def script(request: dict[str, Any], _: int) -> Said:
         return Said(status=400, body={"error": {"message": "no"}}) if request["model"] == "bad" else Said("Hello.")
