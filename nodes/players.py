@@ -27,7 +27,9 @@ EARLY = ("assess", "direct", "parallel")
 """The branches that only sample."""
 LETTERS = "ABCDEFGHIJ"
 
-Voice = Literal["agrees", "differs", "silent", "silent after assess", "silent after direct", "silent after parallel"]
+Voice = Literal[
+    "agrees", "differs", "once", "silent", "silent after assess", "silent after direct", "silent after parallel"
+]
 Appetite = Literal["little", "long replies", "all"]
 Silence = Literal["", "early", "to the last"]
 
@@ -97,8 +99,8 @@ def index_of(request: Request) -> int:
 class Optimist:
     """A model with which a run is soon over: what it says is found perfect.
 
-    `agrees` gives one answer, `differs` others each time; one that falls silent after a step leaves the later ones
-    without a text to work on, which is an end too.
+    `agrees` gives one answer, `differs` others each time, `once` only the first of a step, where each has to be graded;
+    one that falls silent after a step leaves the later ones without a text to work on, which is an end too.
     """
 
     problem: Problem
@@ -125,6 +127,8 @@ class Optimist:
         silent, _, last = self.voice.partition(" after ")
         spoken = EARLY[: EARLY.index(last) + 1] if last else ()
         if silent == "silent" and branch_of(request) not in spoken:
+            return Reply("")
+        if self.voice == "once" and "-000-000" not in request.place:
             return Reply("")
         differs = self.voice == "differs"
         return replied(self.problem, request.form, index_of(request) if differs else 0, room, called=differs)
