@@ -282,7 +282,7 @@ LOW_AND_HIGH: list[tuple[str | Problem, dict[str, Any], str, str]] = [
     ("How much is it?", {"policy": "refine", "verifier": "judge"}, "new", "nothing"),
     ("How much is it?", {"policy": "search", "verifier": "judge", "max_iterations": 1}, "new", "nothing"),
     ("How much is it?", {"policy": "refine", "verifier": "explains at length", "max_tokens": 16}, "new", "words"),
-    (FREE[1], {"assessor": "logprob", "window": 1, "probes": 2, "max_samples": 8, "quorum": 0.1}, "new", "words"),
+    (FREE[1], {"assessor": "logprob", "effort": "fast", "window": 1, "quorum": 0.1}, "new", "words"),
 ]
 
 
