@@ -75,7 +75,13 @@ def build(checks: Checks, settings: Settings, *, tireless: bool = False) -> Grap
     for name, branch in BRANCHES.items():
         add(name, loop(name, branch.plan, branch.kinds, branch.enough), getmodule(branch.plan))
         graph.add_edge(name, "select")
-    ends = {**dict.fromkeys(list(BRANCHES)[1:], "open"), "tests": "untested", "judge": "tied", END: "answered"}
+    ends = {
+        **dict.fromkeys(BRANCHES, "open"),
+        "direct": "too dear",
+        "tests": "untested",
+        "judge": "tied",
+        END: "answered",
+    }
     step("select", Select(checks, tireless), defer=True, destinations=ends)
     add("judge", loop("select", plan_judge, ("judge",)), plan_judge)
     add("tests", loop("select", plan_tests, ("tests",)), plan_tests)

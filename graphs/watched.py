@@ -12,6 +12,9 @@ from ..nodes.telemetry import watch_run
 from ..state.run import RunInput, RunOutput, RunState
 from ..state.settings import Settings, parse_settings
 
+STEPS = 10_000
+"""The budget ends a run long before."""
+
 
 class Graph(StateGraph[RunState, Settings, RunInput, RunOutput]):
     """The machine before it is compiled."""
@@ -35,14 +38,20 @@ class CompiledGraph(CompiledStateGraph[RunState, Settings, RunInput, RunOutput])
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> Iterator[Any]:  # noqa: A002
         with watch_run(self.model_name, config, self.config) as given:
-            yield from super().stream(input, given, **checked(options))
+            yield from super().stream(input, unbounded(given), **checked(options))
 
     async def astream(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> AsyncIterator[Any]:  # noqa: A002
         with watch_run(self.model_name, config, self.config) as given:
-            chunks = cast("AsyncGenerator[Any, None]", super().astream(input, given, **checked(options)))
+            chunks = cast("AsyncGenerator[Any, None]", super().astream(input, unbounded(given), **checked(options)))
             async with aclosing(chunks):
                 async for chunk in chunks:
                     yield chunk
+
+
+def unbounded(config: RunnableConfig | None) -> RunnableConfig:
+    """Return a config whose step limit is LangGraph's own: who bounds his agent's steps means none of a run's waves."""
+    given = config or {}
+    return {**given, "recursion_limit": max(STEPS, given.get("recursion_limit", STEPS))}
 
 
 def checked(options: dict[str, Any]) -> dict[str, Any]:

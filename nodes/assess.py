@@ -10,6 +10,7 @@ from ..state.run import Assessment, Candidate
 from ..state.settings import Level
 from .critique import rating, told
 from .dispatch import Done, Wave
+from .gate import reserve
 from .view import View
 from .vote import tally
 
@@ -34,7 +35,10 @@ def plan(view: View) -> Wave | Done:
     if view.exact or assessor.startswith("fixed"):
         return Done("nothing to ask")
     if assessor == "ask":
-        return Done("complete", 1) if view.own else Wave([view.call("rate", 0, temperature=0.0)])
+        rate, sample = view.call("rate", 0, temperature=0.0), view.call("sample", 1)
+        if view.own or len(reserve(view, [rate, sample])) < 2:  # noqa: PLR2004 - the answer matters more
+            return Done("complete", len(view.own))
+        return Wave([rate])
     turns = len({call.id.split("-")[2] for call in view.own})
     if turns == 0 or (turns == 1 and mostly_truncated(view)):
         return Wave(probes(view, turns), turns)
@@ -71,6 +75,8 @@ def judged(view: View) -> Assessment:
     if view.exact:
         return rated(view, MEDIUM, "a verifier decides: sampling until a candidate passes")
     if assessor == "ask":
+        if not view.own:
+            return rated(view, MEDIUM, "the budget has no room to ask")
         reply = next((call.reply for call in view.calls if call.kind == "rate" and call.state == "done"), "")
         found = rating(reply)
         if found is None:

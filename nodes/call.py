@@ -2,31 +2,30 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 
-from ..state.budget import Usage, cost
+from ..state.budget import Spent, Usage, cost
 from ..state.errors import ModelUnreachable
 from ..state.form import PLAIN, Form
+from ..state.merge import merge
 from ..state.pricing import Price, Prices, highest, price_of
 from ..state.run import Asked, BranchOutput
 from ..state.settings import Settings
 from .backoff import backoff
 from .deadline import Deadline, sending
 from .entry import begin, give_way
+from .estimate import estimate
 from .limits import Limits, Slot, Turn, limiter_for
 from .ports import CallFailed, ChatModel, ModelPool, Reply, Request
 from .prompts import form_for, prompt_for
-from .reply import checked, length
+from .reply import checked
 from .task import CallRef, Clock, Task, seed, task_of
 from .telemetry import failed, replayed, watch_call
 
-CHARACTERS_PER_TOKEN = 3
-"""Where the server reports no tokens; on the safe side for English."""
 NO_TIME = "no time was left before it could begin"
 
 
@@ -78,20 +77,21 @@ class Caller:
         """Make the call when its turn has come, unless the journal knows its outcome.
 
         Raises:
-            ModelUnreachable: no call can succeed now; the run stops here and can be resumed.
+            ModelUnreachable: no call can succeed now, or none of the run's has; it stops here and can be resumed.
 
         """
         clock = Clock(task)
-        async with Turn() as turn:
-            try:
-                async with asyncio.timeout(clock.left()):
-                    await pause(task)
-                    await turn.near(slot(task, self.whose_turn(task)))
-            except TimeoutError:
-                return Asked(clock.settle("unmade", error=NO_TIME))
-            finally:
-                give_way()
-            return await self.once(task, clock, turn)
+        with task.silence.during(task.call.id):
+            async with Turn() as turn:
+                try:
+                    async with asyncio.timeout(clock.left()):
+                        await pause(task)
+                        await turn.near(slot(task, self.whose_turn(task)))
+                except TimeoutError:
+                    return Asked(clock.settle("unmade", error=NO_TIME))
+                finally:
+                    give_way()
+                return await self.once(task, clock, turn)
 
     def whose_turn(self, task: Task) -> ChatModel:
         """Return the model that is asked: of a pool, the one whose turn it is."""
@@ -106,7 +106,7 @@ class Caller:
         """
         messages, form = prompt_for(task.view, task.call), form_for(task.view, task.call)
         if task.journal is None:
-            return or_stop(await self.in_turn(messages, form, task, clock, turn))
+            return await or_stop(await self.in_turn(messages, form, task, clock, turn), task)
         key = self.key(messages, form, task)
         begun = await task.journal.begin(key)
         if not begun.first:
@@ -122,7 +122,7 @@ class Caller:
             await task.journal.forget(key)
         else:
             await task.journal.finish(key, asked)
-        return or_stop(asked)
+        return await or_stop(asked, task, key)
 
     async def in_turn(self, messages: list[BaseMessage], form: Form, task: Task, clock: Clock, turn: Turn) -> Asked:
         """Make the call when its turn has come; its place is free again while its outcome is written down."""
@@ -185,13 +185,16 @@ class Caller:
             failed(task.call, error)
             wait = (error.retry_after or 0.0) if stops else error.retry_after
             about = {"error": str(error), "retry_after": wait, "stopped": stops}
-            return Asked(clock.settle("failed", **about, **self.paid(error.usage or Usage(), error.model)))
+            call = clock.settle("failed", **about, **self.paid(error.usage or Usage(), error.model))
+            if not stops and task.view.hopeless(call):
+                task.silence.hopeless.add(call.id)
+            return Asked(call)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - calls beside it are paid, and would end
             failed(task.call, error)
             said = f"model {self.model.name!r} raised {type(error).__name__}: {error}"
             return Asked(clock.settle("failed", error=said, **self.paid(task.call.worst_usage)))
         said = reply.text + (json.dumps(reply.tool_calls) if reply.tool_calls else "")
-        paid = self.paid(reply.usage or estimate(messages, said, request.form), reply.model)
+        paid = self.paid(reply.usage or estimate(messages, request, said), reply.model)
         return Asked(clock.settle("done", **paid), reply)
 
     def paid(self, usage: Usage, model: str = "") -> dict[str, object]:
@@ -242,11 +245,19 @@ def cancel_later() -> None:
         step.cancel()
 
 
-def or_stop(asked: Asked) -> Asked:
-    """Return how a call ended, or stop the run where it says that no call can succeed."""
-    if asked.call.stopped:
-        raise ModelUnreachable(asked.call.error)
-    return asked
+async def or_stop(asked: Asked, task: Task, key: str = "") -> Asked:
+    """Return how a call ended, or stop the run where it says that no call can succeed, or where none has."""
+    call = asked.call
+    if call.stopped:
+        raise ModelUnreachable(call.error)
+    if call.id not in task.silence.hopeless or not await task.silence.lasts(call, task.view.first_tries):
+        return asked
+    if task.journal is not None:
+        again = {"stopped": True, "retry_after": call.retry_after or 0.0}
+        await task.journal.finish(key, Asked(call.model_copy(update=again)))
+    error = ModelUnreachable(f"no call was answered: {call.error}; when that is mended, resume the run or ask anew")
+    error.spent = Spent.of(merge(task.view.calls, task.silence.in_vain.values()))
+    raise error
 
 
 async def hand_over(task: Task, turn: Turn, model: ChatModel) -> None:
@@ -262,16 +273,6 @@ async def pause(task: Task) -> None:
     failures = task.view.failures(task.call)
     if failures:
         await asyncio.sleep(backoff(failures, task.call.retry_after))
-
-
-def estimate(messages: Sequence[BaseMessage], text: str, form: Form) -> Usage:
-    """Count tokens by length, where the server does not."""
-    read = length(messages, form)
-    return Usage(
-        input_tokens=read // CHARACTERS_PER_TOKEN + 1,
-        output_tokens=len(text) // CHARACTERS_PER_TOKEN + 1,
-        estimated=True,
-    )
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ whichever thread and loop it does.
 """
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +33,9 @@ class Deadline:
         """It is known that no request has left, or none since the last one failed."""
         self.left = False
         """A request has left, as far as is known."""
+        self.given_up = False
+        """Nobody waits any more: what has not left until now does not leave."""
+        self.leaving = threading.Lock()
         self.loop = asyncio.get_running_loop()
         self.limit = asyncio.timeout(most)
         self.timer = self.loop.call_later(seconds, self.look)
@@ -45,10 +49,18 @@ class Deadline:
             self.limit.reschedule(self.loop.time())
 
     def sent(self) -> None:
-        """Begin again, once: the request leaves now."""
-        self.left = True
-        if self.unsent:
-            self.unsent, self.began = False, time.monotonic()
+        """Begin again, once: the request leaves now.
+
+        Raises:
+            CancelledError: the call was given up meanwhile, as one that was not sent; the request must not leave.
+
+        """
+        with self.leaving:
+            if self.given_up:
+                raise asyncio.CancelledError
+            self.left = True
+            if self.unsent:
+                self.unsent, self.began = False, time.monotonic()
 
     @property
     def never_left(self) -> bool:
@@ -68,6 +80,8 @@ class Deadline:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.timer.cancel()
+        with self.leaving:
+            self.given_up = True
         await self.limit.__aexit__(kind, error, trace)
 
 
@@ -77,7 +91,7 @@ class Leaving(Protocol):
     unsent: bool
 
     def sent(self) -> None:
-        """Take note that the request leaves now."""
+        """Take note that the request leaves now; raise CancelledError where it must not."""
         ...
 
 

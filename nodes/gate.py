@@ -8,8 +8,8 @@ from langgraph.types import Send
 from ..state.budget import Call, Usage
 from ..state.form import Form
 from ..state.run import StopReason
+from .estimate import length
 from .prompts import form_for, prompt_for
-from .reply import length
 from .view import View
 
 TEMPLATE_TOKENS = 64

@@ -66,7 +66,7 @@ def outcome(asked: Asked) -> dict[str, Any]:
         about |= {"ponder.usage.estimated": True} if usage.estimated else {}
         about |= {} if call.usd is None else {"ponder.usd": call.usd}
     if reply is not None:
-        parts = [{"type": "text", "content": reply.text}]
+        parts = [*texts(reply.text), *called(reply.tool_calls)]
         about |= {"gen_ai.response.finish_reasons": [reply.finish]}
         about |= {"gen_ai.response.model": provider_of(reply.model)[1]} if reply.model else {}
         about |= content("output", [{"role": "assistant", "parts": parts, "finish_reason": reply.finish}])
@@ -82,14 +82,24 @@ def content(way: str, messages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def spoken(message: BaseMessage) -> dict[str, Any]:
     """Put a message into the form of the conventions; what is not text stays as LangChain has it."""
-    blocks = [message.content] if isinstance(message.content, str) else message.content
-    parts = [part(block) for block in blocks]
+    parts = texts(message.content)
     if isinstance(message, ToolMessage):
         parts = [{"type": "tool_call_response", "id": message.tool_call_id, "response": message.content}]
     elif isinstance(message, AIMessage):
-        used = [{"id": call["id"], "name": call["name"], "arguments": call["args"]} for call in message.tool_calls]
-        parts += [{"type": "tool_call", **call} for call in used]
+        parts += called(message.tool_calls)
     return {"role": ROLES.get(message.type, message.type), "parts": parts}
+
+
+def texts(content: str | list[str | dict[Any, Any]]) -> list[dict[Any, Any]]:
+    """Put a message's content into the form of the conventions."""
+    return [part(block) for block in ([content] if isinstance(content, str) else content) if block]
+
+
+def called(calls: Sequence[Mapping[str, Any]]) -> list[dict[Any, Any]]:
+    """Put calls of tools into the form of the conventions."""
+    return [
+        {"type": "tool_call", "id": call.get("id"), "name": call["name"], "arguments": call["args"]} for call in calls
+    ]
 
 
 def part(block: str | dict[Any, Any]) -> dict[Any, Any]:

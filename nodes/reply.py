@@ -1,10 +1,8 @@
 """Read the answer off a reply, as it was asked for: tool calls, an object of a schema, or words."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
-
-from langchain_core.messages import BaseMessage
 
 from ..state.budget import Usage
 from ..state.errors import UsageError
@@ -18,6 +16,8 @@ IN_WORDS = "in words"
 Schema = Mapping[str, Any]
 FIELDS = {"text": str, "usage": Usage | None, "mean_logprob": float | int | None, "model": str, "tool_calls": list}
 """Of a reply."""
+DEEPEST = 100
+"""Levels of a tool call's arguments; what a checkpoint is written with fails at some 250, with those around them."""
 
 
 def type_of(problem: Problem) -> AnswerType | None:
@@ -118,12 +118,21 @@ def checked(reply: object) -> Reply:
         if not (isinstance(call, dict) and isinstance(call.get("name"), str) and isinstance(call.get("args"), dict)):
             raise TypeError(f"a tool call of its Reply is {repr(call)[:80]}: give name and args")
     json.dumps(reply.tool_calls)
+    if is_deep(reply.tool_calls):
+        raise TypeError(f"a tool call of its Reply nests more than {DEEPEST} levels deep: that cannot be kept")
     return reply
 
 
-def length(messages: Sequence[BaseMessage], form: Form) -> int:
-    """Return the bytes of a prompt, with the calls in it and the tools beside it."""
-    parts = [form.spelled]
-    for message in messages:
-        parts += [str(message.content), *(json.dumps(call, default=str) for call in getattr(message, "tool_calls", ()))]
-    return sum(len(part.encode(errors="surrogatepass")) for part in parts)
+def is_deep(value: object) -> bool:
+    """Say whether a value nests deeper than can be kept."""
+    layer = [value]
+    for _ in range(DEEPEST):
+        layer = [inner for item in layer for inner in parts(item)]
+    return bool(layer)
+
+
+def parts(value: object) -> Iterable[object]:
+    """Return what stands in a list or an object."""
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list | tuple) else ()

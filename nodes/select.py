@@ -47,6 +47,8 @@ class Select:
         selection = choose(view)
         emit(Voted(selection=selection, votes=written(view.votes)))
         reason = stop_reason(view, selection, tireless=self.tireless)
+        if reason in LIMITS and too_dear(view):
+            return go(view, ["direct"], {"selection": selection}, 1)
         assessment = state.get("assessment")
         if reason is None and assessment is not None:
             branch = next_branch(view)
@@ -116,6 +118,11 @@ def stop_reason(view: View, selection: Selection, *, tireless: bool = False) -> 
     if not next_branch(view):
         return cut if cut in LIMITS else "no branch left"
     return "patience" if exhausted(view, selection) and not tireless else None
+
+
+def too_dear(view: View) -> bool:
+    """Say whether the branches could make no call at all, though the budget has room for a bare sample."""
+    return not view.ledger.made and "direct" not in view.leg.allowances and not limit_on(view, [view.call("sample", 0)])
 
 
 def cut_short(view: View) -> StopReason | None:

@@ -212,6 +212,24 @@ class View:
             return call.state in {"unmade", "lost"}
         return call.retry_after is not None and self.failures(call) <= self.settings.retries
 
+    @property
+    def first_tries(self) -> set[str]:
+        """The calls under way, where none has failed before: one that fails says little before all of them have."""
+        return (
+            set()
+            if any(call.error for call in self.calls)
+            else {call.id for call in self.calls if call.state == "reserved"}
+        )
+
+    def hopeless(self, call: Call) -> bool:
+        """Say whether a call has failed that no attempt is left for, none was answered, and the budget allows more.
+
+        Of branches that run together none knows what the others have heard.
+        """
+        after = replace(self, state={**self.state, "calls": merge(self.calls, [call])})
+        answered = len(self.leg.allowances) > 1 or any(other.state == "done" for other in self.calls)
+        return not answered and not after.may_pass(call) and not after.ledger.exceeded_by([call.again()])
+
     def too_late(self, call: Call) -> bool:
         """Say whether no second is left once the wait before a call is over."""
         left = self.ledger.seconds_left()

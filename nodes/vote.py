@@ -34,7 +34,8 @@ def lead_probability(first: int, second: int) -> float:
     The probability that the leading answer is the more frequent of the two in the long run.
     """
     total = first + second + 1
-    return sum(comb(total, i) for i in range(first + 1)) / float(2**total)
+    ways: int = sum(comb(total, i) for i in range(first + 1))
+    return ways / (1 << total)  # which has no float above 1,023 votes
 
 
 @lru_cache(maxsize=4096)

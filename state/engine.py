@@ -53,12 +53,8 @@ def open_engine(given: str) -> Engine:
         kind = given.partition(":")[0]
         raise StoreError(f"store of kind {kind!r} is unknown: give a URL such as sqlite:///ponder.db") from None
     except (ArgumentError, ValueError):  # the second is a port that is no number, maybe a part of a password
-        start = given.partition("@")[0].partition("//")[0]
-        path = given and not set(given) & set("@:?")  # else it may hold a password
-        example = f"sqlite:///{given}" if path else "sqlite:///ponder.db"
-        raise StoreError(
-            f"store {(given if path else start)!r} is not a database URL: give one such as {example}"
-        ) from None
+        example = f"sqlite:///{given}" if given and masked(given) == given else "sqlite:///ponder.db"
+        raise StoreError(f"store {masked(given)!r} is not a database URL: give one such as {example}") from None
     except ModuleNotFoundError as error:
         needed = f"ponder[{EXTRAS[error.name]}]" if error.name in EXTRAS else error.name
         raise StoreError(f"store {given.partition(':')[0]!r} needs a driver: install {needed}") from None
@@ -167,7 +163,7 @@ def masked(url: str) -> str:
     try:
         return hidden(make_url(url))
     except (ArgumentError, ValueError):
-        return f"{url.partition(':')[0]}:…" if "@" in url else url
+        return f"{url.partition(':')[0]}:…" if set(url) & set("@:?") else url
 
 
 def shown(engine: Engine) -> str:

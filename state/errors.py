@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+    from .budget import Spent
     from .question import Question
 
 
@@ -59,6 +60,9 @@ def unknown(thread_id: str) -> ThreadNotFound:
 
 class ModelUnreachable(PonderError):  # noqa: N818
     """No model answered, or it refused us; the run is saved and can be resumed."""
+
+    spent: "Spent | None" = None
+    """What the run had spent, where all of that is known."""
 
 
 class ModelNotSetUp(ModelUnreachable, UsageError):  # noqa: N818

@@ -72,7 +72,8 @@ def highest(prices: Sequence[Price | None]) -> Price | None:
     known = [price for price in prices if price is not None]
     if len(known) < len(prices):
         return None
-    return Price(input=max(price.input for price in known), output=max(price.output for price in known))
+    read = max(max(price.input, price.cached or 0) for price in known)
+    return Price(input=read, output=max(price.output for price in known))
 
 
 def table_path() -> Path:

@@ -60,7 +60,7 @@ class Settings(BaseModel):
     """Fills `threshold`, `max_samples` and `quorum` where they are not set."""
     assessor: str = Field(
         default="probe",
-        pattern=r"^(probe|ask|logprob|learned:.+|fixed:([0-9]|10)(\.[0-9]+)?)$",
+        pattern=r"^(probe|ask|logprob|learned:.+|fixed:([0-9](\.[0-9]+)?|10(\.0+)?))$",
         description=ASSESSORS,
     )
     calibration: Calibration | None = None

@@ -1,5 +1,6 @@
 """The commands by their names, and what becomes of their errors: one line and an exit code."""
 
+import errno
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -58,6 +59,12 @@ def guarded() -> Iterator[None]:
         sys.exit(EXIT_CODES[PonderError])
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(INTERRUPTED)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        # Where a run cannot be written, that is an error of the store: this is what the command prints.
+        typer.echo("error: the output cannot be written, its disk is full; runs are kept: see `ponder runs`", err=True)
+        sys.exit(EXIT_CODES[PonderError])
 
 
 def named(arguments: Sequence[str]) -> str:

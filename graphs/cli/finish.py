@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from ...state.errors import ChoiceNeeded, ModelUnreachable, StoreError, ThreadBusy, ThreadNotFound, UsageError
+from ..unheard import unheard
 from . import stoppable
 from .limits import option
 from .log import logged
@@ -122,7 +123,7 @@ def judge(answer: "Answer", resuming: str, *, json: bool) -> None:
         typer.echo(f"warning: {plain(answer.unchecked, 2 * LINE)}", err=True)
     if answer.answer is None:
         if not json:
-            told = f"no answer in {made(answer.spent)} ({answer.stopped_because})"
+            told = plain(unheard(answer), 3 * LINE) or f"no answer in {made(answer.spent)} ({answer.stopped_because})"
             typer.echo(f"error: {told}{advice(answer, resuming)}", err=True)
         raise typer.Exit(NO_ANSWER)
     if failed := unpassed(answer):

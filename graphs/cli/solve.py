@@ -162,12 +162,14 @@ def read(problem: str | None, file: Path | None) -> str:
         raise UsageError(f"both a problem and --file {str(file)!r} were given: give one of them")
     try:
         if file is not None:
-            text = file.read_text()
+            text = file.read_text(encoding="utf-8-sig")
         else:
-            text = (sys.stdin.read() if sys.stdin else "") if problem == "-" else problem or ""
+            given = (sys.stdin.read() if sys.stdin else "") if problem == "-" else problem or ""
+            # What a locale of ASCII alone could not read Python has kept as bytes.
+            text = given.encode(errors="surrogateescape").decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        source = "standard input" if file is None else f"file {str(file)!r}"
-        raise UsageError(f"{source} cannot be read ({error}): give a text") from None
+        source = f"file {str(file)!r}" if file is not None else "standard input" if problem == "-" else "the problem"
+        raise UsageError(f"{source} cannot be read ({error}): give a text in UTF-8") from None
     if not text.strip():
         raise UsageError("the problem is empty: give a text, - for standard input, or --file")
     return text

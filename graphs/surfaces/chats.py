@@ -13,6 +13,7 @@ from ...state.errors import NoReply, UsageError
 from ...state.form import PLAIN, Form
 from ...state.run import Answer, Problem
 from ...state.settings import Settings, parse_settings
+from ..unheard import unheard
 
 ALIASES = {"timeout": "call_timeout", "max_retries": "retries"}
 """LangChain's name for a setting -> ours."""
@@ -119,9 +120,9 @@ def message_of(answer: Answer, problem: Problem, model: str) -> AIMessage:
 
     """
     if not answer.text and not answer.tool_calls:
-        failed = [candidate.error for candidate in answer.candidates if candidate.error]
-        reason = failed[-1] if failed else f"the run ended by {answer.stopped_because}"
-        raise NoReply(f"none of {answer.spent.calls} calls brought a reply: {reason}")
+        raise NoReply(
+            unheard(answer) or f"none of {answer.spent.calls} calls brought a reply ({answer.stopped_because})"
+        )
     schema = problem.form.output_schema
     written = answer.answer if schema is not None and answer.answer and not answer.tool_calls else answer.text
     finish = next((item.finish for item in answer.candidates if item.text == answer.text and not item.error), "stop")

@@ -1,6 +1,7 @@
 """Let an agent of `langchain.agents.create_agent` deliberate on its steps: always, on a condition, or where unsure."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal, NotRequired, cast
 
 try:
@@ -17,7 +18,7 @@ from langgraph.types import Command
 from pydantic import Field
 
 from ...state.budget import Budget, Spent
-from ...state.errors import BudgetTooSmall, NoReply, UsageError
+from ...state.errors import BudgetTooSmall, ModelUnreachable, NoReply, UsageError
 from ...state.run import Answer, Problem
 from ...state.settings import parse_settings
 from ..app import Setup
@@ -56,12 +57,29 @@ class Deliberating(PonderChatModel):
             raise BudgetTooSmall(over, left[over], "more")
         return super().setup(problem, {**asked, "budget": left})
 
+    def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
+        with self.counting():
+            return super()._generate(*args, **kwargs)
+
+    async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:
+        with self.counting():
+            return await super()._agenerate(*args, **kwargs)
+
     def _result(self, output: Mapping[str, Any], problem: Problem) -> ChatResult:
         try:
             return super()._result(output, problem)
         except NoReply:
             answer: Answer = output["answer"]
             self.used.update(added(self.used, answer.spent.used))
+            raise
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Count what a try has spent that an outage has stopped."""
+        try:
+            yield
+        except ModelUnreachable as error:
+            self.used.update(added(self.used, error.spent.used if error.spent else {}))
             raise
 
 

@@ -14,7 +14,7 @@ from ...nodes.ports import Verifier
 from ...nodes.route import check_text
 from ...nodes.view import View
 from ...state.budget import Budget, Call, Spent
-from ...state.errors import UsageError
+from ...state.errors import ModelUnreachable, UsageError
 from ...state.run import Answer, Problem
 from ...state.settings import Settings
 from ..app import Setup, as_verifier, prepare
@@ -129,7 +129,11 @@ class Service:
         with among(self.answering, cast("asyncio.Task[Any]", asyncio.current_task())), billed as bill:
             own = setup.under(bill.budget.share(count))
             runs = [self.run(own, problem, asked.verifier, noted(bill, index, tell)) for index in range(count)]
-            answers = await together(runs)
+            try:
+                answers = await together(runs)
+            except ModelUnreachable as error:
+                bill.settled = error.spent if count == 1 else None  # of several the others were cut off
+                raise
             bill.settled = Spent.sum([answer.spent for answer in answers])
         return [(problem, answer) for answer in answers]
 

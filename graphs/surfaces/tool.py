@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from ...state.run import Answer
 from ..app import create_ponder
 from ..models import ModelLike
+from ..unheard import unheard
 
 DESCRIPTION = """Solve one hard, self-contained problem by thinking about it several times and comparing the results.
 It sees nothing of this conversation: put everything it needs into the problem."""
@@ -49,5 +50,6 @@ def as_tool(
 def said(answer: Answer) -> str:
     """Write an answer for the model that asked."""
     if answer.answer is None:
-        return f"No answer was found in {answer.spent.calls} calls ({answer.stopped_because})."
+        why = f": {told}" if (told := unheard(answer)) else ""
+        return f"No answer was found{why or f' in {answer.spent.calls} calls ({answer.stopped_because})'}."
     return f"{answer.answer}\n(confidence {answer.confidence:.2f}, by {answer.decided_by})"

@@ -1,6 +1,5 @@
 """Any LangChain chat model as a ponder model: sampling settings in, text, usage and log-probabilities out."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -16,10 +15,11 @@ from ...state.errors import ModelUnreachable
 from ...state.form import PLAIN, Form
 from ...state.run import Finish
 from ..deadline import sending
+from ..estimate import estimate
 from ..loop import background, in_thread
 from ..ports import CallFailed, Reply, Request
 from .failures import classify, refused_setting, status_of
-from .usage import at_worst, believable, usage_of
+from .usage import believable, number, usage_of
 
 FINISHES: dict[str, Finish] = {
     "stop": "stop",
@@ -120,7 +120,7 @@ class LangChainModel:
         """Judge an exception; what a reply cost that was of no use is known, or estimated at its worst."""
         failure = classify(error, self.name, answered=self.learned.answered)
         if isinstance(failure, CallFailed) and failure.sent and failure.status is None:
-            failure.usage = believable(failure.usage, messages, request) or at_worst(messages, request)
+            failure.usage = believable(failure.usage, messages, request) or estimate(messages, request)
         return failure
 
     async def invoke(self, messages: Sequence[BaseMessage], request: Request) -> AIMessage:
@@ -242,5 +242,5 @@ def mean_logprob(logprobs: object) -> float | None:
     """Return the mean log-probability of the tokens, in the form that OpenAI's chat API gives them."""
     tokens = logprobs.get("content") if isinstance(logprobs, Mapping) else None
     said = [token.get("logprob") for token in tokens if isinstance(token, Mapping)] if isinstance(tokens, list) else []
-    values = [value for value in said if isinstance(value, int | float) and math.isfinite(value)]
+    values = [value for value in map(number, said) if value is not None]
     return sum(values) / len(values) if values else None

@@ -69,7 +69,8 @@ def read(choice: Mapping[str, Any], usage: Usage | None) -> tuple[str, str | Non
 def tool_calls(choice: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the calls in a choice in OpenAI's form; some give no ids, or the arguments as an object.
 
-    Where one cannot be read there are none: the reply is what it says in words, which may be nothing.
+    Where one cannot be read, or its arguments are no object, there are none: the reply is what it says in words, which
+    may be nothing.
     """
     message = choice.get("message")
     said = (message.get("tool_calls") if isinstance(message, Mapping) else None) or []
@@ -80,9 +81,19 @@ def tool_calls(choice: Mapping[str, Any]) -> list[dict[str, Any]]:
             return []  # of several calls, those that can be read are not what was meant
         given = function.get("arguments") or "{}"
         arguments = given if isinstance(given, str) else json.dumps(given)
+        if not is_object(arguments):
+            return []
         id_ = call.get("id") or f"call_{secrets.token_hex(12)}"
         calls.append({"id": str(id_), "type": "function", "function": {"name": name, "arguments": arguments}})
     return calls
+
+
+def is_object(arguments: str) -> bool:
+    """Say whether a call's arguments are what a tool can be given; LangChain raises at JSON that is something else."""
+    try:
+        return isinstance(json.loads(arguments, strict=False) or {}, dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def flat(content: object, usage: Usage | None) -> str:

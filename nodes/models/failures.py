@@ -13,7 +13,8 @@ import httpx
 from ...state.budget import Usage
 from ...state.errors import ModelUnreachable, causes
 from ..ports import CallFailed
-from .http import BadStatus
+from .between import ProxyFailed, Redirected
+from .http import BadStatus, TooLong
 
 PASSING = {408, 409, 425, 429}
 """Status codes, besides 5xx, after which the same call may succeed."""
@@ -23,11 +24,17 @@ LONGEST_REASON = 200
 """Characters: a line of a terminal, twice."""
 UNSENT = (
     *(httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol),
-    *(aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError),
+    *(httpx.ProxyError, aiohttp.ClientHttpProxyError, ProxyFailed, Redirected),
+    *(aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError),
     *(aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError),
     *(ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError),
 )
-"""Errors from before a request leaves: nothing can have been paid."""
+"""Errors from before a request arrives: nothing can have been paid."""
+LOST = (httpx.TransportError, aiohttp.ClientError, ConnectionError, TimeoutError, ssl.SSLError)
+"""Errors from after that. Not all of the system's are: files, memory and processes have theirs."""
+BASE_URL = "--base-url"
+UNKNOWN_ISSUER = {18, 19, 20, 21}
+"""OpenSSL's codes for a certificate that nobody who is trusted has signed."""
 
 
 class Unreadable(Exception):  # noqa: N818 - reads as the fact it states
@@ -56,25 +63,50 @@ def classify(error: Exception, model: str, *, answered: bool = False) -> CallFai
         return error
     if status := status_of(error):
         return by_status(error, status, model)
+    if isinstance(error, Redirected):
+        fix = f"{BASE_URL} should name the API there" if error.to else f"check {BASE_URL}"
+        return ModelUnreachable(f"model {model!r}: its server {error}: {fix}")
     if any(isinstance(cause, UNSENT) for cause in causes(error)):
-        return CallFailed(
-            f"model {model!r} cannot be reached ({reason(error)}): check that the server runs and --base-url",
-            retry_after=0.0,
-            unreachable=True,
-            sent=False,
-        )
-    if any(isinstance(cause, httpx.TransportError | aiohttp.ClientError | OSError) for cause in causes(error)):
+        why, fix = unreached(error, url_of(model))
+        return CallFailed(f"model {model!r} cannot be reached ({why}): {fix}", 0.0, unreachable=True, sent=False)
+    if any(isinstance(cause, LOST) for cause in causes(error)):
         return CallFailed(f"model {model!r}: the connection was lost before the reply ({reason(error)})", 0.0)
+    return in_vain(error, model, answered=answered)
+
+
+def in_vain(error: Exception, model: str, *, answered: bool) -> CallFailed:
+    """Judge a reply that is of no use, or what an adapter raises of itself."""
     usage = getattr(error, "usage", None)
     if isinstance(error, ReportedError):
         return CallFailed(f"model {model!r} reports an error: {reason(error)}", 0.0, usage=usage)
-    hint = "" if answered else ": check that --base-url is an OpenAI-compatible API"
-    return CallFailed(
-        f"model {model!r} gave a reply that cannot be read ({reason(error)}){hint}",
-        retry_after=0.0,
-        unreachable=not answered,
-        usage=usage,
-    )
+    if isinstance(error, Unreadable | TooLong):
+        told = not answered and url_of(model) == BASE_URL
+        hint = f": check that {BASE_URL} is an OpenAI-compatible API" if told else ""
+        said = f"gave a reply that cannot be read ({reason(error)}){hint}"
+    else:
+        said = "raised " + in_short(": ".join(filter(None, (type(error).__name__, str(error)))))
+    return CallFailed(f"model {model!r} {said}", 0.0, unreachable=not answered, usage=usage)
+
+
+def url_of(model: str) -> str:
+    """Name the address of a model's server as who set it knows it."""
+    return BASE_URL if model.startswith("openai:") else "its URL"
+
+
+def unreached(error: Exception, url: str) -> tuple[str, str]:
+    """Say why a server was not reached, and what to change."""
+    if isinstance(error, ProxyFailed):
+        return str(error), f"check {error.variable}, or name the host in no_proxy"
+    for cause in causes(error):
+        if isinstance(cause, aiohttp.ClientError):
+            continue  # some are ssl's as well, but do not say what happened
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            unknown = getattr(cause, "verify_code", None) in UNKNOWN_ISSUER  # who makes one by hand may leave that out
+            fix = "if it is to be trusted, set SSL_CERT_FILE to a file with it" if unknown else f"check it and {url}"
+            return f"its certificate: {getattr(cause, 'verify_message', cause)}", fix
+        if isinstance(cause, ssl.SSLError | ConnectionResetError):  # while a connection is made, both end a handshake
+            return str(cause) or type(cause).__name__, f"where it does not encrypt, give {url} as http://…"
+    return reason(error), f"check that the server runs and {url}"
 
 
 def by_status(error: Exception, status: int, model: str) -> CallFailed | ModelUnreachable:
@@ -84,16 +116,18 @@ def by_status(error: Exception, status: int, model: str) -> CallFailed | ModelUn
         said = f"; it says: {reason(error)}" if status == httpx.codes.FORBIDDEN else ""  # which may not be the key
         return ModelUnreachable(f"model {model!r} refused the key ({status}): set {key} to a valid one{said}")
     if status in {404, 405}:
-        return ModelUnreachable(
-            f"model {model!r} was not found ({status}): check --model, and that --base-url ends as the server wants "
-            f"(…/v1); it says: {reason(error)}"
-        )
+        told = url_of(model) == BASE_URL
+        check = f"--model, and that {BASE_URL} ends as the server wants (…/v1)" if told else "its name and its URL"
+        return ModelUnreachable(f"model {model!r} was not found ({status}): check {check}; it says: {reason(error)}")
     if status == httpx.codes.PAYMENT_REQUIRED or getattr(error, "code", None) == "insufficient_quota":
         return ModelUnreachable(f"model {model!r}: the account has no quota left: {reason(error)}")
     said = f"HTTP {status}: {reason(error)}"
     if status in PASSING or status >= httpx.codes.INTERNAL_SERVER_ERROR:
         wait = retry_after(error)
-        return CallFailed(said, None if wait > LONGEST_WAIT else wait, status=status)
+        if wait > LONGEST_WAIT:
+            long = f"the server asks to wait {wait:.0f} s, longer than the {LONGEST_WAIT:g} s that a call waits"
+            return CallFailed(f"{said}; {long}", status=status)
+        return CallFailed(said, wait, status=status)
     return CallFailed(f"{said}: {fix_for(said)}", status=status)
 
 
@@ -106,10 +140,8 @@ def fix_for(said: str) -> str:
 
 def retry_after(error: Exception) -> float:
     """Return the seconds that the server asks to wait, in seconds or as a date; 0 where it asks nothing."""
-    headers = (
-        error.headers if isinstance(error, BadStatus) else getattr(getattr(error, "response", None), "headers", {})
-    )
-    asked = headers.get("retry-after", "")
+    headers = error.headers if isinstance(error, BadStatus) else answered_with(error)[1]
+    asked = str(headers.get("retry-after", "")) if isinstance(headers, Mapping) else ""
     try:
         seconds = float(asked)
     except ValueError:
@@ -125,12 +157,20 @@ def status_of(error: BaseException) -> int | None:
     for cause in causes(error):
         if isinstance(cause, httpx.TransportError | aiohttp.ClientError):
             return None  # what it was made of has codes of its own
-        response = getattr(cause, "response", None)
-        told = [getattr(cause, name, None) for name in ("status_code", "code")]
-        told.append(getattr(response, "status_code", None))
+        told = [getattr(cause, "status_code", None), getattr(cause, "code", None), answered_with(cause)[0]]
         if known := [status for status in told if isinstance(status, int) and status in range(400, 600)]:
             return known[0]
     return None
+
+
+def answered_with(error: BaseException) -> tuple[object, object]:
+    """Return status and headers of the response that an exception holds: httpx's or requests', or botocore's."""
+    response = getattr(error, "response", None)
+    if isinstance(response, Mapping):
+        told = response.get("ResponseMetadata")
+        about = told if isinstance(told, Mapping) else {}
+        return about.get("HTTPStatusCode"), about.get("HTTPHeaders")
+    return getattr(response, "status_code", None), getattr(response, "headers", None)
 
 
 def refused_setting(error: Exception, settings: Sequence[str]) -> str | None:

@@ -4,18 +4,16 @@ import asyncio
 import atexit
 import json
 import threading
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
-import httpx
 
 from ..deadline import sending
 from ..loop import after_fork, background, background_loop, inherited, submit
+from .between import MOST_REDIRECTS, check_arrived, passage, proxy_for, trust
 
 MOST_CONNECTIONS = 512
 """To one server: what is left of the 1,024 files that most systems allow belongs to others."""
@@ -84,6 +82,7 @@ async def post(server: str, url: str, body: object, headers: Headers) -> object:
     Raises:
         BadStatus: the server refuses.
         TooLong: its reply has no end.
+        ModelNotSetUp: nobody can be trusted.
         aiohttp.ClientError: there was no reply, or not a whole one.
 
     """
@@ -98,16 +97,20 @@ async def posted(server: str, url: str, body: object, headers: Headers) -> objec
         session = sessions[server]
     limit = asyncio.timeout(None)
     try:
-        with sending() as sent:
+        with sending() as sent, passage(server):
+            way = Way(sent, limit)
             async with (
                 limit,
-                session.post(url, json=body, headers=headers, trace_request_ctx=Way(sent, limit)) as response,
+                session.post(
+                    url, json=body, headers=headers, max_redirects=MOST_REDIRECTS, trace_request_ctx=way
+                ) as response,
             ):
                 said = decoded(masked(await whole(response), headers))
     except TimeoutError as error:
         if not limit.expired():
             raise
         raise aiohttp.ConnectionTimeoutError(f"no connection within {REACH_SECONDS:g} s") from error
+    check_arrived(response, server, url)
     if response.ok:
         return said
     raise BadStatus(response.status, said, response.headers)
@@ -138,18 +141,17 @@ def masked(said: bytes, headers: Headers) -> bytes:
 
 def open_session(server: str) -> aiohttp.ClientSession:
     """Open a session without cookies; how long a reply may take is decided where a call is made, by the budget."""
-    # httpx knows where the certificates are, also where the system has none.
-    certificates = httpx.create_ssl_context()
+    proxy = proxy_for(server)
     trace = aiohttp.TraceConfig()
     trace.on_connection_create_start.append(connect)
     trace.on_connection_create_end.append(connected)
     trace.on_request_headers_sent.append(leave)
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=MOST_CONNECTIONS, keepalive_timeout=KEPT_ALIVE_SECONDS, ssl=certificates),
+        connector=aiohttp.TCPConnector(limit=MOST_CONNECTIONS, keepalive_timeout=KEPT_ALIVE_SECONDS, ssl=trust(server)),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
         trace_configs=[trace],
-        proxy=proxy_for(server),
+        proxy=proxy.url if proxy else None,
         max_line_size=LONGEST_HEADER,
         max_field_size=LONGEST_HEADER,
     )
@@ -168,14 +170,6 @@ async def connected(_: object, context: SimpleNamespace, __: object) -> None:
 async def leave(_: object, context: SimpleNamespace, __: object) -> None:
     """Say that a request leaves."""
     context.trace_request_ctx.sent()
-
-
-def proxy_for(url: str) -> str | None:
-    """Return the user's proxy for a URL; aiohttp's own way also takes passwords from a file that they are not for."""
-    parts, known = urlsplit(url), urllib.request.getproxies()
-    if urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2]):
-        return None
-    return known.get(parts.scheme) or known.get("all")
 
 
 def close_client(server: str) -> None:

@@ -16,11 +16,14 @@ def openai_model(name: str, base_url: str | None = None, api_key: str | None = N
     """Make a model from its name; URL and key default to OPENAI_BASE_URL and OPENAI_API_KEY.
 
     Raises:
-        ModelNotSetUp: there is no key, and the server is OpenAI's own.
-        UsageError: the URL is none.
+        ModelNotSetUp: there is no key, and the server is OpenAI's own; or the certificates cannot be read.
+        UsageError: the URL is none, or a proxy's.
 
     """
-    from .completions import Compatible, Official  # seconds to import
+    from openai import DefaultAsyncHttpxClient, DefaultHttpxClient  # seconds to import
+
+    from .between import trust
+    from .completions import Compatible, Official
 
     base_url, headers = without_password(base_url or os.environ.get("OPENAI_BASE_URL") or OFFICIAL)
     key = (api_key or os.environ.get("OPENAI_API_KEY") or "").strip()
@@ -31,18 +34,25 @@ def openai_model(name: str, base_url: str | None = None, api_key: str | None = N
         raise ModelNotSetUp(f"the key of model 'openai:{name}' holds a line break or the like: set OPENAI_API_KEY anew")
     kind = Official if official else Compatible
     secret = SecretStr(key or "none")
+    trusted = trust(base_url)
     try:
-        model = kind(
-            model=name,
-            base_url=base_url,
-            api_key=secret,
-            default_headers=headers,
-            max_retries=0,
-            cache=False,  # what a sample says is not to be said again
-            disable_streaming=True,  # a graph that is streamed would stream its calls: past `Posting`
-        )
-    except ImportError as error:  # a proxy's scheme
-        raise UsageError(f"the proxy in the environment cannot be used: {error}") from None
+        clients = DefaultHttpxClient(verify=trusted), DefaultAsyncHttpxClient(verify=trusted)
+    except Exception as error:  # noqa: BLE001 - its scheme or its port, in the words of whichever library the client stands on
+        raise UsageError(
+            f"a proxy of the environment cannot be used ({error}): check http_proxy, https_proxy and all_proxy"
+        ) from None
+    model = kind(
+        model=name,
+        base_url=base_url,
+        api_key=secret,
+        default_headers=headers,
+        http_client=clients[0],
+        http_async_client=clients[1],
+        http_socket_options=(),  # those of its own clients, of which it would warn
+        max_retries=0,
+        cache=False,  # what a sample says is not to be said again
+        disable_streaming=True,  # a graph that is streamed would stream its calls: past `Posting`
+    )
     return LangChainModel(model, f"openai:{name}", on_background=True)
 
 

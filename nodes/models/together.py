@@ -34,6 +34,17 @@ class Waiting:
     told: Leaving | None
     """Who wants to know when the request leaves: its time begins then."""
 
+    def leaves(self) -> bool:
+        """Say whether somebody waits for it now that it leaves."""
+        if self.part.done():
+            return False
+        try:
+            if self.told:
+                self.told.sent()
+        except asyncio.CancelledError:
+            return False
+        return True
+
     def settle(self, part: object | None = None, error: Exception | None = None) -> None:
         """Hand an outcome to who still waits for it."""
         if self.part.done():
@@ -44,6 +55,10 @@ class Waiting:
             self.part.set_exception(error)
 
 
+class Fewer(Exception):  # noqa: N818 - reads as the fact it states
+    """Somebody gave up before the request could leave: it is to ask for fewer choices."""
+
+
 @dataclass(eq=False)
 class Shared:
     """The calls of one request; whoever gives up before it leaves has asked nothing, and bears none of its cost."""
@@ -52,13 +67,17 @@ class Shared:
     unsent: bool = True
 
     def sent(self) -> None:
-        """Take note that the request leaves now."""
+        """Take note that the request leaves now.
+
+        Raises:
+            Fewer: it asks for more choices than are still waited for.
+
+        """
         if self.unsent:
-            self.unsent = False
-            self.waiting = [one for one in self.waiting if not one.part.done()]
-            for one in self.waiting:
-                if one.told:
-                    one.told.sent()
+            self.unsent, before = False, len(self.waiting)
+            self.waiting = [one for one in self.waiting if one.leaves()]
+            if len(self.waiting) < before:
+                raise Fewer
 
 
 @dataclass(eq=False)
@@ -111,17 +130,20 @@ class Together:
         current.set(shared)
         try:
             found = await post({**payload, "n": len(group)} if len(group) > 1 else payload)
-            parts = split(found, len(shared.waiting))
+            parts = split(found, len(group))
+        except Fewer:
+            if shared.waiting:
+                await self.share(shared.waiting, payload, post)
+            return
         except Exception as error:  # noqa: BLE001 - raised where it is awaited
             if len(group) == 1 or not refuses(error):
-                for one in shared.waiting:
+                for one in group:
                     one.settle(error=error)
                 return
             parts = []
-        waiting = shared.waiting
         # One choice shows that it knows no `n`, and none that something went wrong this time.
-        self.alone = self.alone or not parts or len(parts) == 1 < len(waiting)
-        for one, part in zip(waiting, [*parts, *[None] * (len(waiting) - len(parts))], strict=True):
+        self.alone = self.alone or not parts or len(parts) == 1 < len(group)
+        for one, part in zip(group, [*parts, *[None] * (len(group) - len(parts))], strict=True):
             one.settle(part)
 
 

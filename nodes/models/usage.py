@@ -7,9 +7,8 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage
 
 from ...state.budget import Usage
-from ..call import estimate
+from ..estimate import estimate, length
 from ..ports import Request
-from ..reply import length
 
 GENEROUS = 10
 """Times what a request can cost by its length: a server's own prompts and hidden reasoning count as well."""
@@ -17,13 +16,20 @@ HIDDEN = 10_000
 """Tokens allowed on top of that."""
 
 
+def number(value: object) -> float | None:
+    """Return a finite number; None where it is none, or larger than any that is measured."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
+
+
 def count(value: object) -> int | None:
     """Return a number of tokens; None where it is none."""
-    if isinstance(value, str) and value.isdecimal():
-        return int(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-        return None
-    return int(value) if value == int(value) else None
+    found = number(float(value) if isinstance(value, str) and value.isdecimal() else value)
+    return int(found) if found is not None and found >= 0 and found.is_integer() else None
 
 
 def reported(usage: object) -> Usage | None:
@@ -89,9 +95,4 @@ def believable(usage: Usage | None, messages: Sequence[BaseMessage], request: Re
     if usage is None or (text and not usage.output_tokens):
         return None
     most = GENEROUS * (length(messages, request.form) + request.max_tokens) + HIDDEN
-    return usage if usage.input_tokens + usage.output_tokens <= most else at_worst(messages, request)
-
-
-def at_worst(messages: Sequence[BaseMessage], request: Request) -> Usage:
-    """Estimate what a call has cost whose reply got lost on its way: nobody knows how much was written."""
-    return estimate(messages, "", request.form).model_copy(update={"output_tokens": request.max_tokens})
+    return usage if usage.input_tokens + usage.output_tokens <= most else estimate(messages, request)

@@ -19,9 +19,10 @@ from langchain_core.messages import BaseMessage
 from ...state.budget import Usage
 from ...state.errors import UsageError
 from ...state.run import Candidate, Problem, Reply, Verdict
+from ..estimate import estimate
 from ..models.failures import LONGEST_WAIT, PASSING, UNSENT, retry_after
 from ..models.http import BadStatus, TooLong, post
-from ..models.usage import at_worst, believable, count
+from ..models.usage import believable, count
 from ..ports import Asking, CallFailed, Request
 from ..prompts import SCORED
 from .grading import Grading
@@ -48,11 +49,13 @@ class RewardModel(Grading):
         try:
             url = httpx.URL(self.url)
         except (httpx.InvalidURL, ValueError) as error:
-            raise UsageError(f"{self.url!r} is no URL: {error}") from error
+            raise UsageError(f"this is no URL: {error}") from error
         if url.userinfo:  # a run is stored with the spec of its verifier
             raise UsageError(
                 f"the URL on {url.host!r} holds a password: set {KEY}=USER:PASSWORD, and leave it out there"
             )
+        if url.query:
+            raise UsageError(f"the URL on {url.host!r} has a query behind it: leave it out; a key is {KEY}")
         if url.scheme not in {"http", "https"} or not url.host or self.endpoint_name not in ENDPOINTS:
             known = ", ".join(f"/{name}" for name in ENDPOINTS)
             raise UsageError(f"{self.url!r} is no scoring endpoint: give http://HOST/PATH that ends with {known}")
@@ -96,12 +99,13 @@ class RewardModel(Grading):
             said = await self.post(self.body(messages))
         except CallFailed as error:
             if error.sent and error.status is None:  # what it has cost, nobody knows
-                error.usage = at_worst(messages, request)
+                error.usage = estimate(messages, request)
             raise
         found = said.get("usage")
         tokens = count(found.get("prompt_tokens")) if isinstance(found, dict) else None
         usage = None if tokens is None else believable(Usage(input_tokens=tokens), messages, request)
-        return Reply(json.dumps(said.get("data")), usage=usage)
+        # What it says is no text that a model has written: without a report the prompt alone is counted.
+        return Reply(json.dumps(said.get("data")), usage=usage or estimate(messages, request, ""))
 
     def body(self, messages: Sequence[BaseMessage]) -> dict[str, object]:
         """Write the request."""

@@ -12,6 +12,7 @@ reward:URL                 {"type": "reward", "url": …, "model": …}
                            {"type": "all_of", "of": [SPEC, …]} and any_of
 """
 
+import re
 from functools import lru_cache
 
 from pydantic import ValidationError
@@ -19,6 +20,9 @@ from pydantic import ValidationError
 from ...state.errors import UsageError, complaint
 from ..ports import Verifier
 from .recipes import KNOWN, Reach, Spec, recipe_of
+
+SECRETS = re.compile(r"(?<=://)(?:[^\s/'\"]*@)?([^\s?'\"]*)(?:\?[^\s'\"]*)?")
+"""What stands behind the scheme of a URL: user and password, the address, the query."""
 
 
 def parse_verifier(spec: Spec) -> Verifier:
@@ -31,9 +35,9 @@ def parse_verifier(spec: Spec) -> Verifier:
     try:
         return recipe_of(spec).build()
     except ValidationError as error:
-        raise UsageError(f"verifier {spec!r} cannot be used: {complaint(error)}; give {KNOWN}") from error
+        raise UsageError(f"verifier {told(spec)} cannot be used: {complaint(error)}; give {KNOWN}") from error
     except (UsageError, RecursionError) as error:
-        raise UsageError(f"verifier {spec!r} cannot be used: {error}") from error
+        raise UsageError(f"verifier {told(spec)} cannot be used: {error}") from error
 
 
 @lru_cache(maxsize=256)
@@ -52,7 +56,9 @@ def parse_foreign(spec: str, epoch: str) -> Verifier:
     """
     if reach := reach_of(spec):
         said = " and ".join(sorted(reach))
-        raise UsageError(f"verifier {spec!r} is not taken from a request, for it reaches {said}: set it at the server")
+        raise UsageError(
+            f"verifier {told(spec)} is not taken from a request, for it reaches {said}: set it at the server"
+        )
     return parse_once(spec, epoch)
 
 
@@ -66,4 +72,9 @@ def reach_of(spec: Spec) -> set[Reach]:
     try:
         return recipe_of(spec).reach()
     except (ValidationError, RecursionError) as error:
-        raise UsageError(f"verifier {spec!r} cannot be read: give {KNOWN}") from error
+        raise UsageError(f"verifier {told(spec)} cannot be read: give {KNOWN}") from error
+
+
+def told(spec: Spec) -> str:
+    """Repeat a spec in an error, but for what in a URL may be a password or a key."""
+    return SECRETS.sub(r"\1", repr(spec))

@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from ponder.graphs import asolve
+from ponder.graphs.cli.load import load, named_threads
 from ponder.nodes.models.http import close_client
 from ponder.nodes.models.openai import openai_model
-from ponder.state import Answer, SQLAlchemySaver
+from ponder.state import Answer, ModelUnreachable, SQLAlchemySaver
 from ponder.state.budget import Call
 from tests.fault_server import as_process, read_log
 
@@ -52,6 +53,8 @@ class Row:
     calls: int = 0
     tokens: int = 0
     """That the server reported, and the ledgers hold alike."""
+    unheard: int = 0
+    """Solves that stopped because no call was answered: to be resumed, and until then without an answer."""
     found: Counter[str] = field(default_factory=Counter)
     """What must not be."""
     seconds: float = 0.0
@@ -104,11 +107,12 @@ async def solves(policy: str, count: int, url: str, saver: SQLAlchemySaver) -> R
                     max_tokens=64,
                     call_timeout=CALL_TIMEOUT,
                 )
+            except ModelUnreachable:
+                row.unheard += 1
             except Exception as error:  # noqa: BLE001 - a crash is what is counted
                 row.found[f"crash: {type(error).__name__}"] += 1
                 traceback.print_exc()
-        stored = await saver.aget_tuple({"configurable": {"thread_id": thread, "checkpoint_ns": ""}})
-        runs.append((problem, index, answer, stored.checkpoint["channel_values"]["calls"] if stored else []))
+        runs.append((problem, index, answer, await calls_of(thread, saver)))
 
     clock = time.perf_counter()
     await asyncio.gather(*(one(index) for index in range(count)))
@@ -120,6 +124,12 @@ async def solves(policy: str, count: int, url: str, saver: SQLAlchemySaver) -> R
         row.calls += len(log[problem])
         row.tokens += sum(map(sum, (ours_of(calls) & theirs_of(log[problem])).elements()))
     return row
+
+
+async def calls_of(thread: str, saver: SQLAlchemySaver) -> list[Call]:
+    """Return the ledger of a run, as the store has it; of one that stopped, with its last wave at its worst case."""
+    (stored,) = await named_threads(saver, [thread])
+    return (await load(saver, stored)).view.calls
 
 
 def check(
@@ -165,7 +175,8 @@ def peer(python: str, name: str, url: str, count: int) -> Row:
     log = log_of(url)
     served = [one for by_problem in log.values() for one in by_problem]
     true = sum(one["output_tokens"] for one in served if one["reported"])
-    row = Row(count, told["right"], len(served), 0, Counter(told["errors"]), time.perf_counter() - clock)
+    seconds = time.perf_counter() - clock
+    row = Row(count, told["right"], len(served), found=Counter(told["errors"]), seconds=seconds)
     row.found[f"output tokens reported {told['tokens']} of the server's {true}"] += told["tokens"] != true
     return row
 
@@ -174,6 +185,7 @@ def show(name: str, rate: int, row: Row) -> None:
     """Print one line of the table, and what is wrong."""
     print(f"{name:12} {rate:3} % {row.solves:6} {row.right / row.solves:6.1%} right ", end="")
     print(f"{row.calls / row.solves:6.1f} calls {row.tokens:8,} tokens {row.seconds:6.1f} s  ", end="")
+    print(f"{row.unheard} stopped unheard  " if row.unheard else "", end="")
     print(
         "; ".join(f"{what} ×{times}" for what, times in row.found.most_common(6) if times) or "nothing wrong",
         flush=True,

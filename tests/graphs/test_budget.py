@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,31 @@ async def test_a_failed_call_of_several_models_is_paid_as_its_own_and_the_limit_
     assert answer.stopped_because == "confident"
 
 
+async def test_a_prompt_is_reserved_as_cached_where_that_is_dearer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PONDER_PRICES", '{"scripted": {"input": 1, "cached": 10000, "output": 1}}')
+
+    class Caching(ScriptedModel):
+        async def generate(self, messages: Any, request: Any) -> Reply:
+            reply = await super().generate(messages, request)
+            read = bytes_of("".join(str(message.content) for message in messages))
+            return replace(reply, usage=Usage(input_tokens=read, cached_tokens=read, output_tokens=5))
+
+    answer = await run(Caching(cycle("1", "2", "3")), policy="fixed", budget=Budget(max_usd=10))
+    assert 5 < (answer.spent.usd or 0) <= 10
+
+
+@pytest.mark.parametrize("text", ["7" * 300, "\u7b54\u6848" * 100, "a, b; " * 60])
+async def test_tokens_that_nobody_counts_are_estimated_on_the_safe_side(text: str) -> None:
+    class Silent(ScriptedModel):
+        async def generate(self, messages: Any, request: Any) -> Reply:
+            return replace(await super().generate(messages, request), usage=None)
+
+    answer = await run(Silent(lambda *_: text), policy="direct")
+    assert answer.spent.estimated == 1
+    assert answer.spent.output_tokens >= sum(not character.isspace() for character in text) * 5 // 6
+    assert answer.spent.output_tokens <= len(text.encode()) + 1
+
+
 async def test_an_error_that_a_pool_of_models_raises_is_paid_at_the_dearest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PONDER_PRICES", '{"cheap": {"input": 1, "output": 1}, "dear": {"input": 1, "output": 1000}}')
 
@@ -112,6 +138,37 @@ async def test_a_budget_that_no_call_fits_is_refused_before_anything_is_stored(t
     with pytest.raises(UsageError, match=says):
         await asolve("1 + 1?", model=model, budget=Budget(max_tokens=100), store=store, thread_id="t")
     assert (await asolve("1 + 1?", model=model, store=store, thread_id="t")).answer == "2"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"policy": "cumulative", "assessor": "fixed:10"},
+        {"policy": "cumulative", "assessor": "ask"},
+        {"policy": "adaptive", "assessor": "fixed:4"},
+        {"policy": "refine"},
+        {"policy": "search", "search": "beam"},
+        {"policy": "parallel"},
+    ],
+)
+async def test_a_budget_that_a_bare_sample_fits_brings_an_answer_though_it_is_too_small_for_the_branch(
+    options: dict[str, Any],
+) -> None:
+    least = 250
+    with pytest.raises(UsageError, match="too small for one call"):
+        await run(ScriptedModel(), policy="direct", max_tokens=64, budget=Budget(max_tokens=least - 100))
+    for most in range(least, 1200, 50):
+        answer = await run(ScriptedModel(always("2")), max_tokens=64, budget=Budget(max_tokens=most), **options)
+        assert (answer.answer, answer.stopped_because) in {("2", "max_tokens"), ("2", "confident"), ("2", "complete")}
+        assert answer.spent.used["max_tokens"] <= most
+
+
+@pytest.mark.parametrize("policy", ["adaptive", "cumulative"])
+async def test_a_budget_of_one_call_is_not_spent_on_rating_the_problem(policy: str) -> None:
+    answer = await run(ScriptedModel(always("2")), policy=policy, assessor="ask", budget=Budget(max_calls=1))
+    assert (answer.answer, answer.spent.calls) == ("2", 1)
+    assert answer.assessment is not None
+    assert answer.assessment.evidence == "the budget has no room to ask"
 
 
 @settings(max_examples=40, deadline=None)
@@ -153,7 +210,7 @@ async def test_a_wait_that_the_seconds_left_do_not_allow_is_not_begun() -> None:
 
 async def test_what_a_server_reports_of_a_useless_reply_is_paid() -> None:
     useless = CallFailed("no choices", usage=Usage(input_tokens=7, output_tokens=3))
-    answer = await run(ScriptedModel(lambda *_: useless), policy="direct")
+    answer = await run(ScriptedModel(lambda *_: useless), policy="direct", budget=Budget(max_calls=1))
     assert (answer.spent.calls, answer.spent.input_tokens, answer.spent.output_tokens) == (1, 7, 3)
 
 

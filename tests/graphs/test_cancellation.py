@@ -3,8 +3,9 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from langchain_core.messages import BaseMessage
@@ -13,9 +14,10 @@ from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 
 from ponder.graphs import aresume, asolve, create_ponder
+from ponder.nodes.deadline import sending
 from ponder.nodes.models.openai import openai_model
 from ponder.nodes.ports import Reply, Request
-from ponder.state import SQLAlchemySaver
+from ponder.state import Answer, SQLAlchemySaver
 from tests.fake_server import FakeServer, Said
 from tests.fakes import ScriptedModel, cycle
 
@@ -54,6 +56,30 @@ async def test_a_drained_run_finishes_what_is_in_flight_and_goes_on_later(store:
         assert model.calls == 1
         answer = (await graph.ainvoke(None, ON))["answer"]
     assert (model.calls, answer.spent.calls, answer.spent.lost) == (7, 7, 0)
+
+
+@pytest.mark.parametrize("cancelled", [True, False])
+async def test_a_request_that_was_given_up_before_it_left_does_not_leave_any_more(cancelled: bool) -> None:
+    left: list[Callable[[], None]] = []
+
+    class Waiting(ScriptedModel):
+        async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
+            with sending() as sent:
+                left.append(sent)
+                return await super().generate(messages, request)
+
+    limits = {} if cancelled else {"max_seconds": 0.2}
+    options: dict[str, Any] = {"policy": "direct", "retries": 0, "budget": limits, "store": ":memory:"}
+    solving = asyncio.create_task(asolve("1 + 1?", model=Waiting(latency=3600), **options))
+    while not left:  # noqa: ASYNC110 - the fake does not signal
+        await asyncio.sleep(0)
+    if cancelled:
+        solving.cancel()
+    (outcome,) = await asyncio.gather(solving, return_exceptions=True)
+    assert isinstance(outcome, asyncio.CancelledError if cancelled else Answer)
+    assert isinstance(outcome, asyncio.CancelledError) or outcome.spent.calls == 0
+    with pytest.raises(asyncio.CancelledError):
+        left[0]()
 
 
 @pytest.mark.parametrize("turns", range(4))

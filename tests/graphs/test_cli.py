@@ -67,6 +67,32 @@ def test_a_command_that_was_started_with_a_closed_stream_runs_to_its_end(
     assert ponder("resume", "t", "-q").out == "2\n"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is full")
+def test_an_output_that_cannot_be_written_is_one_line_and_the_run_is_kept(
+    ponder: Ponder, server: FakeServer, tmp_path: Path
+) -> None:
+    environment = os.environ | {"OPENAI_API_KEY": "key", "PONDER_STORE": f"sqlite:///{tmp_path}/ponder.db"}
+    words = [str(Path(sys.executable).parent / "ponder"), "solve", "1 + 1?", *on(server), "--thread", "t", "-q"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            words, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+        )
+    assert done.returncode == 2
+    assert done.stderr == "error: the output cannot be written, its disk is full; runs are kept: see `ponder runs`\n"
+    assert ponder("resume", "t", "-q").out == "2\n"
+
+
+def test_a_problem_is_utf_8_whatever_the_locale_and_a_byte_order_mark_is_none_of_it(
+    ponder: Ponder, server: FakeServer, tmp_path: Path
+) -> None:
+    marked = tmp_path / "problem.txt"
+    marked.write_bytes(b"\xef\xbb\xbfWas hei\xc3\x9ft das?")
+    kept = "Was heißt das?".encode().decode("ascii", "surrogateescape")
+    for given in (["--file", str(marked)], [kept], ["\ufeffWas heißt das?"]):
+        assert ponder("solve", *given, *on(server), "--thread", "t").code == 0
+        assert json.loads(ponder("runs", "export", "t").out)["problem"] == "Was heißt das?"
+
+
 def test_quiet_prints_the_answer_and_nothing_else(ponder: Ponder, server: FakeServer) -> None:
     assert ponder("solve", "1 + 1?", *on(server), "--quiet") == Done(0, "2\n", "")
 
@@ -201,7 +227,7 @@ def test_several_models_are_a_pool_and_a_resumed_run_asks_them_again(ponder: Pon
     [
         ([""], "error: the problem is empty: give a text, - for standard input, or --file"),
         ([], "error: the problem is empty"),
-        (["1 + 1? \udcff"], r"error: the problem '1 + 1? \udcff' holds bytes that are no text: give it in UTF-8"),
+        (["1 + 1? \udcff"], "error: the problem cannot be read ('utf-8' codec can't decode byte 0xff in position 7"),
         (["--file", "/no/such.txt"], "error: file '/no/such.txt' cannot be read"),
         (["1 + 1?", "--model", "gpt"], "error: model 'gpt' is unknown: give local, local:PATH.gguf"),
         (
@@ -225,7 +251,7 @@ def test_several_models_are_a_pool_and_a_resumed_run_asks_them_again(ponder: Pon
         (["1 + 1?", "--policy", "magic"], "error: policy 'magic' is unknown: choose one of adaptive"),
         (
             ["1 + 1?", "--store", "postgresql://me:pass@word:1x/db"],
-            "error: store 'postgresql:' is not a database URL: give one such as",
+            "error: store 'postgresql:…' is not a database URL: give one such as",
         ),
         (["1 + 1?", "--effort", "huge"], "error: --effort='huge' cannot be used"),
         (
@@ -392,6 +418,26 @@ def test_no_answer_is_exit_code_3(ponder: Ponder, server: FakeServer) -> None:
     assert cut.err.splitlines()[-1].endswith("(max_calls): 3 of 3 replies were cut off: raise --max-output")
 
 
+def test_where_all_calls_fail_the_error_says_why_and_a_resumed_run_makes_new_attempts(
+    ponder: Ponder, server: FakeServer
+) -> None:
+    server.script = lambda *_: Said(status=400, body={"error": {"message": "bad"}})
+    asked = ("solve", "What is 1 + 1?", *on(server), "-q", "--thread", "t")
+    ended = ponder(*asked, "--max-calls", "3")
+    why = "HTTP 400: bad: check --model and the settings that are sent"
+    said = f"error: none of 3 calls brought a reply: {why} (max_calls)"
+    assert (ended.code, ended.out) == (3, "")
+    assert ended.err.splitlines()[-1].startswith(f"{said}: raise it with ponder resume t ")
+    assert ponder("resume", "t", "-q").err.splitlines()[-1].startswith(said)
+    stopped = ponder(*asked)
+    assert (stopped.code, stopped.out) == (4, "")
+    assert "error: no call was answered: HTTP 400: bad: check --model" in stopped.err
+    assert "resume with: ponder resume t" in stopped.err
+    server.script = lambda *_: Said()
+    resumed = ponder("resume", "t")
+    assert (resumed.code, resumed.out) == (0, "2\n")
+
+
 @pytest.mark.parametrize(
     ("assessor", "told"),
     [("probe", "very high, {}, up to 60"), ("logprob", "very high, {}, up to 60"), ("ask", "medium, {}, up to 20")],
@@ -484,6 +530,20 @@ def test_a_password_is_not_repeated(ponder: Ponder, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("OPENAI_BASE_URL", "http://me:hunter2@127.0.0.1:1/v1")
     done = ponder("doctor", "--model", "openai:x", "--store", url)
     assert (done.code, "hunter2" in done.out + done.err) == (1, False)
+
+
+def test_certificates_that_are_not_there_are_one_line_and_only_where_they_are_asked_for(
+    ponder: Ponder, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such.pem")
+    https = ("--model", "openai:x", "--base-url", "https://127.0.0.1:1/v1")
+    says = "SSL_CERT_FILE names '/no/such.pem', which cannot be read (No such file or directory): set it to"
+    done = ponder("solve", "1 + 1?", *https)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert says in done.err
+    assert says in ponder("doctor", *https).out
+    assert ponder("solve", "1 + 1?", *on(server)).code == 0
+    assert ponder("doctor", *on(server)).code == 0
 
 
 def test_doctor_says_what_works_and_what_does_not(ponder: Ponder, server: FakeServer) -> None:

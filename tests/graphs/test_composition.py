@@ -64,6 +64,18 @@ def test_a_chat_goes_to_the_model_whole_and_gets_one_message_more() -> None:
     assert [message.type for message in output["messages"]] == ["system", "human", "ai", "human", "ai"]
 
 
+@pytest.mark.parametrize("inside", [True, False])
+async def test_the_step_limit_of_a_graph_around_bounds_none_of_a_run_s_waves(inside: bool) -> None:
+    graph: Any = create_ponder(ScriptedModel(cycle("1", "2")), policy="parallel", window=1, budget={"max_calls": 20})
+    if inside:
+        around = StateGraph(MessagesState)
+        around.add_node("ponder", graph)
+        around.add_edge(START, "ponder")
+        graph = around.compile()
+    found = await graph.ainvoke({"messages": [HumanMessage("What is 1 + 1?")]}, {"recursion_limit": 5})
+    assert str(found["messages"][-1].content).startswith("Answer: ")
+
+
 def test_a_new_problem_on_an_old_thread_starts_afresh() -> None:
     model = ScriptedModel(always("2"))
     graph = create_ponder(model, checkpointer=saver())

@@ -358,6 +358,17 @@ async def test_tokens_that_a_reward_model_cannot_have_read_are_estimated(tokens:
     assert 10 < answer.spent.input_tokens < 100
 
 
+async def test_what_a_reward_model_says_of_many_tokens_or_classes_is_no_text_that_was_paid() -> None:
+    def classes(_: Any) -> dict[str, Any]:
+        return {"data": [{"probs": [0.0005] * 2000}]}
+
+    async with rewarding(classes) as (url, _):
+        verifier, budget = f"reward:{url}/classify", {"max_tokens": 3000}
+        answer = await run(ScriptedModel(lambda *_: "Answer: 7"), policy="fixed", verifier=verifier, budget=budget)
+    assert answer.spent.used["max_tokens"] <= 3000
+    assert answer.spent.estimated > 0
+
+
 async def test_what_a_reward_model_has_read_whose_reply_got_lost_is_estimated() -> None:
     async with rewarding(lambda _: "<html>") as (url, _):
         answer = await run(ScriptedModel(lambda *_: "Answer: 7"), policy="direct", verifier=f"reward:{url}/score")
@@ -414,6 +425,24 @@ async def test_a_reward_model_s_key_is_in_the_environment(monkeypatch: pytest.Mo
     with FakeServer(lambda *_: said) as server:
         await run(ScriptedModel(lambda *_: "Answer: 7"), policy="direct", verifier=f"reward:{server.url}/score")
         assert server.authorized == [sent]
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("http://me:hunter2@reward.invalid/score", "holds a password"),
+        ("http://reward.invalid/score?key=hunter2", "has a query behind it: leave it out; a key is PONDER_REWARD_KEY"),
+        ("http://reward.invalid:hunter2/score?key=hunter2", "this is no URL"),
+    ],
+)
+@pytest.mark.parametrize("spec", ["reward:{}", '{{"type": "reward", "url": "{}"}}'])
+async def test_what_may_be_a_secret_in_a_reward_model_s_url_is_refused_and_not_repeated(
+    url: str, says: str, spec: str
+) -> None:
+    with pytest.raises(UsageError, match=says) as raised:
+        await asolve("?", verifier=spec.format(url), model=ScriptedModel(), store=":memory:")
+    assert "hunter2@" not in str(raised.value)
+    assert "key=" not in str(raised.value)
 
 
 async def test_a_password_in_a_reward_model_s_url_is_refused_because_the_spec_is_stored() -> None:

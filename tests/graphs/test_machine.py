@@ -11,6 +11,7 @@ from langchain_core.messages import BaseMessage
 
 from ponder.graphs import create_ponder
 from ponder.graphs.branches import BRANCHES
+from ponder.graphs.unheard import unheard
 from ponder.nodes.ports import CallFailed, Reply, Request
 from ponder.state import Answer, Budget, ModelUnreachable, Problem, UsageError, Verdict
 from tests.fakes import ScriptedModel, always, cycle, kind_of, passing
@@ -331,9 +332,32 @@ async def test_a_vote_goes_on_with_what_arrived_and_lists_what_failed() -> None:
     assert [candidate.error for candidate in answer.candidates if candidate.error] == ["HTTP 400: bad"] * 2
 
 
-async def test_when_every_call_fails_there_is_no_answer_and_no_exception() -> None:
-    answer = await run(ScriptedModel(lambda *_: CallFailed("HTTP 400: bad")))
+async def test_when_every_call_fails_that_the_budget_allows_there_is_no_answer_and_no_exception() -> None:
+    answer = await run(ScriptedModel(lambda *_: CallFailed("HTTP 400: bad")), budget=Budget(max_calls=3))
     assert (answer.answer, answer.decided_by, answer.confidence) == (None, "none", 0)
+    assert unheard(answer) == "none of 3 calls brought a reply: HTTP 400: bad (max_calls)"
+
+
+@pytest.mark.parametrize("policy", ["adaptive", "direct", "parallel", "refine", "search", "fixed"])
+async def test_when_every_call_fails_for_good_the_run_stops_with_the_last_reason_and_the_next_step(policy: str) -> None:
+    model = ScriptedModel(lambda *_: passing("HTTP 503: overloaded"))
+    with pytest.raises(ModelUnreachable, match="no call was answered: HTTP 503: overloaded; when that is mended, res"):
+        await run(model, policy=policy, retries=1, max_samples=8)
+    assert model.calls == 2 * {"adaptive": 3, "direct": 1, "parallel": 4, "refine": 1, "search": 3, "fixed": 8}[policy]
+
+
+async def test_failures_stop_nothing_while_another_call_of_their_wave_may_be_answered() -> None:
+    class Slow(ScriptedModel):
+        async def generate(self, messages: Any, request: Request) -> Reply:
+            number = self.calls
+            if number == 7:
+                while self.flying or self.calls < 7:  # noqa: ASYNC110 - the fake counts, it does not signal
+                    await asyncio.sleep(0)
+            return await super().generate(messages, request)
+
+    model = Slow(lambda _, number: "Answer: 2" if number == 7 else CallFailed("HTTP 400: bad"))
+    answer = await run(model, policy="parallel", window=8, max_samples=8, budget=Budget(max_calls=9))
+    assert (answer.answer, model.calls) == ("2", 8)
 
 
 async def test_a_model_that_cannot_be_reached_stops_the_run_after_its_retries() -> None:

@@ -1,13 +1,16 @@
 """A model or a verifier may be of no use: the run ends in bounds, and says honestly how sure it is and why it ended."""
 
 import asyncio
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from ponder.graphs import create_ponder
+from ponder.graphs import create_ponder, solve
 from ponder.nodes.ports import Reply, Request
 from ponder.state import Answer, Budget, Problem, Verdict
+from ponder.state.budget import Usage
 from ponder.state.run import Candidate
 from tests.fakes import ScriptedModel, always
 
@@ -117,6 +120,10 @@ def its_own_cause() -> ConnectionError:
             Reply("7", tool_calls=[{"name": "add", "args": {"a": {1}}}]),
             "TypeError: Object of type set is not JSON serializable",
         ),
+        (
+            Reply("Answer: 8", tool_calls=[{"name": "add", "args": json.loads('{"a":' * 300 + "1" + "}" * 300)}]),
+            "TypeError: a tool call of its Reply nests more than 100 levels deep: that cannot be kept",
+        ),
     ],
 )
 async def test_a_model_whose_own_code_fails_takes_no_other_call_with_it(returned: object, says: str) -> None:
@@ -135,3 +142,28 @@ async def test_a_model_whose_own_code_fails_takes_no_other_call_with_it(returned
     assert (answer.answer, len(failed)) == ("7", 1)
     assert failed[0].startswith(f"model 'scripted' raised {says}")
     assert (answer.spent.estimated, answer.spent.lost) == (1, 0)
+
+
+async def test_a_text_whose_tokens_nobody_counts_is_not_taken_for_longer_than_was_asked_for() -> None:
+    class Silent(ScriptedModel):
+        async def generate(self, messages: Any, request: Request) -> Reply:
+            return replace(await super().generate(messages, request), usage=None)
+
+    model = Silent(always("considering " * 250 + "Answer: 7"))
+    graph = create_ponder(model, budget={"max_tokens": 6000}, max_tokens=512, policy="fixed")
+    answer: Answer = (await graph.ainvoke({"problem": "How many are there?"}))["answer"]
+    assert answer.answer == "7"
+    assert 512 < answer.spent.output_tokens == 512 * answer.spent.estimated
+    assert answer.spent.used["max_tokens"] <= 6000
+
+
+@pytest.mark.parametrize(("levels", "fails"), [(90, 0), (300, 1), (900, 1), (20_000, 1)])
+def test_arguments_that_nest_deeper_than_a_store_can_keep_fail_their_call_alone(levels: int, fails: int) -> None:
+    args: dict[str, Any] = {}
+    for _ in range(levels):
+        args = {"a": args}
+    deep = Reply("Answer: 7", tool_calls=[{"name": "add", "args": args, "id": "1"}], usage=Usage(output_tokens=1))
+    model = ScriptedModel(lambda _, number: "Answer: 7" if number else deep)
+    answer = solve("How many are there?", model=model, store=":memory:", policy="fixed", budget=Budget(max_calls=4))
+    failed = [candidate.error for candidate in answer.candidates if candidate.error]
+    assert (answer.answer, len(failed), answer.spent.calls, answer.spent.lost) == ("7", fails, 4, 0)

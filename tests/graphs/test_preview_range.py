@@ -5,6 +5,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
@@ -16,7 +17,7 @@ from langchain_core.messages import BaseMessage
 
 from ponder.graphs import create_ponder, preview
 from ponder.nodes.ports import CallFailed, Reply, Request
-from ponder.state import Answer, Preview, Problem, Verdict
+from ponder.state import Answer, ModelUnreachable, Preview, Problem, Verdict
 from ponder.state.budget import Usage
 from ponder.state.form import Form
 
@@ -231,8 +232,10 @@ async def test_failed_calls_come_on_top_as_often_as_they_may_be_tried_again(
     model.failing = failing
     given["budget"].pop("max_usd", None)
     told = preview(PROBLEMS[0], model=model, retries=retries, **given)
-    answer = await run(model, PROBLEMS[0], retries=retries, **given)
-    assert answer.spent.calls == model.calls <= told.calls.high * (1 + retries)
+    with suppress(ModelUnreachable):
+        answer = await run(model, PROBLEMS[0], retries=retries, **given)
+        assert answer.spent.calls == model.calls
+    assert model.calls <= told.calls.high * (1 + retries)
     assert model.calls - model.failed <= told.calls.high
 
 

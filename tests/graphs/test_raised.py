@@ -12,7 +12,7 @@ from langchain_core.messages import BaseMessage
 
 from ponder.graphs import resume, solve
 from ponder.nodes.ports import CallFailed, Reply, Request
-from ponder.state import Answer
+from ponder.state import Answer, ModelUnreachable
 from tests.fakes import ScriptedModel, always, cycle, kind_of
 
 
@@ -90,7 +90,8 @@ def test_a_wait_that_is_longer_than_the_seconds_left_ends_the_run_by_them_and_mo
 def test_a_wait_that_no_retry_is_left_for_ends_the_run_by_itself(store: str) -> None:
     model = ScriptedModel(lambda *_: CallFailed("HTTP 429", retry_after=30))
     limits: dict[str, Any] = {"budget": {"max_seconds": 20}, "retries": 0}
-    assert solve("1 + 1?", model=model, store=store, policy="direct", **limits).stopped_because == "complete"
+    with pytest.raises(ModelUnreachable, match="HTTP 429"):
+        solve("1 + 1?", model=model, store=store, policy="direct", **limits)
 
 
 def test_tied_answers_whose_comparison_was_cut_short_are_compared_with_more_time(store: str) -> None:

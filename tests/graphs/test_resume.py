@@ -213,6 +213,28 @@ def test_a_wave_of_useless_replies_is_kept_whole_whichever_of_them_stops_the_run
     assert (answer.answer, answer.spent.calls, answer.spent.lost, model.calls) == ("2", 6, 0, 6)
 
 
+@pytest.mark.parametrize("failure", [CallFailed("HTTP 429: slow down"), CallFailed("HTTP 503: down", 0.001)])
+@pytest.mark.parametrize("policy", ["direct", "parallel"])
+def test_a_run_whose_calls_have_all_failed_stops_and_each_call_is_tried_anew_when_the_outage_is_over(
+    store: str, policy: str, failure: CallFailed
+) -> None:
+    ill = True
+    model = ScriptedModel(lambda *_: failure if ill else "Answer: 2")
+    options: dict[str, Any] = {"policy": policy, "retries": 1, "max_samples": 4, "threshold": 0.99}
+    told = f"no call was answered: {failure}; when that is mended, resume"
+    with pytest.raises(ModelUnreachable, match=told):
+        solve("1 + 1?", model=model, store=store, thread_id="t", **options)
+    made = model.calls
+    with pytest.raises(ModelUnreachable, match=told):
+        resume("t", store=store, model=model)
+    assert model.calls > made
+    ill, made = False, model.calls
+    answer = resume("t", store=store, model=model)
+    assert (answer.answer, [item.error for item in answer.candidates if item.error]) == ("2", [])
+    assert (model.calls - made, answer.spent.lost) == (1 if policy == "direct" else 4, 0)
+    assert answer.spent.calls == model.calls
+
+
 def test_a_grade_that_stopped_the_run_is_given_when_the_judge_is_back(store: str) -> None:
     ill = True
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ __all__ = ["spans"]
 
 PROBLEM: Any = {"problem": "What is 1 + 1?"}
 TEXT = "What is 1 + 1?"
+CALLED = [{"name": "look", "args": {"x": 7}, "id": "1", "type": "tool_call"}]
 
 
 def graph(model: Any = None, **options: Any) -> Any:
@@ -257,6 +259,19 @@ async def test_prompts_and_answers_are_there_only_when_asked_for(spans: Spans, m
     monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "false")
     await graph(asked, policy="direct").ainvoke(PROBLEM)
     assert not [key for key in about(spans.calls[1]) if key.endswith("messages")]
+
+
+async def test_a_reply_that_calls_a_tool_is_that_call_in_its_span(
+    spans: Spans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Calling(ScriptedModel):
+        async def generate(self, messages: Any, request: Request) -> Reply:
+            return replace(await super().generate(messages, request), tool_calls=CALLED)
+
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "true")
+    await graph(Calling(lambda *_: ""), policy="direct").ainvoke(PROBLEM)
+    (said,) = json.loads(str(about(spans.calls[0])["gen_ai.output.messages"]))
+    assert said["parts"] == [{"type": "tool_call", "id": "1", "name": "look", "arguments": {"x": 7}}]
 
 
 def test_without_opentelemetry_and_without_logging_a_run_is_silent_and_answers() -> None:

@@ -112,7 +112,7 @@ def test_a_run_ends_within_its_budget_with_its_best_program_and_was_foretold(
 ) -> None:
     options: dict[str, Any] = {"policy": policy, "effort": effort, "write_tests": tests, "budget": {"max_calls": calls}}
     told, model = preview(PROBLEM, model=ScriptedModel(), **options), ScriptedModel(scattered)
-    answer: Answer = create_ponder(model, **options).invoke({"problem": PROBLEM}, {"recursion_limit": 200})["answer"]
+    answer: Answer = create_ponder(model, **options).invoke({"problem": PROBLEM})["answer"]
     assert answer.answer is not None
     assert answer.spent.calls == model.calls
     assert told.calls.low <= model.calls <= told.calls.high <= calls
@@ -125,7 +125,7 @@ def test_a_run_ends_within_its_budget_with_its_best_program_and_was_foretold(
 def test_tests_that_no_limit_admits_are_not_asked_for(limits: dict[str, Any], samples: int) -> None:
     model = ScriptedModel(scattered)
     graph = create_ponder(model, policy="fixed", max_samples=3, max_tokens=16, write_tests=1, budget=limits)
-    answer = graph.invoke({"problem": PROBLEM}, {"recursion_limit": 200})["answer"]
+    answer = graph.invoke({"problem": PROBLEM})["answer"]
     assert model.kinds == ["sample"] * samples
     assert (answer.stopped_because, answer.decided_by) == ("complete", "first")
 

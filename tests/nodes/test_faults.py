@@ -2,8 +2,10 @@
 
 import asyncio
 import socket
+import ssl
 import time
 from email.utils import formatdate
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -114,9 +116,41 @@ async def test_what_cannot_be_read_says_what_came(lie: str, says: str) -> None:
     assert says in str(found)
 
 
+@pytest.mark.parametrize("arguments", ["[1]", '"hello"', "7", "true", "[" * 100_000, [1], "{"])
+async def test_a_tool_call_whose_arguments_are_no_object_is_none_and_the_reply_costs_what_the_server_says(
+    arguments: Any,
+) -> None:
+    message = {"content": "Answer: 12", "tool_calls": [{"function": {"name": "add", "arguments": arguments}}]}
+    usage = {"prompt_tokens": 50, "completion_tokens": 5}
+    said = Said(body={"choices": [{"finish_reason": "stop", "message": message}], "usage": usage})
+    with FakeServer(lambda *_: said) as server:
+        reply = await ask(server.url)
+    assert (reply.text, reply.tool_calls) == ("Answer: 12", [])
+    assert reply.usage == Usage(input_tokens=50, output_tokens=5)
+
+
+@pytest.mark.parametrize("arguments", ["{}", "", "null", None, {}])
+async def test_a_tool_call_without_arguments_is_one(arguments: Any) -> None:
+    message = {"content": None, "tool_calls": [{"function": {"name": "now", "arguments": arguments}}]}
+    with FakeServer(lambda *_: Said(body={"choices": [{"message": message}]})) as server:
+        (call,) = (await ask(server.url)).tool_calls
+    assert (call["name"], call["args"]) == ("now", {})
+
+
+async def test_a_number_that_no_float_can_hold_is_neither_a_probability_nor_a_count_of_tokens() -> None:
+    tokens = [{"logprob": 10**400}, {"logprob": -0.5}]
+    choice = {"message": {"content": "Answer: 12"}, "logprobs": {"content": tokens}}
+    usage = {"prompt_tokens": 50, "completion_tokens": 10**400}
+    with FakeServer(lambda *_: Said(body={"choices": [choice], "usage": usage})) as server:
+        reply = await ask(server.url)
+    assert (reply.mean_logprob, reply.usage) == (-0.5, None)
+
+
 async def test_a_call_that_was_answered_in_vain_counts_at_its_worst() -> None:
     found, _ = await outcome(lying("half a json"))
-    assert found.usage == Usage(input_tokens=len(PROMPT) // 3 + 1, output_tokens=64, estimated=True)
+    assert found.usage is not None
+    assert len(PROMPT) // 4 < found.usage.input_tokens <= len(PROMPT)
+    assert (found.usage.output_tokens, found.usage.estimated) == (64, True)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -167,6 +201,14 @@ async def test_how_long_to_wait_may_be_seconds_or_a_date(asks: str, least: float
         await ask(server.url)
     assert caught.value.retry_after is not None
     assert least <= caught.value.retry_after <= most
+
+
+async def test_a_server_that_asks_for_more_time_than_a_call_waits_is_quoted_with_it() -> None:
+    said = Said(status=429, body={"error": {"message": "slow down"}}, headers={"retry-after": "3600"})
+    with FakeServer(lambda *_: said) as server, pytest.raises(CallFailed) as caught:
+        await ask(server.url)
+    told = "HTTP 429: slow down; the server asks to wait 3600 s, longer than the 60 s that a call waits"
+    assert (str(caught.value), caught.value.retry_after) == (told, None)
 
 
 async def test_a_date_that_no_clock_knows_asks_nothing() -> None:
@@ -283,6 +325,7 @@ async def test_a_setting_that_is_refused_fails_none_of_the_calls_in_flight() -> 
         ({"prompt_tokens": 10, "completion_tokens": 0}, None),
         ({"prompt_tokens": 10, "completion_tokens": 5.5}, None),
         ({"prompt_tokens": True, "completion_tokens": 5}, None),
+        ({"prompt_tokens": 10, "completion_tokens": "9" * 5000}, None),
         ({"completion_tokens": 5}, None),
         ({"prompt_tokens": 10, "completion_tokens": float("inf")}, None),
         ([10, 5], None),
@@ -300,6 +343,26 @@ class Failing(FakeListChatModel):
 
     def _call(self, *_: Any, **__: Any) -> str:
         raise self.error
+
+
+async def raised_by(error: Exception) -> CallFailed | ModelUnreachable:
+    """Return what becomes of an exception of a LangChain model that is not ponder's own."""
+    with pytest.raises((CallFailed, ModelUnreachable)) as caught:
+        await LangChainModel(Failing(responses=[], error=error), "other").generate([HumanMessage(PROMPT)], ASKED)
+    return caught.value
+
+
+def untrusted(code: int, why: str) -> Exception:
+    """Return what a handshake raises, as Python's `ssl` makes it."""
+    error = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED]")
+    error.verify_code, error.verify_message = code, why
+    return error
+
+
+def refused(status: int) -> Exception:
+    error = RuntimeError("refused")
+    error.status_code = status  # type: ignore[attr-defined]
+    return error
 
 
 @pytest.mark.parametrize(
@@ -321,6 +384,69 @@ async def test_an_exception_of_any_provider_is_a_failed_call(error: Exception, u
         await LangChainModel(Failing(responses=[], error=error), "other").generate([HumanMessage(PROMPT)], ASKED)
     assert (caught.value.unreachable, caught.value.sent, caught.value.retry_after) == (unreachable, sent, 0.0)
     assert (caught.value.usage is None) is not sent
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (ValueError("boom"), "model 'other' raised ValueError: boom"),
+        (KeyError("choices"), "model 'other' raised KeyError: 'choices'"),
+        (OSError(24, "Too many open files"), "model 'other' raised OSError: [Errno 24] Too many open files"),
+        (AssertionError(), "model 'other' raised AssertionError"),
+        (ConnectionRefusedError("refused"), "(refused): check that the server runs and its URL"),
+        (httpx.ProxyError("407"), "model 'other' cannot be reached (407)"),
+        (TimeoutError("slow"), "model 'other': the connection was lost before the reply (slow)"),
+        (
+            untrusted(18, "self-signed certificate"),
+            "(its certificate: self-signed certificate): if it is to be trusted, set SSL_CERT_FILE to a file with it",
+        ),
+        (untrusted(10, "certificate has expired"), "(its certificate: certificate has expired): check it and its URL"),
+        (ssl.CertificateError("another host's"), "another host's"),
+        (refused(404), "model 'other' was not found (404): check its name and its URL; it says: refused"),
+    ],
+)
+async def test_a_model_that_is_not_ponder_s_own_is_told_in_words_of_its_own_and_has_no_base_url(
+    error: Exception, says: str
+) -> None:
+    told = str(await raised_by(error))
+    assert says in told
+    assert "--base-url" not in told
+
+
+class AwsError(Exception):
+    """As botocore's `ClientError` is."""
+
+    def __init__(self, status: int, headers: dict[str, str]) -> None:
+        super().__init__("An error occurred (Words) when calling the Converse operation: words of AWS")
+        about = {"HTTPStatusCode": status, "HTTPHeaders": headers}
+        self.response = {"Error": {"Code": "Words", "Message": "words of AWS"}, "ResponseMetadata": about}
+
+
+@pytest.mark.parametrize(("headers", "wait"), [({}, 0.0), ({"retry-after": "7"}, 7.0)])
+@pytest.mark.parametrize("status", [429, 503])
+async def test_what_aws_throttles_is_waited_for_and_costs_nothing(
+    status: int, headers: dict[str, str], wait: float
+) -> None:
+    found = await raised_by(AwsError(status, headers))
+    assert isinstance(found, CallFailed)
+    assert (found.status, found.retry_after, found.usage, found.unreachable) == (status, wait, None, False)
+
+
+async def test_what_aws_refuses_is_not_asked_again() -> None:
+    denied, malformed = await raised_by(AwsError(403, {})), await raised_by(AwsError(400, {}))
+    assert isinstance(denied, ModelUnreachable)
+    assert "words of AWS" in str(denied)
+    assert isinstance(malformed, CallFailed)
+    assert malformed.retry_after is None
+
+
+@pytest.mark.parametrize("response", [None, "busy", {}, {"ResponseMetadata": "busy"}, SimpleNamespace(headers=None)])
+async def test_a_response_that_holds_nothing_asks_for_no_wait(response: object) -> None:
+    error = RuntimeError("busy")
+    error.status_code, error.response = 429, response  # type: ignore[attr-defined]
+    found = await raised_by(error)
+    assert isinstance(found, CallFailed)
+    assert (found.status, found.retry_after) == (429, 0.0)
 
 
 @given(st.integers(1, 2000), st.none() | st.floats(0, 60), st.floats(0, 1))

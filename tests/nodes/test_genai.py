@@ -40,10 +40,7 @@ def test_every_kind_of_message_has_its_form() -> None:
         },
         {
             "role": "assistant",
-            "parts": [
-                {"type": "text", "content": ""},
-                {"type": "tool_call", "id": "1", "name": "add", "arguments": {"a": 1}},
-            ],
+            "parts": [{"type": "tool_call", "id": "1", "name": "add", "arguments": {"a": 1}}],
         },
         {"role": "tool", "parts": [{"type": "tool_call_response", "id": "1", "response": "2"}]},
     ]

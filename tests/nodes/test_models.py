@@ -27,7 +27,7 @@ from ponder.nodes.call import NO_TIME
 from ponder.nodes.models.http import close_client
 from ponder.nodes.models.openai import openai_model
 from ponder.nodes.ports import CallFailed, Reply, Request
-from ponder.state import ModelUnreachable, UsageError
+from ponder.state import Budget, ModelUnreachable, UsageError
 from ponder.state.form import Form
 from tests.fake_server import FakeServer, Said
 
@@ -295,7 +295,7 @@ def test_a_failure_that_caused_itself_is_one() -> None:
             error = ConnectionError("down")
             raise error from error
 
-    answer = solve("1 + 1?", model=Down(responses=[]), policy="direct", retries=0, store=":memory:")
+    answer = solve("1 + 1?", model=Down(responses=[]), policy="direct", budget=Budget(max_calls=1), store=":memory:")
     assert "the connection was lost before the reply (down)" in answer.candidates[0].error
 
 

@@ -133,12 +133,14 @@ async def test_calls_that_share_a_request_that_never_left_are_not_lost(monkeypat
 
 async def test_who_gives_up_before_a_shared_request_leaves_bears_none_of_its_cost() -> None:
     begun, leaves = asyncio.Event(), asyncio.Event()
+    left: list[int] = []
 
     async def post(payload: dict[str, Any]) -> object:
         with sending() as sent:
             begun.set()
             await leaves.wait()
             sent()
+            left.append(payload["n"])
         return choices(payload, 0).body
 
     together = Together()
@@ -148,7 +150,8 @@ async def test_who_gives_up_before_a_shared_request_leaves_bears_none_of_its_cos
     await asyncio.wait(calls[:1])
     leaves.set()
     found: list[Any] = await asyncio.gather(*calls[1:])
-    assert sum(part["usage"]["total_tokens"] for part in found) == 100 + 7 * 3 + 1
+    assert left == [2]
+    assert sum(part["usage"]["total_tokens"] for part in found) == 101 + 7 * 2
 
 
 @pytest.mark.parametrize("lengths", [[1], [5, 5, 5], [1, 100, 3], [7] * 11])

@@ -30,6 +30,12 @@ def test_the_two_leads_of_a_pair_complete_each_other(a: int, b: int) -> None:
     assert isclose(lead_probability(a, b) + lead_probability(b, a), 1)
 
 
+def test_thousands_of_votes_are_counted_as_few_are() -> None:
+    assert isclose(lead_probability(1000, 1000), 0.5)
+    assert 0.99 < lead_probability(1500, 1300) < 1
+    assert lead_probability(5000, 0) == 1
+
+
 @given(st.integers(0, 40), st.integers(0, 40))
 def test_a_vote_more_makes_surer(a: int, b: int) -> None:
     assert lead_probability(a + 1, b) > lead_probability(a, b)

@@ -78,6 +78,7 @@ def test_a_pause_between_calls_does_not_count() -> None:
         ({"budget": {"max_calls": -3}}, "budget.max_calls=-3"),
         ({"effort": "huge"}, "effort='huge' cannot be used"),
         ({"assessor": "fixed:11"}, "assessor='fixed:11'"),
+        ({"assessor": "fixed:10.5"}, "assessor='fixed:10.5'"),
         ({"colour": "red"}, "colour='red' is unknown: the settings are policy, effort, "),
         ({"windw": 3}, "windw=3 is unknown: did you mean 'window'? The settings are policy, effort, "),
         ({"max_output": 3}, "max_output=3 is unknown: did you mean 'max_tokens'? The settings are policy, effort, "),

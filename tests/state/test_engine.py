@@ -79,6 +79,8 @@ def test_errors_are_one_line_and_hold_no_password(tmp_path: Path) -> None:
         "postgresql://me:secret@127.0.0.1:1/db",
         "mariadb://me:secret@127.0.0.1:1/db",
         "//me:secret@host",
+        "postgresql:/me:secret@host/db",
+        "me:secret@host/db",
         "postgresql+nodriver://me:secret@host/db",
         "postgresql://me:1/secret@host/db",
         "postgresql://host:secret/db",

@@ -20,6 +20,7 @@ from langchain_openai import ChatOpenAI
 from pydantic import BaseModel, Field, SecretStr
 
 from ponder.graphs import DeliberateMiddleware, PonderChatModel, as_tool, create_ponder, preview, solve
+from ponder.nodes.ports import CallFailed
 from ponder.state import Answer, SQLAlchemySaver, UsageError
 from tests.fake_server import FakeServer, Said, let_go
 from tests.fakes import ScriptedModel, always
@@ -145,12 +146,12 @@ def test_another_model_answers_where_a_middleware_further_in_falls_back_to_it() 
             ChatOpenAI(model=name, base_url=server.url, api_key=SecretStr("key"), max_retries=0)
             for name in ("bad", "good")
         )
-        deliberate = DeliberateMiddleware(budget={"max_calls": 4})
+        deliberate = DeliberateMiddleware(budget={"max_calls": 4}, policy="direct")
         both: Any = [deliberate, ModelFallbackMiddleware(good)]
         agent = create_agent(bad, middleware=both)
         said = agent.invoke({"messages": [HumanMessage("What is 1 + 1?")]})["messages"][-1]
         let_go(bad, good)
-    assert (said.content, len(server.requests)) == ("Hello.", 5)
+    assert (said.content, len(server.requests)) == ("Hello.", 2)
 
 
 @pytest.mark.parametrize(
@@ -238,6 +239,9 @@ def test_a_tool_gives_the_answer_to_the_model_and_all_of_it_to_the_program() -> 
     assert isinstance(message.artifact, Answer)
     assert message.artifact.spent.calls == 3
     silent = as_tool(ScriptedModel(lambda *_: ""), policy="direct")
+    failing = as_tool(ScriptedModel(lambda *_: CallFailed("HTTP 400: bad")), budget={"max_calls": 3})
+    told = "No answer was found: none of 3 calls brought a reply: HTTP 400: bad (max_calls)."
+    assert failing.invoke({"problem": "What is 6 * 7?"}) == told
     assert "No answer was found in 1 calls" in silent.invoke({"problem": "What is 6 * 7?"})
 
 

@@ -251,8 +251,10 @@ def test_an_unknown_option_and_calls_that_all_fail_are_errors() -> None:
     with pytest.raises(ValueError, match="polcy"):
         PonderChatModel(polcy="direct")  # type: ignore[call-arg]
     failing = ScriptedModel(lambda *_: passing("HTTP 503: overloaded"))
-    with pytest.raises(NoReply, match="HTTP 503: overloaded"):
+    with pytest.raises(ModelUnreachable, match="no call was answered: HTTP 503: overloaded"):
         PonderChatModel(model=failing, max_retries=0).invoke("What is 1 + 1?")
+    with pytest.raises(NoReply, match=r"none of 3 calls brought a reply: HTTP 503: overloaded \(max_calls\)"):
+        PonderChatModel(model=failing, max_retries=0, budget={"max_calls": 3}).invoke("What is 1 + 1?")
 
 
 def saver() -> Any:

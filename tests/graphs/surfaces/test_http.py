@@ -424,13 +424,15 @@ def test_too_many_at_once_are_told_to_come_back() -> None:
             assert httpx.get(f"{served.url}/readyz").status_code == 503
 
 
-@pytest.mark.parametrize(("stream", "status"), [(False, 502), (True, 200)])
+@pytest.mark.parametrize(("stream", "status"), [(False, 503), (True, 200)])
 def test_a_model_that_fails_is_an_error_of_the_server_behind(stream: bool, status: int) -> None:
     failing = ScriptedModel(lambda *_: passing("HTTP 500: down"))
     with serving(failing, per_request=Settings(retries=0)) as served:
         answer = httpx.post(f"{served.url}/v1/chat/completions", json={**ASKED, "stream": stream})
+        spent = served.service.keys.accounts[""].spent
     assert answer.status_code == status
-    assert "HTTP 500: down" in answer.text
+    assert "no call was answered: HTTP 500: down" in answer.text
+    assert (spent["max_calls"], spent["max_tokens"]) == (failing.calls, 0)
 
 
 def test_with_a_store_a_run_is_kept_and_can_be_asked_for_again(tmp_path: Path) -> None:
