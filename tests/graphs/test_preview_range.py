@@ -296,6 +296,5 @@ async def test_a_run_at_either_end_falls_into_the_range(
     monkeypatch.setenv("PONDER_PRICES", PRICES)
     given = {**given, "verifier": VERIFIERS[given.get("verifier", "none")]}
     model = Ended(lambda at: FORMS[form](NUMBERS[numbers](at)))
-    told = preview(problem, model=model, **given)
-    answer = await run(model, problem, **given)
+    told, answer = preview(problem, model=model, **given), await run(model, problem, **given)
     assert (wrong := outside(told, answer, steps=True)) == {}, wrong
