@@ -3,28 +3,42 @@
 So nothing is worked out twice: policies, presets and limits hold because the machine keeps them.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any, Literal, get_args
 
 from langchain_core.messages import BaseMessage
 
 from ..nodes.call import Caller
-from ..nodes.players import Appetite, Opening, Optimist, Pessimist, Player, Voice, branch_of, stand_ins
-from ..nodes.ports import Reply, Request
+from ..nodes.players import (
+    Appetite,
+    Optimist,
+    Pessimist,
+    Player,
+    Silence,
+    Voice,
+    branch_of,
+    met_by_all,
+    only_asks,
+    stand_ins,
+)
+from ..nodes.ports import Reply, Request, Verifier
 from ..nodes.route import ASSESSED, read_problem
+from ..nodes.schemas import LONGEST_COMPLAINT
 from ..nodes.selectors import most_compared
 from ..nodes.telemetry import unwatched
-from ..nodes.verify import Checks, kind_of
+from ..nodes.verify import LONGEST_FEEDBACK, Checks, kind_of
 from ..state.budget import Budget, Usage
+from ..state.form import Form
 from ..state.preview import N, Preview, Range
 from ..state.pricing import Price, highest
 from ..state.run import Problem
 from ..state.settings import Settings
 from .app import Setup, VerifierLike, prepare
 from .branches import BRANCHES
-from .branches.search import INITIAL
 from .machine import build
 from .models import ModelLike
 from .solver import wait
@@ -43,8 +57,13 @@ UNTIMED: dict[str, object] = {
 """Settings of a play: it waits for nobody, a person who would decide for a judge included, and takes not long."""
 DIFFICULTIES = (0.0, 2.0, 4.0, 10.0)
 """What a model that is asked may rate the problem, one for each level."""
-FARTHEST = {"adaptive": (0.0, 10.0), "cumulative": (0.0, 2.0, 10.0)}
-"""Policy -> those of them with which a step can go farthest."""
+FARTHEST = {"adaptive": (0.0, 10.0), "cumulative": (0.0, 2.9, 4.9, 10.0)}
+"""Policy -> those with which a step can go farthest: the fewer branches share the calls, the more each has."""
+
+
+def tireless(settings: Settings) -> dict[str, object]:
+    """Return the settings without those that end a step before it has made all its calls."""
+    return {"threshold": 1.0, "quorum": 0.0, "patience": settings.max_iterations}
 
 
 def preview(
@@ -80,7 +99,7 @@ def preview(
     setup.check(given)
     # The problem's own verifier is played like one of the graph.
     setup = replace(setup, verifier=setup.checks.of(given))
-    given = setup.checks.typed(given).model_copy(update={"verifier": ""})
+    given = setup.checks.typed(given).model_copy(update={"verifier": "", "form": met_by_all(given.form)})
     # In a context of its own: a graph around this call would take the plays for its own steps.
     return Context().run(wait, rehearse(setup, given))
 
@@ -94,6 +113,10 @@ class Stage:
     """A person decides instead of a judge, who costs nothing."""
     log: Play = field(default_factory=list)
     name: str = "stage"
+
+    def begin(self, player: Player) -> None:
+        """Let a player act, in a play of its own."""
+        self.player, self.log = player, []
 
     async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
         reply = await self.player.generate(messages, request)
@@ -110,9 +133,10 @@ async def rehearse(setup: Setup, problem: Problem) -> Preview:
     with unwatched():
         short = await play(setup, problem, list(optimists(setup, problem)), budget)
         short += [sharing(each, setup.settings.n) for each in short]
-        long = await play(setup, problem, list(pessimists(setup, problem)), unlimited, tireless=True)
-        ties = await play(tied(setup, problem), problem, [Pessimist(problem)], Budget(), tireless=True)
-    judging = max(([call for call in tie if call[0] == "select"] for tie in ties), key=len)
+        long = await play(setup, problem, list(pessimists(setup, problem)), unlimited, endless=True)
+        rivals = [Pessimist(problem, answers=True)]
+        (tie,) = await play(tied(setup, problem), problem, rivals, Budget(), endless=True)
+    judging = [call for call in tie if call[0] == "select"]
     return folded(short, long, judging, budget, setup.checks.tariffs(problem))
 
 
@@ -129,18 +153,21 @@ def tied(setup: Setup, problem: Problem) -> Setup:
 
 
 async def play(
-    setup: Setup, problem: Problem, players: Sequence[Player], budget: Budget, *, tireless: bool = False
+    setup: Setup, problem: Problem, players: Sequence[Player], budget: Budget, *, endless: bool = False
 ) -> list[Play]:
     """Run the machine once with each player; the verifier is one of ours."""
     stage, price = Stage(Pessimist(problem), setup.settings.on_tie == "ask"), highest(setup.checks.tariffs(problem))
     untimed = budget.model_copy(update={"max_seconds": None})
-    settings = setup.settings.model_copy(update={**UNTIMED, "budget": untimed})
+    changed = {**UNTIMED, "budget": untimed, **(tireless(setup.settings) if endless else {})}
+    settings = setup.settings.model_copy(update=changed)
     caller = Caller(stage, {} if price is None else {stage.name: price})
     plays: list[Play] = []
-    for verifier in stand_ins(setup.verifier, passes=not tireless):
-        graph = build(Checks(caller, verifier), settings, tireless=tireless).compile()
-        for stage.player in players:
-            stage.log = []
+    for verifier in stand_ins(setup.verifier, passes=not endless):
+        graph = build(Checks(caller, verifier), settings, tireless=endless).compile()
+        for player in players:
+            stage.begin(replace(player))
+            if verifier is not None:
+                verifier.begin(player.clear)
             await graph.ainvoke({"problem": problem})
             plays.append(stage.log)
     return plays
@@ -150,25 +177,43 @@ def optimists(setup: Setup, problem: Problem) -> Iterator[Optimist]:
     """Cast those with whom a run is soon over; where tokens are limited, also those who soon use them up."""
     budget = setup.settings.budget
     limited = budget.max_tokens is not None or budget.max_usd is not None
-    for voice in get_args(Voice):
-        for difficulty in DIFFICULTIES if is_asked(setup.settings) else (0.0,):
-            for appetite in get_args(Appetite) if limited else get_args(Appetite)[:1]:
-                yield Optimist(problem, voice, difficulty, appetite)
+    difficulties = DIFFICULTIES if is_asked(setup.settings) else (0.0,)
+    appetites = get_args(Appetite) if limited else get_args(Appetite)[:1]
+    clear = (math.inf,) if setup.verifier is None else (math.inf, 0)
+    for traits in product(get_args(Voice), difficulties, appetites, clear):
+        yield Optimist(problem, *traits)
 
 
 def pessimists(setup: Setup, problem: Problem) -> Iterator[Pessimist]:
     """Cast those with whom a run, or a step of it, goes as far as it may."""
-    for opening in openings(setup.settings, exact=kind_of(setup.verifier) == "exact"):
-        for difficulty in FARTHEST[setup.settings.policy] if is_asked(setup.settings) else (0.0,):
-            yield Pessimist(problem, opening, difficulty)
+    settings, ladder = setup.settings, setup.settings.policy in ASSESSED
+    complaint = longest_complaint(setup.verifier, problem.form)
+    difficulties = FARTHEST[settings.policy] if is_asked(settings) else (0.0,)
+    agreements = tuple(agreeing(setup)) if ladder else ()
+    for signal in (False, True) if setup.verifier or problem.form.spelled else (False,):
+        plain = Pessimist(problem, signal=signal, complaint=complaint)
+        yield from (replace(plain, difficulty=difficulty) for difficulty in difficulties)
+        yield from (replace(plain, agreeing=number) for number in agreements)
+        # Without a signal nothing leads beyond sampling, where it is not told or shared out beforehand.
+        if ladder and (signal or settings.policy == "cumulative" or settings.assessor.startswith("fixed")):
+            yield from (replace(plain, silence=silence) for silence in get_args(Silence)[1:])
+            yield from (replace(plain, agreeing=number, stutters=True) for number in agreements[:1])
 
 
-def openings(settings: Settings, *, exact: bool) -> Iterable[Opening]:
-    """Return how they may open; where probes choose the branch, some go as far as any, in less time."""
-    if exact or settings.policy != "adaptive" or settings.assessor != "probe":
-        return get_args(Opening)
-    probes = 1 if settings.effort == "low" else settings.probes
-    return ("doubts", "to the last" if probes < INITIAL else "is cut off", *(("wavers",) if probes > INITIAL else ()))
+def agreeing(setup: Setup) -> range:
+    """Return how many probes may agree, at least one, where that decides on where the run begins."""
+    settings = setup.settings
+    if kind_of(setup.verifier) == "exact" or settings.assessor == "ask" or settings.assessor.startswith("fixed"):
+        return range(0)
+    if settings.learned:
+        return range(1, settings.learned.probes + 1)
+    return range(1, 2 if settings.effort == "low" or settings.assessor == "logprob" else 3)
+
+
+def longest_complaint(verifier: Verifier | None, form: Form) -> int:
+    """Return how long that can be which is told against a reply, and which no model has written."""
+    of_form = LONGEST_COMPLAINT + len(form.spelled) if form.spelled else 0
+    return of_form if verifier is None or only_asks(verifier) else LONGEST_FEEDBACK + of_form
 
 
 def is_asked(settings: Settings) -> bool:

@@ -1,27 +1,18 @@
-"""What a run may cost is told before its first call, and no run in which every call is answered costs less or more."""
+"""What a run may cost is told before its first call, by whoever calls nobody and leaves no trace."""
 
 import json
-import math
-from collections import Counter
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 
-from ponder.graphs import create_ponder, preview, solve
-from ponder.nodes.ports import CallFailed, Reply, Request
+from ponder.graphs import preview, solve
+from ponder.nodes.ports import Reply
 from ponder.nodes.verifiers.judge import Judge
-from ponder.state import Answer, ModelUnreachable, Preview, UsageError, Verdict
+from ponder.state import UsageError
 from ponder.state.budget import Usage
 from ponder.state.preview import Range
 from tests.fakes import ScriptedModel
@@ -30,178 +21,6 @@ from tests.spans import Spans, spans
 __all__ = ["spans"]
 
 PRICES = '{"scripted": {"input": 1000, "cached": 100, "output": 10000}}'
-PROBLEMS = ["What is 1 + 1?", "Who wrote Emma?", "Which is right?\nA) one\nB) two\nC) three", "¿Cuánto es 2 × 2? " * 9]
-HABITS = ("same", "pairs", "new", "cut", "empty", "any")
-
-
-@dataclass
-class Habitual:
-    """A model with a habit for every step, a tokenizer of its own, and replies of any length."""
-
-    random: Random
-    habits: dict[str, str]
-    bytes_per_token: int
-    logprobs: str
-    failing: float = 0
-    name: str = "scripted"
-    said: Counter[str] = field(default_factory=Counter)
-    calls: int = 0
-    failed: int = 0
-
-    async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
-        self.calls += 1
-        if self.random.random() < self.failing:
-            self.failed += 1
-            raise CallFailed("HTTP 503", retry_after=self.random.choice([None, 0.001]))
-        text, finish = self.text(request)
-        room = request.max_tokens * self.bytes_per_token - len(text)
-        if text:
-            text = " " * self.random.choice([0, 1, room // 2, room]) + text
-        wrote = math.ceil(len(text) / self.bytes_per_token) or 1
-        read = sum(len(str(message.content).encode()) for message in messages) // self.bytes_per_token
-        read += self.random.choice([1, 20, 64 + 8 * len(messages)])
-        usage = Usage(
-            input_tokens=read,
-            cached_tokens=self.random.choice([0, read]),
-            output_tokens=self.random.choice([wrote, request.max_tokens]),
-        )
-        return Reply(text, finish, usage, self.logprob())  # type: ignore[arg-type]
-
-    def text(self, request: Request) -> tuple[str, str]:
-        """Follow the habit of the step that asks."""
-        branch = request.place.split("-")[1]
-        habit = self.habits[branch]
-        if habit == "any":
-            habit = self.random.choice(HABITS[:-1])
-        if request.kind in {"rate", "critique"}:
-            score = {"same": "10", "new": "0", "cut": "3", "pairs": "7", "empty": ""}[habit]
-            return f"{'Score' if request.kind == 'critique' else 'Difficulty'}: {score}", "stop"
-        if request.kind == "judge":
-            return f"Better: {self.random.choice('12')}", "stop"
-        self.said[habit] += 1
-        number = {"same": 0, "pairs": self.said[habit] // 2 + 1, "new": self.said[habit] + 100}.get(habit)
-        if number is None:
-            return "?" if habit == "cut" else "", "length" if self.random.random() < 0.7 else "stop"
-        return f"{number} {'ABCDEFGHIJ'[number % 10]}", "stop"
-
-    def logprob(self) -> float | None:
-        """Say how sure it is."""
-        return {"none": None, "rising": -9 / self.calls, "any": -self.random.random() * 3}[self.logprobs]
-
-
-VERIFIERS: dict[str, Any] = {
-    "none": None,
-    "passes": lambda *_: True,
-    "refuses": lambda *_: False,
-    "scores": lambda *_: 0.5,
-    "sometimes": lambda _, candidate: hash(candidate.answer) % 3 == 0,
-    "scores anything": lambda _, candidate: Verdict(score=len(candidate.text) % 11 / 10, kind="weak"),
-    "raises": lambda *_: 1 / 0,
-}
-
-budgets = st.fixed_dictionaries(
-    {},
-    optional={
-        "max_calls": st.integers(1, 40),
-        "max_tokens": st.integers(1500, 20_000),
-        "max_usd": st.floats(10, 100),
-    },
-)
-options = st.fixed_dictionaries(
-    {
-        "policy": st.sampled_from(["adaptive"] * 4 + ["cumulative", "fixed", "direct", "parallel", "refine", "search"]),
-        "assessor": st.sampled_from(["probe", "probe", "probe", "ask", "fixed:0", "fixed:1", "fixed:3", "fixed:6"]),
-        "effort": st.sampled_from(["low", "fast", "balanced", "thorough"]),
-        "max_tokens": st.sampled_from([16, 50]),
-        "max_iterations": st.integers(1, 4),
-        "budget": st.just({}) | budgets,
-    },
-    optional={
-        "probes": st.integers(1, 4),
-        "window": st.integers(1, 5),
-        "max_samples": st.integers(1, 20),
-        "max_rounds": st.integers(1, 4),
-        "threshold": st.floats(0.51, 0.99),
-        "max_compute_budget": st.integers(1, 70),
-    },
-)
-STEPS = ("assess", "direct", "parallel", "refine", "search", "select")
-habits = st.fixed_dictionaries(dict.fromkeys(STEPS, st.sampled_from(HABITS)))
-verifiers = st.sampled_from(["none"] * len(VERIFIERS) + [*VERIFIERS])
-models = st.builds(
-    Habitual,
-    random=st.integers(0, 2**32).map(Random),
-    habits=habits,
-    bytes_per_token=st.sampled_from([1, 2, 4, 16]),
-    logprobs=st.sampled_from(["none", "rising", "any"]),
-)
-
-
-async def run(model: Any, problem: str, **given: Any) -> Answer:
-    answer: Answer = (await create_ponder(model, **given).ainvoke({"problem": problem}))["answer"]
-    return answer
-
-
-def outside(told: Preview, answer: Answer, *, steps: bool) -> dict[str, object]:
-    """Return the figures of a run that are not within the range."""
-    spent, usd = answer.spent, told.usd
-    assert usd is not None
-    figures: dict[str, tuple[float, Any]] = {
-        "calls": (spent.calls, told.calls),
-        "input": (spent.input_tokens, told.input_tokens),
-        "output": (spent.output_tokens, told.output_tokens),
-        "usd": (spent.usd or 0, usd),
-    }
-    for visit in answer.route:
-        if visit.calls and steps:
-            figures[visit.branch] = (visit.calls, told.branches.get(visit.branch))
-    return {
-        name: (figure, range_)
-        for name, (figure, range_) in figures.items()
-        if range_ is None or not range_.low - 1e-9 <= figure <= range_.high + 1e-9
-    }
-
-
-# The same examples each time: a range that some run leaves, once in thousands, is to be found by a longer hunt.
-@settings(max_examples=25, deadline=None, derandomize=True)
-@given(model=models, problem=st.sampled_from(PROBLEMS), given=options, verifier=verifiers)
-@example(
-    model=Habitual(Random(1), dict.fromkeys(STEPS, "pairs"), 1, "rising"),  # noqa: S311 - nothing secret
-    problem=PROBLEMS[0],
-    given={"policy": "adaptive", "assessor": "probe", "max_tokens": 50, "budget": {}},
-    verifier="none",
-)
-@example(
-    model=Habitual(Random(1), {**dict.fromkeys(STEPS, "cut"), "direct": "same"}, 1, "none"),  # noqa: S311
-    problem=PROBLEMS[0],
-    given={"policy": "adaptive", "assessor": "fixed:0", "max_samples": 1, "max_tokens": 50, "budget": {}},
-    verifier="none",
-)
-async def test_every_run_whose_calls_are_answered_falls_into_the_range(
-    model: Habitual, problem: str, given: dict[str, Any], verifier: str
-) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PONDER_PRICES", PRICES)
-        told = preview(problem, model=model, verifier=VERIFIERS[verifier], **given)
-        assert model.calls == 0
-        answer = await run(model, problem, verifier=VERIFIERS[verifier], **given)
-    assert answer.spent.lost == 0
-    assert (wrong := outside(told, answer, steps="max_compute_budget" not in given)) == {}, wrong
-
-
-@settings(max_examples=10, deadline=None)
-@given(model=models, given=options, failing=st.sampled_from([0.1, 0.5, 1]), retries=st.integers(0, 2))
-async def test_failed_calls_come_on_top_as_often_as_they_may_be_tried_again(
-    model: Habitual, given: dict[str, Any], failing: float, retries: int
-) -> None:
-    model.failing = failing
-    given["budget"].pop("max_usd", None)
-    told = preview(PROBLEMS[0], model=model, retries=retries, **given)
-    with suppress(ModelUnreachable):
-        answer = await run(model, PROBLEMS[0], retries=retries, **given)
-        assert answer.spent.calls == model.calls
-    assert model.calls <= told.calls.high * (1 + retries)
-    assert model.calls - model.failed <= told.calls.high
 
 
 def test_neither_model_nor_verifier_is_called_or_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -213,17 +32,6 @@ def test_neither_model_nor_verifier_is_called_or_loaded(monkeypatch: pytest.Monk
         assert told.calls.low < told.calls.high
     assert preview("1 + 1?", model="provider:none", budget={"max_tokens": 9000}).calls.low == 3
     assert (called, list(tmp_path.iterdir())) == ([], [])
-
-
-def test_a_vote_that_never_settles_costs_no_more_than_was_foretold() -> None:
-    replies = (
-        Reply(f"Answer: {28 + number % 2}", usage=Usage(input_tokens=10, output_tokens=500)) for number in count()
-    )
-    model = ScriptedModel(lambda *_: next(replies))
-    told = preview("What is 4 times 7?", model=model)
-    spent = solve("What is 4 times 7?", model=model, store=":memory:").spent
-    assert (spent.calls <= told.calls.high, spent.output_tokens <= told.output_tokens.high) == (True, True)
-    assert spent.calls > 30
 
 
 def test_one_call_costs_what_its_bytes_and_its_limit_come_to(monkeypatch: pytest.MonkeyPatch) -> None:
