@@ -1,4 +1,4 @@
-"""That no call of a run brought a reply, and why: in the same words wherever it is told."""
+"""That no call of a run brought a candidate, and why: in the same words wherever it is told."""
 
 from typing import TYPE_CHECKING
 
@@ -7,8 +7,8 @@ if TYPE_CHECKING:
 
 
 def unheard(answer: "Answer") -> str:
-    """Say so with the last reason; empty where a call brought a reply."""
+    """Say so with the last reason; empty where a call brought one."""
     if not all(item.error for item in answer.candidates):
         return ""
     why = f": {answer.candidates[-1].error}" if answer.candidates else ""
-    return f"none of {answer.spent.calls} calls brought a reply{why} ({answer.stopped_because})"
+    return f"no call brought a candidate{why} ({answer.stopped_because})"

@@ -1,5 +1,6 @@
 """The machine as LangGraph compiles it, and each of its runs watched."""
 
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
 from typing import Any, cast
@@ -8,6 +9,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
+from ..nodes.dispatch import BEGAN
 from ..nodes.telemetry import watch_run
 from ..state.run import RunInput, RunOutput, RunState
 from ..state.settings import Settings, parse_settings
@@ -38,20 +40,24 @@ class CompiledGraph(CompiledStateGraph[RunState, Settings, RunInput, RunOutput])
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> Iterator[Any]:  # noqa: A002
         with watch_run(self.model_name, config, self.config) as given:
-            yield from super().stream(input, unbounded(given), **checked(options))
+            yield from super().stream(input, begun(given), **checked(options))
 
     async def astream(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> AsyncIterator[Any]:  # noqa: A002
         with watch_run(self.model_name, config, self.config) as given:
-            chunks = cast("AsyncGenerator[Any, None]", super().astream(input, unbounded(given), **checked(options)))
+            chunks = cast("AsyncGenerator[Any, None]", super().astream(input, begun(given), **checked(options)))
             async with aclosing(chunks):
                 async for chunk in chunks:
                     yield chunk
 
 
-def unbounded(config: RunnableConfig | None) -> RunnableConfig:
-    """Return a config whose step limit is LangGraph's own: who bounds his agent's steps means none of a run's waves."""
+def begun(config: RunnableConfig | None) -> RunnableConfig:
+    """Return the config of a go at a run that begins now.
+
+    Its step limit is LangGraph's own: who bounds his agent's steps means none of a run's waves.
+    """
     given = config or {}
-    return {**given, "recursion_limit": max(STEPS, given.get("recursion_limit", STEPS))}
+    limit = max(STEPS, given.get("recursion_limit", STEPS))
+    return {**given, "recursion_limit": limit, "configurable": {**given.get("configurable", {}), BEGAN: time.time()}}
 
 
 def checked(options: dict[str, Any]) -> dict[str, Any]:

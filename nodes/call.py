@@ -22,7 +22,7 @@ from .limits import Limits, Slot, Turn, limiter_for
 from .ports import CallFailed, ChatModel, ModelPool, Reply, Request
 from .prompts import form_for, prompt_for
 from .reply import checked
-from .tally import count
+from .tally import apart, count
 from .task import CallRef, Clock, Task, seed, task_of
 from .telemetry import failed, replayed, watch_call
 
@@ -77,21 +77,20 @@ class Caller:
         """Make the call when its turn has come, unless the journal knows its outcome.
 
         Raises:
-            ModelUnreachable: no call can succeed now, or none of the run's has; it stops here and can be resumed.
+            ModelUnreachable: no call can succeed now; the run stops here and can be resumed.
 
         """
         clock = Clock(task)
-        with task.silence.during(task.call.id):
-            async with Turn() as turn:
-                try:
-                    async with asyncio.timeout(clock.left()):
-                        await pause(task)
-                        await turn.near(slot(task, self.whose_turn(task)))
-                except TimeoutError:
-                    return Asked(clock.settle("unmade", error=NO_TIME))
-                finally:
-                    give_way()
-                return await self.once(task, clock, turn)
+        async with Turn() as turn:
+            try:
+                async with asyncio.timeout(clock.left()):
+                    await pause(task)
+                    await turn.near(slot(task, self.whose_turn(task)))
+            except TimeoutError:
+                return Asked(clock.settle("unmade", error=NO_TIME))
+            finally:
+                give_way()
+            return await self.once(task, clock, turn)
 
     def whose_turn(self, task: Task) -> ChatModel:
         """Return the model that is asked: of a pool, the one whose turn it is."""
@@ -106,7 +105,7 @@ class Caller:
         """
         messages, form = prompt_for(task.view, task.call), form_for(task.view, task.call)
         if task.journal is None:
-            return await or_stop(await self.in_turn(messages, form, task, clock, turn), task)
+            return or_stop(await self.in_turn(messages, form, task, clock, turn))
         key = self.key(messages, form, task)
         begun = await task.journal.begin(key)
         if not begun.first:
@@ -122,7 +121,7 @@ class Caller:
             await task.journal.forget(key)
         else:
             await task.journal.finish(key, asked)
-        return await or_stop(asked, task, key)
+        return or_stop(asked)
 
     async def in_turn(self, messages: list[BaseMessage], form: Form, task: Task, clock: Clock, turn: Turn) -> Asked:
         """Make the call when its turn has come; its place is free again while its outcome is written down."""
@@ -150,7 +149,12 @@ class Caller:
     async def make(self, messages: list[BaseMessage], request: Request, task: Task, clock: Clock, turn: Turn) -> Asked:
         """Make the call within its time, and settle it; a failure is data."""
         deadline = Deadline(task.view.settings.call_timeout, clock.left())
-        generating = asyncio.ensure_future(deadline.over(lambda: self.model.generate(messages, request)))
+
+        async def ask() -> Reply:
+            apart()
+            return await self.model.generate(messages, request)
+
+        generating = asyncio.ensure_future(deadline.over(ask))
         try:
             with task.flying(generating):
                 async with deadline:
@@ -191,10 +195,7 @@ class Caller:
             failed(task.call, error)
             wait = (error.retry_after or 0.0) if stops else error.retry_after
             about = {"error": str(error), "retry_after": wait, "stopped": stops}
-            call = clock.settle("failed", **about, **self.paid(error.usage or Usage(), error.model))
-            if not stops and task.view.hopeless(call):
-                task.silence.hopeless.add(call.id)
-            return Asked(call)
+            return Asked(clock.settle("failed", **about, **self.paid(error.usage or Usage(), error.model)))
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - calls beside it are paid, and would end
             failed(task.call, error)
             said = f"model {self.model.name!r} raised {type(error).__name__}: {error}"
@@ -251,17 +252,11 @@ def cancel_later() -> None:
         step.cancel()
 
 
-async def or_stop(asked: Asked, task: Task, key: str = "") -> Asked:
-    """Return how a call ended, or stop the run where it says that no call can succeed, or where none has."""
-    call = asked.call
-    if call.stopped:
-        raise ModelUnreachable(call.error)
-    if call.id not in task.silence.hopeless or not await task.silence.lasts(call.id, task.view.first_tries):
-        return asked
-    if task.journal is not None:
-        again = {"stopped": True, "retry_after": call.retry_after or 0.0}
-        await task.journal.finish(key, Asked(call.model_copy(update=again)))
-    raise ModelUnreachable(f"no call was answered: {call.error}; when that is mended, resume the run or ask anew")
+def or_stop(asked: Asked) -> Asked:
+    """Return how a call ended, or stop the run where it says that no call can succeed."""
+    if asked.call.stopped:
+        raise ModelUnreachable(asked.call.error)
+    return asked
 
 
 async def hand_over(task: Task, turn: Turn, model: ChatModel) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Protocol, TypeVar
@@ -111,5 +111,6 @@ def sending() -> Iterator[Callable[[], None]]:
     except asyncio.CancelledError:  # given up before it was sent, it stays so
         raise
     except BaseException:
-        deadline.sent()
+        with suppress(Exception, asyncio.CancelledError):  # that it must not leave matters no more
+            deadline.sent()
         raise

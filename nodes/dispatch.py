@@ -3,16 +3,21 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END
 from langgraph.types import Command, Send
 
 from ..state.budget import Call, CallKind
+from ..state.errors import ModelUnreachable
 from ..state.run import BranchOutput, RunState, RunUpdate, Visit
 from .events import Admitted, Finished, emit
 from .gate import limit_on, reserve, sends
 from .grade import grades
 from .verify import Checks
 from .view import View
+
+BEGAN = "__ponder_began"
+"""In a config: when this go at a run began, its first or one that resumes it."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +53,12 @@ class Dispatch:
     kinds: Collection[CallKind]
     """The calls it can send off: the judge and the writing of tests share a branch."""
 
-    async def __call__(self, state: RunState) -> Command[str]:
+    async def __call__(self, state: RunState, config: RunnableConfig) -> Command[str]:
         view = self.checks.view(self.branch, state)
         step = self.plan(view)
         if waiting := grades(view):  # what comes next may depend on them
             step = Wave(waiting, step.iterations)
-        again = [call for call in view.retries if call.kind in self.kinds]
+        again = [call for call in view.retries if call.kind in self.kinds] or self.anew(view, began(config))
         if isinstance(step, Done) and not again:
             return self.end(view, step)
         wanted = again or (step.calls if isinstance(step, Wave) else [])
@@ -65,6 +70,20 @@ class Dispatch:
         emit(Admitted(branch=self.branch, calls=calls, allowed=view.allowed))
         goto: list[Send] = sends(calls)
         return Command(update=RunUpdate(wave=calls), goto=goto)
+
+    def anew(self, view: View, since: float) -> list[Call]:
+        """Return new attempts where no call was ever answered: once in each go at the run.
+
+        Raises:
+            ModelUnreachable: this go has made its own; the run can be resumed, when it would only have ended.
+
+        """
+        if not reserve(view, view.unheard):  # there is none, or the budget has ended them
+            return []
+        last = max(view.own, key=lambda call: call.started + call.seconds)
+        if last.started + last.seconds < since:
+            return view.unheard
+        raise ModelUnreachable(f"no call was answered: {last.error}; when that is mended, resume the run or ask anew")
 
     def end(self, view: View, done: Done) -> Command[str]:
         """Report the visit and leave the branch; where calls are missing for lack of time, that is why it ends."""
@@ -79,3 +98,8 @@ class Dispatch:
         )
         emit(Finished(branch=self.branch, reason=stopped))
         return Command(update=BranchOutput(visits=[visit]), goto=END)
+
+
+def began(config: RunnableConfig) -> float:
+    """Return when this go at the run began."""
+    return float(config.get("configurable", {}).get(BEGAN, 0.0))

@@ -179,7 +179,7 @@ class Pessimist:
         """Reply with a text that nobody has written before, or with none."""
         self.given += 1
         branch, first = branch_of(request), "-000-" in request.place
-        if self.signal and self.given == 1 and request.form.spelled:
+        if self.signal and self.given == 1 + self.agreeing and request.form.spelled:
             return unfit(request.form, room)
         if (self.silence == "early" and branch in EARLY) or (self.silence == "to the last" and branch != LAST):
             return Reply("", "length")

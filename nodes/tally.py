@@ -11,13 +11,18 @@ current: ContextVar[list[Call] | None] = ContextVar("tally", default=None)
 
 @contextmanager
 def tallying() -> Iterator[list[Call]]:
-    """Collect the calls that end within, however they do; those of a model that is itself a run count with it."""
+    """Collect the calls that end within, however they do."""
     made: list[Call] = []
     token = current.set(made)
     try:
         yield made
     finally:
         current.reset(token)
+
+
+def apart() -> None:
+    """Count no more in this task: what a model makes that is itself a run is in the cost of its own call."""
+    current.set(None)
 
 
 def count(call: Call) -> None:

@@ -14,7 +14,6 @@ from ..state.budget import Call, CallState
 from ..state.run import RunState
 from .flight import Enough, Flight, among, board
 from .ports import Journal, JournalKeeper, Reply
-from .silence import Silence, silence_of
 from .view import View
 
 
@@ -34,8 +33,6 @@ class Task:
     """None: the checkpointer keeps none, or there is no checkpointer."""
     flight: Flight | None = None
     """The wave it flies in, where a settled vote lets stragglers go."""
-    silence: Silence = field(default_factory=Silence)
-    """What its run hears."""
 
     def aboard(self) -> AbstractContextManager[None]:
         """Belong to the wave meanwhile: this vote may still change its outcome."""
@@ -65,8 +62,7 @@ def task_of(ref: CallRef, config: RunnableConfig, enough: Enough | None = None) 
     # With durability "exit" nothing is stored before the end: a killed run leaves nothing that could ask the journal.
     if hasattr(saver, "journal") and given.get("__pregel_durability") != "exit":
         journal = cast("JournalKeeper", saver).journal(str(given["thread_id"]), given["checkpoint_map"])
-    flight = board(view, call.id, enough) if enough else None
-    return Task(call, view, journal, flight, silence_of(view.problem.epoch))
+    return Task(call, view, journal, board(view, call.id, enough) if enough else None)
 
 
 @dataclass(frozen=True)

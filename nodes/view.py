@@ -197,6 +197,19 @@ class View:
         return any(map(self.too_late, self.missing))
 
     @cached_property
+    def unheard(self) -> list[Call]:
+        """The next attempts of this branch's calls where all of the run's have failed, and none was answered.
+
+        Of branches that run together none knows what the others have heard.
+        """
+        made = [call for call in self.calls if call.state != "unmade"]
+        if self.missing or len(self.leg.allowances) > 1 or any(call.state != "failed" for call in made):
+            return []
+        known = {call.id for call in made}
+        again = [call.again() for call in made if call in self.own]
+        return [call for call in again if call.id not in known]
+
+    @cached_property
     def critiques(self) -> dict[str, Call]:
         """Candidate -> its critique, made in whichever branch, unless it is still to be tried again.
 
@@ -211,24 +224,6 @@ class View:
         if call.state != "failed":
             return call.state in {"unmade", "lost"}
         return call.retry_after is not None and self.failures(call) <= self.settings.retries
-
-    @property
-    def first_tries(self) -> set[str]:
-        """The calls under way, where none has failed before: one that fails says little before all of them have."""
-        return (
-            set()
-            if any(call.error for call in self.calls)
-            else {call.id for call in self.calls if call.state == "reserved"}
-        )
-
-    def hopeless(self, call: Call) -> bool:
-        """Say whether a call has failed that no attempt is left for, none was answered, and the budget allows more.
-
-        Of branches that run together none knows what the others have heard.
-        """
-        after = replace(self, state={**self.state, "calls": merge(self.calls, [call])})
-        answered = len(self.leg.allowances) > 1 or any(other.state == "done" for other in self.calls)
-        return not answered and not after.may_pass(call) and not after.ledger.exceeded_by([call.again()])
 
     def too_late(self, call: Call) -> bool:
         """Say whether no second is left once the wait before a call is over."""

@@ -147,8 +147,9 @@ def described(event: Event) -> str:
         before = "none" if event.answer is None else plain(event.answer)
         return f"this thread's finished run, whose answer was {before}, gives way to the new problem"
     if event.type == "voted":
-        said = ", ".join(f"{plain(answer)} x {count}" for answer, count in list(event.votes.items())[:SHOWN])
-        return f"vote: {said or 'none'}"
+        said = [f"{plain(answer)} x {count}" for answer, count in event.votes.items()]
+        more = [f"{len(said) - SHOWN} more"] if len(said) > SHOWN else []
+        return f"vote: {', '.join(said[:SHOWN] + more) or 'none'}"
     if event.type == "finished":
         return f"{event.branch}: {event.reason}"
     return ""

@@ -120,9 +120,7 @@ def message_of(answer: Answer, problem: Problem, model: str) -> AIMessage:
 
     """
     if not answer.text and not answer.tool_calls:
-        raise NoReply(
-            unheard(answer) or f"none of {answer.spent.calls} calls brought a reply ({answer.stopped_because})"
-        )
+        raise NoReply(unheard(answer) or f"no call brought a text ({answer.stopped_because})")
     schema = problem.form.output_schema
     written = answer.answer if schema is not None and answer.answer and not answer.tool_calls else answer.text
     finish = next((item.finish for item in answer.candidates if item.text == answer.text and not item.error), "stop")

@@ -35,7 +35,7 @@ class Bill:
     calls: dict[str, list[Call]] = field(default_factory=dict)
     """Run and candidate -> each attempt at its call."""
     settled: Spent | None = None
-    """What its runs report at their end; None: they were cut off."""
+    """What its runs have spent; None: they go on, or the server was killed."""
     keep: Keep | None = None
     """Stores what is spent more."""
     kept: dict[str, float] = field(default_factory=lambda: dict.fromkeys(LIMITS, 0.0))

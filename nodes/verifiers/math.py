@@ -117,11 +117,15 @@ class Math:
         return evaluate(parsed(given[0]), {}) if given else None
 
     async def verify(self, problem: Problem, candidate: Candidate) -> Verdict:
-        found = extract(candidate.text, "text")
-        try:
-            wrong = self.wrong_with(found.raw) if found else "there is no answer"
-        except Wrong as error:
-            wrong = str(error)
+        found, wrong = extract(candidate.text, "text"), ""
+        for said in [*([found.raw] if found else []), *([candidate.raw] if candidate.raw else [])]:
+            try:
+                wrong = self.wrong_with(said)
+                break
+            except Wrong as error:
+                wrong = wrong or str(error)
+        else:
+            wrong = wrong or "there is no answer"
         return Verdict(score=float(not wrong), passed=not wrong, feedback=wrong)
 
     def wrong_with(self, answer: str) -> str:
@@ -131,7 +135,7 @@ class Math:
         unknowns = sorted(set().union(*(relation.unknowns for relation in self.relations)))
         claims = list(claimed(answer, unknowns))
         if not claims:
-            return f"the answer {answer[:100]!r} does not give {' and '.join(unknowns)}"
+            raise Wrong(f"the answer {answer[:100]!r} does not give {' and '.join(unknowns)}")
         told = (relation.broken_by(values) for values in claims for relation in self.relations)
         return next((wrong for wrong in told if wrong), "")
 

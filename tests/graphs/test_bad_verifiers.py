@@ -177,3 +177,18 @@ def test_what_a_verifier_has_refused_stays_refused_when_it_goes_down() -> None:
 def test_a_function_that_cannot_be_called_with_a_problem_and_a_candidate_is_refused_at_once(check: Any) -> None:
     with pytest.raises(UsageError, match="cannot be called with a problem and a candidate: "):
         create_ponder(ScriptedModel(), verifier=check)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["The number is 3. To check that it is correct, put it in.", "x^2 - 5x + 6 is (x-2)(x-3), so one root is 3."],
+)
+async def test_a_relation_holds_of_the_answer_that_the_vote_reads_where_the_text_around_it_says_nothing(
+    text: str,
+) -> None:
+    problem: Any = {"problem": "Name a whole number x with x^2 - 5x + 6 = 0."}
+    for said, passes in ((text, True), (text.replace("is 3", "is 7"), False)):
+        graph = create_ponder(ScriptedModel(lambda *_, said=said: said), policy="direct", verifier="math:x^2-5x+6=0")
+        answer: Answer = (await graph.ainvoke(problem))["answer"]
+        assert answer.candidates[0].verdict is not None
+        assert answer.candidates[0].verdict.passed is passes

@@ -118,7 +118,8 @@ async def test_an_error_that_a_pool_of_models_raises_is_paid_at_the_dearest(monk
         return ZeroDivisionError("in the adapter")
 
     pool = [ScriptedModel(broken, name="cheap"), ScriptedModel(broken, name="dear")]
-    answer = (await create_ponder(pool, policy="direct", max_tokens=100).ainvoke({"problem": "1 + 1?"}))["answer"]
+    graph = create_ponder(pool, policy="direct", max_tokens=100, budget={"max_calls": 1})
+    answer = (await graph.ainvoke({"problem": "1 + 1?"}))["answer"]
     assert answer.spent.usd == pytest.approx(0.1, rel=0.01)
 
 

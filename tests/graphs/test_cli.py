@@ -425,7 +425,7 @@ def test_where_all_calls_fail_the_error_says_why_and_a_resumed_run_makes_new_att
     asked = ("solve", "What is 1 + 1?", *on(server), "-q", "--thread", "t")
     ended = ponder(*asked, "--max-calls", "3")
     why = "HTTP 400: bad: check --model and the settings that are sent"
-    said = f"error: none of 3 calls brought a reply: {why} (max_calls)"
+    said = f"error: no call brought a candidate: {why} (max_calls)"
     assert (ended.code, ended.out) == (3, "")
     assert ended.err.splitlines()[-1].startswith(f"{said}: raise it with ponder resume t ")
     assert ponder("resume", "t", "-q").err.splitlines()[-1].startswith(said)

@@ -15,8 +15,10 @@ from langgraph.types import Command, Durability, Overwrite, Send, interrupt
 from sqlalchemy import func, select
 from typing_extensions import TypedDict
 
-from ponder.graphs import aresume, asolve, create_ponder, create_ponder_graph, solve
+from ponder.graphs import PonderChatModel, aresume, asolve, create_ponder, create_ponder_graph, solve
+from ponder.nodes.tally import tallying
 from ponder.state import Answer, Budget, Settings, SQLAlchemySaver, UsageError
+from ponder.state.budget import Spent
 from ponder.state.journal import CallJournal
 from ponder.state.run import PERSISTED, RunState, RunUpdate
 from ponder.state.tables import journal
@@ -382,3 +384,11 @@ async def test_no_call_is_made_before_the_way_to_it_is_stored(tmp_path: Path, du
         assert (await run)["messages"][-1].content == "Answer: 2"
         with late.reads() as connection:
             assert connection.scalar(select(func.count()).select_from(journal)) == (durability == "async")
+
+
+@pytest.mark.parametrize("model", [ScriptedModel(always("2")), PonderChatModel(model=ScriptedModel(always("2")))])
+async def test_a_tally_counts_what_the_run_counts_also_where_its_model_is_a_run(model: Any) -> None:
+    with tallying() as made:
+        answer = await asolve("1 + 1?", model=model, policy="fixed", max_samples=2, store=":memory:")
+    assert Spent.of(made).model_dump(exclude={"seconds"}) == answer.spent.model_dump(exclude={"seconds"})
+    assert answer.spent.calls == 2

@@ -335,7 +335,7 @@ async def test_a_vote_goes_on_with_what_arrived_and_lists_what_failed() -> None:
 async def test_when_every_call_fails_that_the_budget_allows_there_is_no_answer_and_no_exception() -> None:
     answer = await run(ScriptedModel(lambda *_: CallFailed("HTTP 400: bad")), budget=Budget(max_calls=3))
     assert (answer.answer, answer.decided_by, answer.confidence) == (None, "none", 0)
-    assert unheard(answer) == "none of 3 calls brought a reply: HTTP 400: bad (max_calls)"
+    assert unheard(answer) == "no call brought a candidate: HTTP 400: bad (max_calls)"
 
 
 @pytest.mark.parametrize("policy", ["adaptive", "direct", "parallel", "refine", "search", "fixed"])
@@ -344,6 +344,24 @@ async def test_when_every_call_fails_for_good_the_run_stops_with_the_last_reason
     with pytest.raises(ModelUnreachable, match="no call was answered: HTTP 503: overloaded; when that is mended, res"):
         await run(model, policy=policy, retries=1, max_samples=8)
     assert model.calls == 2 * {"adaptive": 3, "direct": 1, "parallel": 4, "refine": 1, "search": 3, "fixed": 8}[policy]
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+@pytest.mark.parametrize("config", [{}, {"max_concurrency": 1}])
+@pytest.mark.parametrize("answered", [None, 11])
+async def test_whether_a_run_is_heard_is_seen_at_the_end_of_a_wave_however_its_calls_are_run(
+    asynchronous: bool, config: Any, answered: int | None
+) -> None:
+    model = ScriptedModel(lambda _, number: "Answer: 2" if number == answered else passing("HTTP 503"))
+    asked: Any = {"problem": "1 + 1?"}
+    graph = create_ponder(model, policy="fixed", max_samples=6, retries=1)
+    asking = graph.ainvoke(asked, config) if asynchronous else asyncio.to_thread(graph.invoke, asked, config)
+    if answered is None:
+        with pytest.raises(ModelUnreachable, match="no call was answered: HTTP 503"):
+            await asking
+    else:
+        assert (await asking)["answer"].answer == "2"
+    assert model.calls == 12
 
 
 async def test_failures_stop_nothing_while_another_call_of_their_wave_may_be_answered() -> None:

@@ -256,7 +256,7 @@ def test_a_tool_gives_the_answer_to_the_model_and_all_of_it_to_the_program() -> 
     assert message.artifact.spent.calls == 3
     silent = as_tool(ScriptedModel(lambda *_: ""), policy="direct")
     failing = as_tool(ScriptedModel(lambda *_: CallFailed("HTTP 400: bad")), budget={"max_calls": 3})
-    told = "No answer was found: none of 3 calls brought a reply: HTTP 400: bad (max_calls)."
+    told = "No answer was found: no call brought a candidate: HTTP 400: bad (max_calls)."
     assert failing.invoke({"problem": "What is 6 * 7?"}) == told
     assert "No answer was found in 1 calls" in silent.invoke({"problem": "What is 6 * 7?"})
 

@@ -313,7 +313,7 @@ async def test_a_key_pays_for_each_attempt_of_a_request_that_is_cut_off() -> Non
     await asyncio.wait({asking})
     spent = service.keys.accounts["one"].spent
     assert spent["max_calls"] == model.calls
-    assert 0 <= spent["max_tokens"] <= model.most_flying * 1000  # a refusal costs nothing, what was cut off its worst
+    assert spent["max_tokens"] <= model.most_flying * 1000  # a refusal costs nothing, what was cut off its worst
 
 
 async def test_a_key_pays_the_worst_case_of_lost_calls_and_holds_no_more_than_requests_can_make() -> None:
