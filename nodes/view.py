@@ -206,7 +206,7 @@ class View:
         if self.missing or len(self.leg.allowances) > 1 or any(call.state != "failed" for call in made):
             return []
         known = {call.id for call in made}
-        again = [call.again() for call in made if call in self.own]
+        again = [call.again() for call in self.own if call.state != "unmade"]
         return [call for call in again if call.id not in known]
 
     @cached_property

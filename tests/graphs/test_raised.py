@@ -60,7 +60,7 @@ def test_the_wait_that_one_attempt_asked_for_is_not_that_of_the_next() -> None:
     said = iter([CallFailed("HTTP 429", retry_after=0.01), ValueError("of its own")])
     model = ScriptedModel(lambda *_: next(said))
     answer = solve("1 + 1?", model=model, policy="direct", store=":memory:", budget={"max_calls": 2})
-    assert (answer.spent.calls, answer.stopped_because) == (2, "max_calls")
+    assert (answer.spent.calls, answer.stopped_because) == (2, "complete")
 
 
 def test_a_run_whose_time_was_raised_names_the_limit_that_ends_it_now(store: str) -> None:
