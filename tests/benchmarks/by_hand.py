@@ -56,3 +56,28 @@ def by_hand(
         assert len(found["replies"]) == calls
 
     return run
+
+
+def in_waves(
+    ask: Callable[[int], Awaitable[object]], calls: int, waves: int, *, saver: BaseCheckpointSaver[Any] | None = None
+) -> Run:
+    """Write the graph with a task a wave, not a call; return what runs it once, on a thread of its own."""
+    runs = count()
+
+    async def wave(state: Kept) -> Command[str]:
+        made = len(state.get("replies") or [])
+        if made >= calls:
+            return Command(goto=END)
+        replies = await asyncio.gather(*(ask(made + index) for index in range(calls // waves)))
+        return Command(update={"replies": replies}, goto="wave")
+
+    graph = StateGraph(Kept)
+    graph.add_node("wave", wave, destinations=("wave", END))
+    graph.add_edge(START, "wave")
+    compiled = graph.compile(checkpointer=saver)
+    durability: dict[str, Any] = {"durability": "sync"} if saver else {}
+
+    async def run() -> None:
+        await compiled.ainvoke({}, {"configurable": {"thread_id": f"{id(compiled)}-{next(runs)}"}}, **durability)
+
+    return run

@@ -4,8 +4,9 @@
 the default window of `parallel`, since no answer is like another. The critical path is the longest reply of each wave,
 by the server's log: 50 ms, or by `--spread` (sigma of the logarithm) what the longest of so many takes.
 
-The graph by hand runs without a checkpointer, and with LangGraph's own for SQLite. Interleaved rounds, medians; ratios
-are paired, and without a spread only: with one, every run has waves of its own.
+The graph by hand runs without a checkpointer, and with LangGraph's own for SQLite; with a task a wave, not a call, it
+has ponder's adapter and checkpointer: what a machine of such tasks could come down to. Interleaved rounds, medians;
+ratios are paired, and without a spread only: with one, every run has waves of its own.
 """
 
 import argparse
@@ -18,14 +19,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from langchain_core.messages import HumanMessage
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from ponder.graphs import asolve
 from ponder.graphs.cli.serve import collect_less
 from ponder.nodes.models.openai import openai_model
+from ponder.nodes.ports import ChatModel, Request
 from ponder.state import SQLAlchemySaver
-from tests.benchmarks.by_hand import Run, by_hand
+from tests.benchmarks.by_hand import Run, by_hand, in_waves
 from tests.benchmarks.throughput import Timed, bare, served
 from tests.fault_server import read_log
 
@@ -38,6 +41,12 @@ async def solve(model: Timed, saver: SQLAlchemySaver, waves: int) -> None:
     budget = {"max_calls": CALLS}
     answer = await asolve("What is it?", model=model, store=saver, budget=budget, effort="thorough", seed=1, **policy)
     assert len(answer.candidates) == CALLS
+
+
+async def ask(model: ChatModel, index: int) -> str:
+    """Ask by ponder's adapter alone."""
+    asked = Request(temperature=0.7, max_tokens=64, seed=index)
+    return (await model.generate([HumanMessage(f"What is {index} + 7?")], asked)).text
 
 
 def critical(url: str, waves: int) -> float:
@@ -83,6 +92,7 @@ async def main() -> None:
     langgraph_saver = import_module("langgraph.checkpoint.sqlite.aio").AsyncSqliteSaver
     with served(given.spread) as url, tempfile.TemporaryDirectory() as folder:
         model = Timed(openai_model("fault", url, "none"), quarrelsome=True)
+        asking = partial(ask, model.model)
         chat = ChatOpenAI(model="fault", base_url=url, api_key=SecretStr("none"), max_retries=0)
         async with (
             SQLAlchemySaver.from_conn_string(f"sqlite:///{Path(folder) / 'ponder.db'}") as saver,
@@ -93,6 +103,7 @@ async def main() -> None:
                     "ponder": partial(solve, model, saver, waves),
                     "by hand, LangGraph's saver": by_hand(chat, CALLS, waves, saver=theirs, concurrency=CALLS),
                     "by hand, no saver": by_hand(chat, CALLS, waves, concurrency=CALLS),
+                    "by hand, a task a wave": in_waves(asking, CALLS, waves, saver=saver),
                     "bare aiohttp": partial(bare, url, CALLS, CALLS, "aiohttp", waves),
                     "bare httpx": partial(bare, url, CALLS, CALLS, "httpx", waves),
                 }
