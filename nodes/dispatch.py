@@ -75,7 +75,7 @@ class Dispatch:
         """Return new attempts where no call was ever answered: once in each go at the run.
 
         Raises:
-            ModelUnreachable: this go has made its own; the run can be resumed, when it would only have ended.
+            ModelUnreachable: this go has made its own; a run that is stopped can be resumed, one that has ended cannot.
 
         """
         if not reserve(view, view.unheard):  # there is none, or the budget has ended them

@@ -127,6 +127,8 @@ def is_deep(value: object) -> bool:
     """Say whether a value nests deeper than can be kept."""
     layer = [value]
     for _ in range(DEEPEST):
+        if not layer:
+            return False
         layer = [inner for item in layer for inner in parts(item)]
     return bool(layer)
 

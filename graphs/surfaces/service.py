@@ -133,10 +133,8 @@ class Service:
             with tallying() as made:
                 try:
                     answers = await together(runs)
-                except BaseException:
+                finally:
                     bill.settled = Spent.of(made)
-                    raise
-            bill.settled = Spent.sum([answer.spent for answer in answers])
         return [(problem, answer) for answer in answers]
 
     async def run(self, setup: Setup, problem: Problem, verifier: str | None, tell: Tell) -> Answer:

@@ -210,7 +210,7 @@ def in_one(model: BaseChatModel) -> dict[str, Any]:
     """Return what makes a model answer in one try and in one piece.
 
     A client that tries again by itself passes the budget by, and a reply that streams may say nothing of its usage.
-    One from LangChain's cache is no sample, and was not paid. For the rate limiter was waited before.
+    One from LangChain's cache is no sample, and was not paid. Its rate limiter was waited for before.
     """
     fields = type(model).model_fields
     whole: dict[str, Any] = {"cache": False, "rate_limiter": None}

@@ -29,8 +29,8 @@ class Kept(TypedDict, total=False):
 def by_hand(
     chat: ChatOpenAI, calls: int, waves: int = 1, *, saver: BaseCheckpointSaver[Any] | None = None, concurrency: int
 ) -> Run:
-    """Write the graph; return what runs it once, on a thread of its own."""
-    gate, runs = asyncio.Semaphore(concurrency), count()
+    """Write the graph; return what runs it once."""
+    gate = asyncio.Semaphore(concurrency)
 
     async def dispatch(state: Kept) -> Command[str]:
         made = len(state.get("replies") or [])
@@ -47,22 +47,13 @@ def by_hand(
     graph.add_node("sample", sample)  # type: ignore[type-var]  # what is sent to it is no state
     graph.add_edge("sample", "dispatch")
     graph.add_edge(START, "dispatch")
-    compiled = graph.compile(checkpointer=saver)
-    durability: dict[str, Any] = {"durability": "sync"} if saver else {}
-
-    async def run() -> None:
-        thread = f"{id(gate)}-{next(runs)}"
-        found = await compiled.ainvoke({}, {"configurable": {"thread_id": thread}}, **durability)
-        assert len(found["replies"]) == calls
-
-    return run
+    return runner(graph, calls, saver)
 
 
 def in_waves(
     ask: Callable[[int], Awaitable[object]], calls: int, waves: int, *, saver: BaseCheckpointSaver[Any] | None = None
 ) -> Run:
-    """Write the graph with a task a wave, not a call; return what runs it once, on a thread of its own."""
-    runs = count()
+    """Write the graph with a task a wave, not a call; return what runs it once."""
 
     async def wave(state: Kept) -> Command[str]:
         made = len(state.get("replies") or [])
@@ -74,10 +65,17 @@ def in_waves(
     graph = StateGraph(Kept)
     graph.add_node("wave", wave, destinations=("wave", END))
     graph.add_edge(START, "wave")
-    compiled = graph.compile(checkpointer=saver)
+    return runner(graph, calls, saver)
+
+
+def runner(graph: StateGraph[Kept], calls: int, saver: BaseCheckpointSaver[Any] | None) -> Run:
+    """Return what runs a graph once, on a thread of its own."""
+    compiled, runs = graph.compile(checkpointer=saver), count()
     durability: dict[str, Any] = {"durability": "sync"} if saver else {}
 
     async def run() -> None:
-        await compiled.ainvoke({}, {"configurable": {"thread_id": f"{id(compiled)}-{next(runs)}"}}, **durability)
+        thread = f"{id(compiled)}-{next(runs)}"
+        found = await compiled.ainvoke({}, {"configurable": {"thread_id": thread}}, **durability)
+        assert len(found["replies"]) == calls
 
     return run
