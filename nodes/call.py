@@ -12,7 +12,7 @@ from ..state.budget import Usage, cost
 from ..state.errors import ModelUnreachable
 from ..state.form import PLAIN, Form
 from ..state.pricing import Price, Prices, highest, price_of
-from ..state.run import Asked, BranchOutput
+from ..state.run import Asked, BranchOutput, CallKey
 from ..state.settings import Settings
 from .backoff import backoff
 from .deadline import Deadline, sending
@@ -210,12 +210,12 @@ class Caller:
         price = (price_of(named, self.prices) if named else None) or self.price
         return {"usage": usage, "usd": None if price is None else price.of(usage)}
 
-    def key(self, messages: list[BaseMessage], form: Form, task: Task) -> str:
-        """Name the call in the journal: the run, the place in it, and all that makes its reply what it is."""
+    def key(self, messages: list[BaseMessage], form: Form, task: Task) -> CallKey:
+        """Name the call in the journal."""
         call, said = task.call, [message.model_dump(exclude={"id"}) for message in messages]
         asked = [self.model.name, said, call.temperature, call.max_tokens, seed(task)]
         asked += [form.model_dump()] if form != PLAIN else []
-        return json.dumps([task.view.problem.epoch, call.id, asked], default=str)
+        return CallKey(json.dumps([task.view.problem.epoch, call.id]), json.dumps(asked, default=str))
 
 
 def slot(task: Task, model: ChatModel) -> Slot:

@@ -8,7 +8,7 @@ from langchain_core.messages import BaseMessage
 
 from ..state.budget import CallKind, Usage
 from ..state.form import PLAIN, Form
-from ..state.run import Asked, Candidate, Problem, Reply, Verdict
+from ..state.run import Asked, CallKey, Candidate, Problem, Reply, Verdict
 
 __all__ = [
     "Asked",
@@ -182,15 +182,15 @@ class Begun(Protocol):
 class Journal(Protocol):
     """Remembers model calls from before they begin, so that none is paid twice."""
 
-    async def begin(self, key: str) -> Begun:
+    async def begin(self, key: CallKey) -> Begun:
         """Write down that a call begins, unless it was begun before."""
         ...
 
-    async def finish(self, key: str, asked: Asked) -> None:
+    async def finish(self, key: CallKey, asked: Asked) -> None:
         """Write down how a call ended."""
         ...
 
-    async def forget(self, key: str) -> None:
+    async def forget(self, key: CallKey) -> None:
         """Strike out a call that never reached the model."""
         ...
 

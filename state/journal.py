@@ -17,9 +17,9 @@ from sqlalchemy import Connection, Delete, Update, bindparam, delete, select, un
 from .codec import Codec
 from .errors import StoreError
 from .rows import Typed
-from .run import Asked
+from .run import Asked, CallKey
 from .statements import Rows, change, fetch, insert
-from .tables import checkpoints, digest, encode, journal
+from .tables import DIGEST_BYTES, checkpoints, digest, encode, journal
 from .writer import Writer
 
 if TYPE_CHECKING:
@@ -29,10 +29,14 @@ T = TypeVar("T")
 
 PATIENCE_SECONDS = 30.0
 """For a checkpoint that is being written."""
+HALF = DIGEST_BYTES // 2
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.001, 0.05
 """Seconds before looking again whether the checkpoints that lead to a call are stored; they mostly are at once."""
 NAMED = (journal.c.thread == bindparam("thread"), journal.c.key == bindparam("key"))
-CALL = select(journal.c.type, journal.c.data).where(*NAMED)
+HERE = (journal.c.thread == bindparam("thread"), journal.c.key.between(bindparam("first"), bindparam("last")))
+CALLS = select(journal.c.key, journal.c.root, journal.c.type, journal.c.data).where(*HERE)
+OUTER = (checkpoints.c.thread == bindparam("thread"), checkpoints.c.ns == digest(""))
+NEXT = select(checkpoints.c.id).where(*OUTER, checkpoints.c.parent == bindparam("root")).limit(1)
 ENDED = update(journal).where(*NAMED).values(type=bindparam("kind"), data=bindparam("reply"))
 UNMADE = delete(journal).where(*NAMED)
 
@@ -57,7 +61,7 @@ class CallJournal:
     way: Mapping[str, str]
     """Namespace -> its checkpoint, from the thread's own, whose rows go when it goes, to that whose step makes them."""
 
-    async def begin(self, key: str) -> Begun:
+    async def begin(self, key: CallKey) -> Begun:
         """Write down that a call begins, unless it was begun before, as soon as the way to it is stored.
 
         With LangGraph's default durability a run is ahead of its checkpoints. One that is killed then does not come to
@@ -70,8 +74,8 @@ class CallJournal:
 
         def work(connection: Connection) -> Typed | bool:
             nonlocal first
-            if found := fetch(connection, CALL, named):
-                return Typed(*found[0])
+            if known := self.known(connection, key):
+                return known
             first = self.stored(connection)
             if first:
                 insert(connection, [Rows(journal, [row])])
@@ -100,6 +104,29 @@ class CallJournal:
             return Begun(first=True)
         return Begun(first=False, asked=None if found.type is None else self.codec.load(found))
 
+    def known(self, connection: Connection, key: CallKey) -> Typed | None:
+        """Return what is known of a call that was begun before, if with another request: by another model, say.
+
+        A reply to that is none to this one in a fork, which pays for what differs; else what is paid is kept. A call
+        that came to nothing, or of which nobody knows, was made here in any case.
+        """
+        mine, others = self.named(key)["key"], []
+        for own, root, *found in fetch(connection, CALLS, self.around(key)):
+            if bytes(own) == mine:
+                return Typed(*found)
+            others.append((bytes(root), Typed(*found)))
+        kept = (
+            found
+            for root, found in others
+            if found.type is None or self.codec.load(found).reply is None or self.goes_on(connection, root)
+        )
+        return next(kept, None)
+
+    def goes_on(self, connection: Connection, root: bytes) -> bool:
+        """Say whether the step after a checkpoint is this one, which has never ended; a fork's has."""
+        here = encode(self.way[""])
+        return root == here and not fetch(connection, NEXT, {"thread": digest(self.thread_id), "root": here})
+
     def stored(self, connection: Connection) -> bool:
         """Say whether the whole way is there."""
         asked = {"thread": digest(self.thread_id)}
@@ -107,12 +134,12 @@ class CallJournal:
             asked |= {f"ns_{number}": digest(ns), f"id_{number}": encode(id_)}
         return len(fetch(connection, looking_up(len(self.way)), asked)) == len(self.way)
 
-    async def finish(self, key: str, asked: Asked) -> None:
+    async def finish(self, key: CallKey, asked: Asked) -> None:
         """Write down how a call ended."""
         type_, data = self.codec.dump(asked)
         await self.write(ENDED, {**self.named(key), "kind": type_, "reply": data})
 
-    async def forget(self, key: str) -> None:
+    async def forget(self, key: CallKey) -> None:
         """Strike out a call that never reached the model: nothing was paid."""
         await self.write(UNMADE, self.named(key))
 
@@ -125,9 +152,14 @@ class CallJournal:
         await asyncio.wait([written])
         written.result()
 
-    def named(self, key: str) -> dict[str, bytes]:
-        """Return the parameters that name a call."""
-        return {"thread": digest(self.thread_id), "key": digest(key)}
+    def named(self, key: CallKey) -> dict[str, bytes]:
+        """Return the parameters that name a call: half of its key is the place, half the request."""
+        return {"thread": digest(self.thread_id), "key": digest(key.place)[:HALF] + digest(key.request)[:HALF]}
+
+    def around(self, key: CallKey) -> dict[str, bytes]:
+        """Return the parameters that name all calls of its place."""
+        place = digest(key.place)[:HALF]
+        return {"thread": digest(self.thread_id), "first": place + bytes(HALF), "last": place + b"\xff" * HALF}
 
 
 def unheard(work: asyncio.Future[T]) -> asyncio.Future[T]:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from ponder.graphs import aresume, asolve, create_ponder
 from ponder.nodes.ports import CallFailed, Reply
-from ponder.state import Answer, Budget, UsageError
+from ponder.state import Answer, Budget, Problem, UsageError, Verdict
 from ponder.state.budget import Usage
+from ponder.state.run import Candidate
 from tests.fakes import ScriptedModel, always, cycle, kind_of
 
 PRICES = '{"scripted": {"input": 1000, "output": 10000}}'
@@ -232,13 +233,35 @@ async def cut_off(model: ScriptedModel, ready: Callable[[], bool], **options: An
     model.latency = 0
 
 
-async def test_a_resumed_run_keeps_its_budget_and_what_was_cut_off_counts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["scripted", "another"])
+async def test_a_resumed_run_keeps_its_budget_and_what_was_cut_off_counts_whichever_model_goes_on(
+    tmp_path: Path, name: str
+) -> None:
     store = f"sqlite:///{tmp_path}/ponder.db"
-    model = ScriptedModel(cycle("1", "2", "3"), latency=60)
+    model, other = ScriptedModel(cycle("1", "2", "3"), latency=60), ScriptedModel(always("2"), name)
     await cut_off(model, lambda: model.flying >= 5, store=store, policy="fixed", budget=Budget(max_calls=5))
-    answer = await aresume("t", store=store, model=model)
-    assert (model.calls, answer.spent.calls, answer.spent.lost) == (5, 0, 5)
+    answer = await aresume("t", store=store, model=other)
+    assert (model.calls, other.calls, answer.spent.calls, answer.spent.lost) == (5, 0, 0, 5)
     assert (answer.answer, answer.stopped_because) == (None, "max_calls")
+
+
+async def test_what_is_paid_counts_whichever_model_goes_on_where_a_run_is_cut_off_before_its_verdicts(
+    tmp_path: Path,
+) -> None:
+    checked = 0
+
+    async def slow(_: Problem, __: Candidate) -> Verdict:
+        nonlocal checked
+        checked += 1
+        await asyncio.sleep(60 if model.latency else 0)
+        return Verdict(score=0, passed=False)
+
+    store = f"sqlite:///{tmp_path}/ponder.db"
+    model, other = ScriptedModel(cycle("1", "2", "3"), latency=0.001), ScriptedModel(always("2"), "other")
+    options: dict[str, Any] = {"policy": "fixed", "budget": Budget(max_calls=3), "store": store, "verifier": slow}
+    await cut_off(model, lambda: checked == 3, **options)
+    answer = await aresume("t", store=store, model=other, verifier=slow)
+    assert (model.calls, other.calls, answer.spent.calls, answer.spent.lost) == (3, 0, 3, 0)
 
 
 @pytest.mark.parametrize("limit", ["max_tokens", "max_usd"])

@@ -159,19 +159,20 @@ def useless(wait: float | None = 0.0) -> CallFailed:
 
 
 @pytest.mark.parametrize("wait", [0.0, None])
+@pytest.mark.parametrize("names", [["one"] * 3, ["one", "two", "three"]])
 def test_a_paid_call_that_stops_the_run_is_kept_and_each_resume_makes_one_more_inside_the_limit(
-    store: str, wait: float | None
+    store: str, wait: float | None, names: list[str]
 ) -> None:
     ill = True
-    model = ScriptedModel(lambda *_: useless(wait) if ill else "Answer: 2")
+    first, second, third = (ScriptedModel(lambda *_: useless(wait) if ill else "Answer: 2", name) for name in names)
     options: dict[str, Any] = {"policy": "direct", "retries": 0, "budget": {"max_calls": 3}}
     with pytest.raises(ModelUnreachable, match="without choices"):
-        solve("1 + 1?", model=model, store=store, thread_id="t", **options)
+        solve("1 + 1?", model=first, store=store, thread_id="t", **options)
     with pytest.raises(ModelUnreachable, match="without choices"):
-        resume("t", store=store, model=model)
+        resume("t", store=store, model=second)
     ill = False
-    answer = resume("t", store=store, model=model)
-    assert (answer.answer, model.calls) == ("2", 3)
+    answer = resume("t", store=store, model=third)
+    assert (answer.answer, [first.calls, second.calls, third.calls]) == ("2", [1, 1, 1])
     assert (answer.spent.calls, answer.spent.lost, answer.spent.input_tokens) == (3, 0, 30)
 
 

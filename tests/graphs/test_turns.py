@@ -14,7 +14,7 @@ from ponder.nodes.flight import flights
 from ponder.nodes.ports import Reply
 from ponder.state import Budget, Problem, SQLAlchemySaver
 from ponder.state.journal import CallJournal
-from ponder.state.run import Asked, Candidate
+from ponder.state.run import Asked, CallKey, Candidate
 from ponder.state.statements import insert
 from tests.fakes import ScriptedModel, always, cycle
 from tests.graphs.test_budget import cut_off, run
@@ -119,9 +119,9 @@ async def test_what_a_model_had_not_begun_when_the_run_was_cut_off_is_not_lost(t
 class Noting(CallJournal):
     """Notes what it has written down."""
 
-    written: ClassVar[list[str]] = []
+    written: ClassVar[list[CallKey]] = []
 
-    async def begin(self, key: str) -> Any:
+    async def begin(self, key: CallKey) -> Any:
         begun = await super().begin(key)
         self.written.append(key)
         return begun

@@ -12,7 +12,7 @@ from ponder.graphs import aresume, asolve
 from ponder.state import SQLAlchemySaver, ThreadBusy
 from ponder.state.journal import Begun
 from ponder.state.lease import hold
-from ponder.state.run import Asked, Call
+from ponder.state.run import Asked, Call, CallKey
 from ponder.state.tables import journal
 from tests.fakes import ScriptedModel, always
 from tests.state.leases import change, elsewhere, expire
@@ -33,22 +33,22 @@ async def test_nothing_is_begun_or_written_on_a_thread_that_was_taken_over(store
         config = await saver.threaded(put, saver, on(), {"v": "x" * 100})
         calls = saver.journal("t", {"": config["configurable"]["checkpoint_id"]})
         async with hold(saver, "t"), hold(saver, "other"):
-            assert await calls.begin("paid") == Begun(first=True)
+            assert await calls.begin(CallKey("paid", "")) == Begun(first=True)
             await saver.threaded(change, saver, owner=str(elsewhere()))
             before = await saver.threaded(count, saver, *TABLES)
             refused: list[Any] = [
                 saver.aput(config, made({"v": "y" * 100}, 2), {}, {"v": 2}),
                 saver.aput_writes(config, [("v", 1)], "task"),
                 saver.threaded(put, saver, config, {"v": "z" * 100}, 3),
-                calls.begin("new"),
+                calls.begin(CallKey("new", "")),
             ]
             done = await asyncio.gather(*refused, return_exceptions=True)
             assert [type(error) for error in done] == [ThreadBusy] * 4
             with pytest.raises(ThreadBusy, match=TAKEN):
                 raise done[0]
             assert await saver.threaded(count, saver, *TABLES) == before
-            await calls.finish("paid", asked)
-        assert (await calls.begin("paid")).asked == asked
+            await calls.finish(CallKey("paid", ""), asked)
+        assert (await calls.begin(CallKey("paid", ""))).asked == asked
 
 
 async def test_one_thread_that_was_taken_over_stops_no_other(store: str) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from ponder.state import SQLAlchemySaver, StoreError, ThreadBusy
 from ponder.state.holders import holder
 from ponder.state.lease import hold
+from ponder.state.run import CallKey
 from tests.state.leases import change, elsewhere, forever, hold_through, leave, poll, take_over, until
 from tests.state.stores import KINDS, databases
 
@@ -123,7 +124,7 @@ async def test_the_end_of_a_call_that_cannot_be_written_down_is_no_news_where_it
     said: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, told: said.append(told["message"]))
     shaky.failing = True
-    forgetting = asyncio.create_task(shaky.journal("t", {}).forget("call"))
+    forgetting = asyncio.create_task(shaky.journal("t", {}).forget(CallKey("call", "")))
     while not shaky.unanswered:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     forgetting.cancel()
