@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from langchain_core.callbacks import get_usage_metadata_callback
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tracers.base import BaseTracer
@@ -67,6 +68,31 @@ def test_a_tracer_sees_the_chain_and_the_model_s_runs_within_it(model: str, way:
     for call in calls:
         assert "What is 1 + 1?" in str(call.inputs)
         assert (call.outputs or {})["generations"][0][0]["text"] == "Answer: 2"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_tracer_hears_of_the_calls_that_a_server_answers(way: str) -> None:
+    tracer = Collector()
+    with FakeServer() as server:
+        graph = create_ponder(openai_model("fake", server.url, "key"), policy="parallel")
+        WAYS[way](graph, {"callbacks": [tracer]})
+    calls = asked(tracer.roots[0])
+    assert [(call.outputs or {})["generations"][0][0]["text"] for call in calls] == ["Answer: 2"] * 4
+    assert {call.extra["invocation_params"]["model"] for call in calls if call.extra} == {"fake"}
+
+
+async def test_a_count_of_usage_and_a_stream_of_messages_and_the_model_s_own_callbacks_hear_of_them_too() -> None:
+    with FakeServer() as server:
+        own, model = Collector(), openai_model("fake", server.url, "key")
+        model.model.callbacks = [own]
+        await create_ponder(model, policy="parallel").ainvoke(PROBLEM)
+        assert len(own.roots) == 4
+        graph = create_ponder(openai_model("fake", server.url, "key"), policy="parallel")
+        with get_usage_metadata_callback() as counted:
+            await graph.ainvoke(PROBLEM)
+        assert counted.usage_metadata["fake"]["total_tokens"] == 4 * 15
+        streamed = [part async for part in graph.astream(PROBLEM, stream_mode="messages", subgraphs=True)]
+    assert [message.content for _, (message, _) in streamed].count("Answer: 2") >= 4
 
 
 @pytest.mark.parametrize("way", WAYS)
