@@ -14,6 +14,8 @@ from ..nodes.telemetry import watch_run
 from ..state.run import RunInput, RunOutput, RunState
 from ..state.settings import Settings, parse_settings
 
+CHECKPOINTER = "__pregel_checkpointer"
+"""LangGraph's name, in a config, for the checkpointer of the graph around."""
 STEPS = 10_000
 """The budget ends a run long before."""
 
@@ -40,24 +42,28 @@ class CompiledGraph(CompiledStateGraph[RunState, Settings, RunInput, RunOutput])
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> Iterator[Any]:  # noqa: A002
         with watch_run(self.model_name, config, self.config) as given:
-            yield from super().stream(input, begun(given), **checked(options))
+            yield from super().stream(input, self.begun(given), **checked(options))
 
     async def astream(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> AsyncIterator[Any]:  # noqa: A002
         with watch_run(self.model_name, config, self.config) as given:
-            chunks = cast("AsyncGenerator[Any, None]", super().astream(input, begun(given), **checked(options)))
+            chunks = cast("AsyncGenerator[Any, None]", super().astream(input, self.begun(given), **checked(options)))
             async with aclosing(chunks):
                 async for chunk in chunks:
                     yield chunk
 
+    def begun(self, config: RunnableConfig | None) -> RunnableConfig:
+        """Return the config of a go at a run that begins now.
 
-def begun(config: RunnableConfig | None) -> RunnableConfig:
-    """Return the config of a go at a run that begins now.
-
-    Its step limit is LangGraph's own: who bounds his agent's steps means none of a run's waves.
-    """
-    given = config or {}
-    limit = max(STEPS, given.get("recursion_limit", STEPS))
-    return {**given, "recursion_limit": limit, "configurable": {**given.get("configurable", {}), BEGAN: time.time()}}
+        Its step limit is LangGraph's own: who bounds his agent's steps means none of a run's waves. Compiled with
+        `checkpointer=False` it stores nothing: its branches would still have inherited the checkpointer of a graph
+        around, and waited for the checkpoints in between.
+        """
+        given = config or {}
+        limit = max(STEPS, given.get("recursion_limit", STEPS))
+        more: dict[str, Any] = {BEGAN: time.time()}
+        if self.checkpointer is False:
+            more[CHECKPOINTER] = None
+        return {**given, "recursion_limit": limit, "configurable": {**given.get("configurable", {}), **more}}
 
 
 def checked(options: dict[str, Any]) -> dict[str, Any]:

@@ -386,6 +386,23 @@ async def test_no_call_is_made_before_the_way_to_it_is_stored(tmp_path: Path, du
             assert connection.scalar(select(func.count()).select_from(journal)) == (durability == "async")
 
 
+@pytest.mark.parametrize("asynchronous", [True, False])
+async def test_compiled_without_a_checkpointer_nothing_of_a_run_is_stored_by_that_of_the_graph_around(
+    tmp_path: Path, asynchronous: bool
+) -> None:
+    parent = StateGraph(MessagesState)
+    model = ScriptedModel(always("2"))
+    parent.add_node("ponder", create_ponder_graph(model, policy="parallel").compile(checkpointer=False))
+    parent.add_edge(START, "ponder")
+    async with SQLAlchemySaver(f"sqlite:///{tmp_path}/ponder.db") as kept:
+        graph, chat = parent.compile(checkpointer=kept), cast("Any", {"messages": [HumanMessage("What is 1 + 1?")]})
+        asking = graph.ainvoke(chat, on("t")) if asynchronous else asyncio.to_thread(graph.invoke, chat, on("t"))
+        assert (await asking)["messages"][-1].content == "Answer: 2"
+        assert {found.config["configurable"]["checkpoint_ns"] async for found in kept.alist(on("t"))} == {""}
+        with kept.reads() as connection:
+            assert connection.scalar(select(func.count()).select_from(journal)) == 0
+
+
 @pytest.mark.parametrize("model", [ScriptedModel(always("2")), PonderChatModel(model=ScriptedModel(always("2")))])
 async def test_a_tally_counts_what_the_run_counts_also_where_its_model_is_a_run(model: Any) -> None:
     with tallying() as made:
