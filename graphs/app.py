@@ -12,7 +12,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from ..nodes.call import Caller
 from ..nodes.models.embedding import LocalEmbedder
 from ..nodes.ports import ModelPool, Verifier
-from ..nodes.route import check_budget, check_policy, check_pool, check_price
+from ..nodes.route import check_budget, check_output, check_policy, check_pool, check_price
 from ..nodes.verifiers.function import Check, Function
 from ..nodes.verifiers.recipes import Spec
 from ..nodes.verifiers.spec import parse_foreign, parse_once, parse_verifier
@@ -125,8 +125,9 @@ class Setup:
                 member.load()
 
     def priced(self, state: RunState) -> None:
-        """Refuse to go on with a run in US dollars where a price is not known any more."""
+        """Refuse to go on with a run whose limit in tokens or US dollars cannot be kept any more."""
         view = self.checks.view("", state)
+        check_output(view, self.checks.callers(view.problem))
         check_price(view, self.checks.callers(view.problem))
 
     def check(self, problem: Problem) -> None:

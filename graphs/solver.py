@@ -277,7 +277,10 @@ class Run:
         if asked is not None:
             raise ChoiceNeeded(self.thread_id, asked)
         if answer is None:
-            raise UsageError(f"thread {self.thread_id!r} ended without an answer: it is not a ponder run")
+            raise UsageError(
+                f"thread {self.thread_id!r} has no next step: its state was changed where a node says itself what follows; "
+                "give the graph Command(update=…, goto=NODE) there instead"
+            )
         return answer
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 from langchain_core.messages import BaseMessage
@@ -18,6 +18,7 @@ from .backoff import backoff
 from .deadline import Deadline, sending
 from .entry import begin, give_way
 from .estimate import estimate
+from .gate import at_worst
 from .limits import Limits, Slot, Turn, limiter_for
 from .ports import CallFailed, ChatModel, ModelPool, Reply, Request
 from .prompts import form_for, prompt_for
@@ -124,7 +125,12 @@ class Caller:
         return or_stop(asked)
 
     async def in_turn(self, messages: list[BaseMessage], form: Form, task: Task, clock: Clock, turn: Turn) -> Asked:
-        """Make the call when its turn has come; its place is free again while its outcome is written down."""
+        """Make the call when its turn has come; its place is free again while its outcome is written down.
+
+        One that may now cost more than was reserved for it is not made, but admitted anew: another model goes on.
+        """
+        if self.is_dearer(task):
+            return Asked(clock.settle("unmade", error="it may cost more US dollars than were reserved for it"))
         try:
             async with asyncio.timeout(clock.left()):
                 await turn.come()
@@ -209,6 +215,14 @@ class Caller:
         named = model or ("" if self.pool else self.model.name)
         price = (price_of(named, self.prices) if named else None) or self.price
         return {"usage": usage, "usd": None if price is None else price.of(usage)}
+
+    def is_dearer(self, task: Task) -> bool:
+        """Say whether a call may cost more US dollars than were reserved for it, where they are limited."""
+        reserved, priced = task.call.worst_usd, replace(task.view, price=self.price)
+        if reserved is None or task.view.settings.budget.max_usd is None:
+            return False
+        now = at_worst(priced, task.call).worst_usd
+        return now is None or now > reserved
 
     def key(self, messages: list[BaseMessage], form: Form, task: Task) -> CallKey:
         """Name the call in the journal."""

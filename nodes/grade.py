@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from langchain_core.runnables import RunnableConfig
 
 from ..state.budget import Call
+from ..state.errors import UsageError
 from ..state.run import BranchOutput, Candidate, Verdict
 from .critique import find
 from .events import Arrived, emit
@@ -55,7 +56,10 @@ class Grade:
         problem, candidate = task.view.problem, find(task.view, task.call.parents[0])
         verifier = asking_part(self.checks.of(problem))
         if verifier is None:
-            raise TypeError(f"candidate {candidate.id} awaits a model that its verifier does not ask")
+            raise UsageError(
+                f"candidate {candidate.id} awaits the verdict of a model, which the verifier given now does not ask: "
+                "go on with the run's own verifier, or with another one that asks a model"
+            )
         asked = await self.checks.grader(problem).ask(task)
         call = asked.call.model_copy(update={"reply": asked.reply.text if asked.reply else ""})
         if asked.reply is not None:

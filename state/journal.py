@@ -107,20 +107,15 @@ class CallJournal:
     def known(self, connection: Connection, key: CallKey) -> Typed | None:
         """Return what is known of a call that was begun before, if with another request: by another model, say.
 
-        A reply to that is none to this one in a fork, which pays for what differs; else what is paid is kept. A call
-        that came to nothing, or of which nobody knows, was made here in any case.
+        Where a step that was cut off goes on, what was made counts, and what was paid is kept; a fork pays for what
+        differs.
         """
         mine, others = self.named(key)["key"], []
         for own, root, *found in fetch(connection, CALLS, self.around(key)):
             if bytes(own) == mine:
                 return Typed(*found)
             others.append((bytes(root), Typed(*found)))
-        kept = (
-            found
-            for root, found in others
-            if found.type is None or self.codec.load(found).reply is None or self.goes_on(connection, root)
-        )
-        return next(kept, None)
+        return next((found for root, found in others if self.goes_on(connection, root)), None)
 
     def goes_on(self, connection: Connection, root: bytes) -> bool:
         """Say whether the step after a checkpoint is this one, which has never ended; a fork's has."""

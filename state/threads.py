@@ -20,8 +20,10 @@ Status = Literal["running", "unfinished", "finished", "foreign", "unreadable"]
 UUID6 = 6
 GREGORIAN = 0x01B21DD213814000
 """Of such an id's time, which counts tenths of a microsecond: where other clocks begin."""
-BEGIN = "branch:to:begin"
-"""The channel that sends a run to its first node."""
+INPUT, TO_NODE = "__start__", "branch:to:"
+"""The channel of a run's input, and what those are called that send it to its nodes."""
+BEGIN = f"{TO_NODE}begin"
+"""The one that sends it to the first."""
 SETTINGS = "ponder_settings"
 """In the metadata of every run that `solve` has started: it may have been killed before its first node."""
 
@@ -119,12 +121,15 @@ def status_of(body: Mapping[str, Any]) -> Status:
     """Tell from the frame of a thread's root how far it is: from the versions of its channels, and from its metadata.
 
     `begin` writes settings and an empty answer in one step, `select` the answer in the last one: a run is finished when
-    no channel is newer than its answer, and its settings are older.
+    its settings are older than its answer, and nothing has sent it to a node since. Whatever else is newer was put
+    beside the answer by hand.
     """
     versions = body["checkpoint"]["channel_versions"]
     if "settings" in versions and "visits" in versions:
-        newest = max(versions.values()) == versions.get("answer") != versions["settings"]
-        return "finished" if newest else "unfinished"
+        answered = versions.get("answer", versions["settings"])
+        sent = (version for name, version in versions.items() if name.startswith(TO_NODE) or name == INPUT)
+        finished = versions["settings"] < answered and max(sent) <= answered
+        return "finished" if finished else "unfinished"
     begun = BEGIN in versions or SETTINGS in body["metadata"]
     return "unfinished" if begun else "foreign"
 

@@ -1,7 +1,8 @@
 """The budget of a run: tokens, US dollars, seconds; what was cut off counts."""
 
 import asyncio
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from langchain_core.language_models import FakeListChatModel
+from langchain_core.messages import BaseMessage
 
 from ponder.graphs import aresume, asolve, create_ponder
-from ponder.nodes.ports import CallFailed, Reply
+from ponder.nodes.ports import CallFailed, Reply, Request
 from ponder.state import Answer, Budget, Problem, UsageError, Verdict
 from ponder.state.budget import Usage
 from ponder.state.run import Candidate
@@ -222,6 +225,14 @@ async def test_a_timed_out_call_counts_at_its_worst_case_and_is_tried_again_with
     assert (model.calls, answer.spent.calls, answer.spent.lost) == (2, 0, 2)
 
 
+class Slow(ScriptedModel):
+    """Never comes back from a grade."""
+
+    async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
+        self.latency = 60 if request.kind == "grade" else 0
+        return await super().generate(messages, request)
+
+
 async def cut_off(model: ScriptedModel, ready: Callable[[], bool], **options: Any) -> None:
     """Cancel a run as soon as something is so; from then on the model answers at once."""
     solving = asyncio.create_task(asolve("1 + 1?", model=model, thread_id="t", **options))
@@ -243,6 +254,40 @@ async def test_a_resumed_run_keeps_its_budget_and_what_was_cut_off_counts_whiche
     answer = await aresume("t", store=store, model=other)
     assert (model.calls, other.calls, answer.spent.calls, answer.spent.lost) == (5, 0, 0, 5)
     assert (answer.answer, answer.stopped_because) == (None, "max_calls")
+
+
+@pytest.mark.parametrize(("usd", "made"), [(0.03, 0), (1.2, 2)])
+async def test_a_dearer_model_that_goes_on_is_held_to_the_limit_in_dollars(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, usd: float, made: int
+) -> None:
+    prices = {"cheap": {"input": 1, "output": 10}, "dear": {"input": 100, "output": 1000}}
+    monkeypatch.setenv("PONDER_PRICES", json.dumps(prices))
+    said = Reply("Answer: 2", usage=Usage(input_tokens=100, output_tokens=500))
+    model, other = ScriptedModel(lambda *_: said, "cheap", latency=60), ScriptedModel(lambda *_: said, "dear")
+    options: dict[str, Any] = {"policy": "fixed", "max_samples": 4, "concurrency": 1, "max_tokens": 512}
+    store = f"sqlite:///{tmp_path}/ponder.db"
+    await cut_off(model, lambda: model.flying == 1, store=store, budget=Budget(max_usd=usd), **options)
+    answer = await aresume("t", store=store, model=other)
+    assert (other.calls, answer.stopped_because, answer.spent.lost) == (made, "max_usd", 1)
+    assert answer.spent.used["max_usd"] <= usd
+
+
+async def test_a_model_that_cannot_be_limited_does_not_go_on_with_a_run_that_limits_tokens(tmp_path: Path) -> None:
+    store, model = f"sqlite:///{tmp_path}/ponder.db", ScriptedModel(latency=60)
+    await cut_off(model, lambda: model.flying == 1, store=store, policy="direct", budget=Budget(max_tokens=3000))
+    with pytest.raises(UsageError, match=r"max_tokens=3000 cannot be kept: model .* has no field"):
+        await aresume("t", store=store, model=FakeListChatModel(responses=["Answer: 2"]))
+
+
+async def test_a_verifier_that_asks_nobody_cannot_end_what_a_judge_began(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/ponder.db"
+    model = ScriptedModel(always("2"))
+    judge = Slow(always("2"))
+    options: dict[str, Any] = {"policy": "direct", "store": store, "verifier": "judge:is it right?"}
+    await cut_off(judge, lambda: "grade" in judge.kinds and judge.flying == 1, **options)
+    with pytest.raises(UsageError, match="awaits the verdict of a model, which the verifier given now does not ask"):
+        await aresume("t", store=store, model=model, verifier="regex:2")
+    assert model.calls == 0
 
 
 async def test_what_is_paid_counts_whichever_model_goes_on_where_a_run_is_cut_off_before_its_verdicts(

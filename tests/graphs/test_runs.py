@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableConfig
 
-from ponder.graphs import resume
-from ponder.state import SQLAlchemySaver
-from ponder.state.tables import metadata
+from ponder.graphs import create_ponder, resume
+from ponder.state import SQLAlchemySaver, UsageError
+from ponder.state.tables import digest, metadata
+from ponder.state.threads import look
 from tests.fakes import ScriptedModel, always
 from tests.graphs.commands import Done, Ponder, command
 from tests.graphs.stored_runs import finish, grow_old, hold_elsewhere, interrupt, leave_foreign, listed
@@ -226,6 +228,27 @@ def test_a_new_problem_on_a_finished_thread_is_unfinished_until_it_is_answered(
     resume("t", store=saver, model=ScriptedModel(always("2")))
     (row,) = json.loads(ponder("runs", "list", "--json").out)
     assert (row["status"], row["answer"]) == ("finished", "2")
+
+
+def test_what_is_put_beside_an_answer_by_hand_leaves_its_run_finished(ponder: Ponder, saver: SQLAlchemySaver) -> None:
+    graph = create_ponder(ScriptedModel(always("2")), policy="direct", checkpointer=saver)
+    on_thread: Any = {"configurable": {"thread_id": "t"}}
+    graph.invoke({"problem": "1 + 1?"}, on_thread)
+    graph.update_state(on_thread, {"messages": [HumanMessage("Thanks.")]})
+    assert look(saver, [digest("t")])[0].status == "finished"
+    graph.update_state(on_thread, {"visits": []}, as_node="assess")
+    assert look(saver, [digest("t")])[0].status == "unfinished"
+    assert "unfinished" in ponder("runs", "list").out
+
+
+def test_a_run_whose_state_was_changed_before_a_branch_says_how_to_go_on(saver: SQLAlchemySaver) -> None:
+    graph = create_ponder(ScriptedModel(always("2")), policy="direct", checkpointer=saver)
+    on_thread: Any = {"configurable": {"thread_id": "t"}}
+    graph.invoke({"problem": "1 + 1?"}, on_thread)
+    before = next(found for found in graph.get_state_history(on_thread) if found.next == ("direct",))
+    graph.update_state(before.config, {"visits": []})
+    with pytest.raises(UsageError, match=r"thread 't' has no next step: .* goto=NODE"):
+        resume("t", store=saver, model=ScriptedModel(always("2")))
 
 
 def test_a_run_killed_before_its_first_step_is_unfinished(ponder: Ponder, saver: SQLAlchemySaver) -> None:
