@@ -278,8 +278,8 @@ class Run:
             raise ChoiceNeeded(self.thread_id, asked)
         if answer is None:
             raise UsageError(
-                f"thread {self.thread_id!r} has no next step: its state was changed where a node says itself what follows; "
-                "give the graph Command(update=…, goto=NODE) there instead"
+                f"thread {self.thread_id!r} has no next step: its state was changed where a node itself says what "
+                "follows; give the graph Command(update=…, goto=NODE) there"
             )
         return answer
 

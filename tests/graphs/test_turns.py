@@ -87,7 +87,7 @@ async def test_a_straggler_is_awaited_where_replies_that_have_come_may_still_tur
     class Reluctant(CallJournal):
         """Writes down votes for 3 only when the other ones have been counted."""
 
-        async def finish(self, key: str, asked: Asked) -> None:
+        async def finish(self, key: CallKey, asked: Asked) -> None:
             if asked.reply and "3" in asked.reply.text:
                 for _ in range(20):
                     await asyncio.sleep(0.005)
@@ -335,7 +335,7 @@ class Patient(CallJournal):
 
     begun: ClassVar[asyncio.Event]
 
-    async def finish(self, key: str, asked: Asked) -> None:
+    async def finish(self, key: CallKey, asked: Asked) -> None:
         await self.begun.wait()
         await super().finish(key, asked)
 
