@@ -8,11 +8,11 @@ from functools import cached_property, partial
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 
-from ..state.budget import Usage, cost
+from ..state.budget import CallKey, Usage, cost
 from ..state.errors import ModelUnreachable
 from ..state.form import PLAIN, Form
 from ..state.pricing import Price, Prices, highest, price_of
-from ..state.run import Asked, BranchOutput, CallKey
+from ..state.run import Asked, BranchOutput
 from ..state.settings import Settings
 from .backoff import backoff
 from .deadline import Deadline, sending

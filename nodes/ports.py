@@ -6,9 +6,9 @@ from typing import Protocol, runtime_checkable
 
 from langchain_core.messages import BaseMessage
 
-from ..state.budget import CallKind, Usage
+from ..state.budget import CallKey, CallKind, Usage
 from ..state.form import PLAIN, Form
-from ..state.run import Asked, CallKey, Candidate, Problem, Reply, Verdict
+from ..state.run import Asked, Candidate, Problem, Reply, Verdict
 
 __all__ = [
     "Asked",

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import fsum
-from typing import Literal, Self, get_args
+from typing import Literal, NamedTuple, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -144,6 +144,15 @@ class Call(BaseModel):
         retry = f"{self.candidate_id}#{self.attempt + 1}"
         anew = {"state": "reserved", "error": "", "stopped": False, "started": 0.0, "seconds": 0.0}
         return self.model_copy(update={"id": retry, **anew})
+
+
+class CallKey(NamedTuple):
+    """What names a call in the journal."""
+
+    place: str
+    """The run, and the place in it."""
+    request: str
+    """All that makes its reply what it is."""
 
 
 class Spent(BaseModel):

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection, Delete, Update, bindparam, delete, select, union_all, update
 
+from .budget import CallKey
 from .codec import Codec
 from .errors import StoreError
 from .rows import Typed
-from .run import Asked, CallKey
+from .run import Asked
 from .statements import Rows, change, fetch, insert
 from .tables import DIGEST_BYTES, checkpoints, digest, encode, journal
 from .writer import Writer

@@ -5,7 +5,7 @@ Everything here is persisted: the classes are frozen, live in this package and d
 
 import json
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, Self
 
 from langchain_core.messages import AnyMessage
 from pydantic import BaseModel, ConfigDict, Field
@@ -82,15 +82,6 @@ class Asked:
 
     call: Call
     reply: Reply | None = None
-
-
-class CallKey(NamedTuple):
-    """What names a call in the journal."""
-
-    place: str
-    """The run, and the place in it."""
-    request: str
-    """All that makes its reply what it is."""
 
 
 class Verdict(Frozen):

@@ -13,8 +13,9 @@ from ponder.graphs import PonderChatModel, aresume, asolve, create_ponder
 from ponder.nodes.flight import flights
 from ponder.nodes.ports import Reply
 from ponder.state import Budget, Problem, SQLAlchemySaver
+from ponder.state.budget import CallKey
 from ponder.state.journal import CallJournal
-from ponder.state.run import Asked, CallKey, Candidate
+from ponder.state.run import Asked, Candidate
 from ponder.state.statements import insert
 from tests.fakes import ScriptedModel, always, cycle
 from tests.graphs.test_budget import cut_off, run

@@ -10,9 +10,10 @@ from sqlalchemy import select
 
 from ponder.graphs import aresume, asolve
 from ponder.state import SQLAlchemySaver, ThreadBusy
+from ponder.state.budget import Call, CallKey
 from ponder.state.journal import Begun
 from ponder.state.lease import hold
-from ponder.state.run import Asked, Call, CallKey
+from ponder.state.run import Asked
 from ponder.state.tables import journal
 from tests.fakes import ScriptedModel, always
 from tests.state.leases import change, elsewhere, expire

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from ponder.state import SQLAlchemySaver
-from ponder.state.budget import Call
+from ponder.state.budget import Call, CallKey
 from ponder.state.journal import Begun
-from ponder.state.run import Asked, CallKey, Reply
+from ponder.state.run import Asked, Reply
 from tests.state.savers import on, put
 from tests.state.stores import KINDS, databases
 

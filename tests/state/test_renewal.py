@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import Connection
 
 from ponder.state import SQLAlchemySaver, StoreError, ThreadBusy
+from ponder.state.budget import CallKey
 from ponder.state.holders import holder
 from ponder.state.lease import hold
-from ponder.state.run import CallKey
 from tests.state.leases import change, elsewhere, forever, hold_through, leave, poll, take_over, until
 from tests.state.stores import KINDS, databases
 
