@@ -12,7 +12,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from ..nodes.call import Caller
 from ..nodes.models.embedding import LocalEmbedder
 from ..nodes.ports import ModelPool, Verifier
-from ..nodes.route import check_budget, check_output, check_policy, check_pool, check_price
+from ..nodes.route import check_budget, check_kept, check_policy, check_pool
 from ..nodes.verifiers.function import Check, Function
 from ..nodes.verifiers.recipes import Spec
 from ..nodes.verifiers.spec import parse_foreign, parse_once, parse_verifier
@@ -124,11 +124,10 @@ class Setup:
             if isinstance(member, NamedModel):
                 member.load()
 
-    def priced(self, state: RunState) -> None:
+    def check_kept(self, state: RunState) -> None:
         """Refuse to go on with a run whose limit in tokens or US dollars cannot be kept any more."""
         view = self.checks.view("", state)
-        check_output(view, self.checks.callers(view.problem))
-        check_price(view, self.checks.callers(view.problem))
+        check_kept(view, self.checks.callers(view.problem))
 
     def check(self, problem: Problem) -> None:
         """Refuse a verifier's spec that is wrong and a budget that no call fits, before anything is stored."""

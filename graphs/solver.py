@@ -145,7 +145,7 @@ async def aresume(
                 raise UsageError(f"thread {thread_id!r} was not written by ponder: choose another one")
             check_choice(thread_id, asked_in(state), choice)
             if "settings" in state.values:
-                setup.priced(state.values)
+                setup.check_kept(state.values)
                 if budget is not None:
                     larger(state.values["settings"], budget)  # refuses what is no raise, before anything is paid
             if not unfinished(state):

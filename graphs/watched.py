@@ -10,12 +10,11 @@ from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from ..nodes.dispatch import BEGAN
+from ..nodes.task import CHECKPOINTER
 from ..nodes.telemetry import watch_run
 from ..state.run import RunInput, RunOutput, RunState
 from ..state.settings import Settings, parse_settings
 
-CHECKPOINTER = "__pregel_checkpointer"
-"""LangGraph's name, in a config, for the checkpointer of the graph around."""
 STEPS = 10_000
 """The budget ends a run long before."""
 

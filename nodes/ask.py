@@ -12,6 +12,7 @@ from ..state.run import Candidate, Selection
 from .selectors import EVIDENCE
 from .selectors.ballot import elected, refutes, spokesman, tied
 from .selectors.judge import FINALISTS
+from .task import CHECKPOINTER
 from .view import View
 from .vote import tally
 
@@ -54,5 +55,5 @@ def put(view: View, finalists: list[Candidate]) -> Question:
 
 def check_asking(view: View, config: RunnableConfig) -> None:
     """Refuse to ask where no checkpointer could keep the run meanwhile."""
-    if (setting := view.settings.may_ask) and not config.get("configurable", {}).get("__pregel_checkpointer"):
+    if (setting := view.settings.may_ask) and not config.get("configurable", {}).get(CHECKPOINTER):
         raise UsageError(f"{setting} needs a checkpointer, which keeps the run while it waits: compile with one")

@@ -218,10 +218,10 @@ class Caller:
 
     def is_dearer(self, task: Task) -> bool:
         """Say whether a call may cost more US dollars than were reserved for it, where they are limited."""
-        reserved, priced = task.call.worst_usd, replace(task.view, price=self.price)
+        reserved = task.call.worst_usd
         if reserved is None or task.view.settings.budget.max_usd is None:
             return False
-        now = at_worst(priced, task.call).worst_usd
+        now = at_worst(replace(task.view, price=self.price), task.call).worst_usd
         return now is None or now > reserved
 
     def key(self, messages: list[BaseMessage], form: Form, task: Task) -> CallKey:

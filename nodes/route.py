@@ -136,10 +136,15 @@ def check_price(view: View, callers: Sequence[Caller]) -> None:
         )
 
 
-def check_budget(view: View, callers: Sequence[Caller]) -> None:
-    """Refuse a budget that cannot be kept, or that no single call fits."""
+def check_kept(view: View, callers: Sequence[Caller]) -> None:
+    """Refuse a budget in tokens or US dollars that cannot be kept with these models."""
     check_output(view, callers)
     check_price(view, callers)
+
+
+def check_budget(view: View, callers: Sequence[Caller]) -> None:
+    """Refuse a budget that cannot be kept, or that no single call fits."""
+    check_kept(view, callers)
     budget, call = view.settings.budget, at_worst(view, view.call("sample", 0))
     limit = view.ledger.exceeded_by([call])
     if limit:

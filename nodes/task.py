@@ -16,6 +16,9 @@ from .flight import Enough, Flight, among, board
 from .ports import Journal, JournalKeeper, Reply
 from .view import View
 
+CHECKPOINTER = "__pregel_checkpointer"
+"""LangGraph's name, in a config, for the checkpointer that a run has or inherits."""
+
 
 class CallRef(TypedDict):
     """What `Send` carries."""
@@ -57,7 +60,7 @@ def task_of(ref: CallRef, config: RunnableConfig, enough: Enough | None = None) 
     # A run that began before there was a `wave` has all its calls in one list.
     sent = view.state.get("wave") or view.calls
     call = next(call for call in sent if call.id == ref["call_id"])
-    saver = given.get("__pregel_checkpointer")
+    saver = given.get(CHECKPOINTER)
     journal = None
     # With durability "exit" nothing is stored before the end: a killed run leaves nothing that could ask the journal.
     if hasattr(saver, "journal") and given.get("__pregel_durability") != "exit":

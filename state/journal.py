@@ -75,7 +75,7 @@ class CallJournal:
 
         def work(connection: Connection) -> Typed | bool:
             nonlocal first
-            if known := self.known(connection, key):
+            if known := self.known(connection, named):
                 return known
             first = self.stored(connection)
             if first:
@@ -105,23 +105,23 @@ class CallJournal:
             return Begun(first=True)
         return Begun(first=False, asked=None if found.type is None else self.codec.load(found))
 
-    def known(self, connection: Connection, key: CallKey) -> Typed | None:
+    def known(self, connection: Connection, named: Mapping[str, bytes]) -> Typed | None:
         """Return what is known of a call that was begun before, if with another request: by another model, say.
 
-        Where a step that was cut off goes on, what was made counts, and what was paid is kept; a fork pays for what
-        differs.
+        Where a step that was cut off goes on, what was made counts, and what was paid is kept; a fork, whose step has
+        ended before, pays for what differs.
         """
-        mine, others = self.named(key)["key"], []
-        for own, root, *found in fetch(connection, CALLS, self.around(key)):
-            if bytes(own) == mine:
+        place, here = named["key"][:HALF], encode(self.way[""])
+        around = {"thread": named["thread"], "first": place + bytes(HALF), "last": place + b"\xff" * HALF}
+        others = []
+        for own, root, *found in fetch(connection, CALLS, around):
+            if bytes(own) == named["key"]:
                 return Typed(*found)
-            others.append((bytes(root), Typed(*found)))
-        return next((found for root, found in others if self.goes_on(connection, root)), None)
-
-    def goes_on(self, connection: Connection, root: bytes) -> bool:
-        """Say whether the step after a checkpoint is this one, which has never ended; a fork's has."""
-        here = encode(self.way[""])
-        return root == here and not fetch(connection, NEXT, {"thread": digest(self.thread_id), "root": here})
+            if bytes(root) == here:
+                others.append(Typed(*found))
+        if others and not fetch(connection, NEXT, {"thread": named["thread"], "root": here}):
+            return others[0]
+        return None
 
     def stored(self, connection: Connection) -> bool:
         """Say whether the whole way is there."""
@@ -151,11 +151,6 @@ class CallJournal:
     def named(self, key: CallKey) -> dict[str, bytes]:
         """Return the parameters that name a call: half of its key is the place, half the request."""
         return {"thread": digest(self.thread_id), "key": digest(key.place)[:HALF] + digest(key.request)[:HALF]}
-
-    def around(self, key: CallKey) -> dict[str, bytes]:
-        """Return the parameters that name all calls of its place."""
-        place = digest(key.place)[:HALF]
-        return {"thread": digest(self.thread_id), "first": place + bytes(HALF), "last": place + b"\xff" * HALF}
 
 
 def unheard(work: asyncio.Future[T]) -> asyncio.Future[T]:

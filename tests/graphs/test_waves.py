@@ -1,7 +1,7 @@
 """Each call of a wave is a task of LangGraph's own: what has ended is kept, whoever keeps it."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 
 from ponder.graphs import create_ponder
+from ponder.graphs.machine import CompiledGraph
 from ponder.nodes.ports import Reply, Request
 from ponder.state import ModelUnreachable, Problem, SQLAlchemySaver, Verdict
 from ponder.state.run import Candidate
@@ -37,15 +38,20 @@ def saver(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BaseCheckp
         yield ours if request.param == "ponder's" else InMemorySaver()
 
 
-async def test_what_only_tasks_keep_of_a_cancelled_wave_is_not_paid_again() -> None:
-    model, saver = Half(always("2")), InMemorySaver()
-    graph = create_ponder(model, policy="fixed", max_samples=4, checkpointer=saver)
+async def cut_off(graph: CompiledGraph, ready: Callable[[], bool]) -> None:
+    """Cancel a run of the graph as soon as something is so."""
     running = asyncio.create_task(graph.ainvoke(PROBLEM, ON, durability="sync"))
-    while len(kept_candidates(saver)) < 2:  # noqa: ASYNC110 - what is waited for does not signal
+    while not ready():  # noqa: ASYNC110 - what is waited for does not signal
         await asyncio.sleep(0)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+async def test_what_only_tasks_keep_of_a_cancelled_wave_is_not_paid_again() -> None:
+    model, saver = Half(always("2")), InMemorySaver()
+    graph = create_ponder(model, policy="fixed", max_samples=4, checkpointer=saver)
+    await cut_off(graph, lambda: len(kept_candidates(saver)) >= 2)
     model.mended = True
     answer = (await graph.ainvoke(None, ON))["answer"]
     assert (model.calls, len(answer.candidates)) == (4 + 2, 4)
@@ -75,12 +81,9 @@ class Third:
 async def test_a_verdict_that_is_known_is_not_asked_for_again(saver: BaseCheckpointSaver[Any]) -> None:
     model, verifier = ScriptedModel(always("2")), Third()
     graph = create_ponder(model, verifier=verifier, policy="fixed", max_samples=3, checkpointer=saver)
-    running = asyncio.create_task(graph.ainvoke(PROBLEM, ON, durability="sync"))
-    while len([one for one in kept_candidates(saver) if one.verdict]) < 2 or verifier.checked < 3:  # noqa: ASYNC110
-        await asyncio.sleep(0)
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
+    await cut_off(
+        graph, lambda: len([one for one in kept_candidates(saver) if one.verdict]) >= 2 and verifier.checked >= 3
+    )
     verifier.mended = True
     answer = (await graph.ainvoke(None, ON))["answer"]
     assert (verifier.checked, len(answer.candidates)) == (3 + 1, 3)
