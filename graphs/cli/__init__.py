@@ -4,11 +4,15 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import NoReturn
 
-INTERRUPTED = 130
-"""The exit code after Ctrl-C."""
+SIGNALLED = 128
+"""With the number of a signal, the exit code of a command that it has ended."""
+ENDINGS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""Ctrl-C, a supervisor that stops the process, and a terminal that is closed."""
 PEACE_SECONDS = 5.0
 """After a first Ctrl-C, before another one counts."""
 
@@ -21,34 +25,44 @@ def main() -> None:
     """
     if isinstance(sys.stdout, TextIOWrapper):  # what its encoding lacks is told by number, as on standard error
         sys.stdout.reconfigure(errors="backslashreplace")
-    heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # else it was started to ignore Ctrl-C
-    if heard:
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it was started to ignore Ctrl-C
         signal.signal(signal.SIGINT, leave)
     from .commands import run  # takes a second
 
-    try:
-        run()
-    finally:
-        if heard:
-            signal.signal(signal.SIGINT, leave)
+    run()
 
 
-def leave(*_: object) -> NoReturn:
+def leave(number: int, *_: object) -> NoReturn:
     """End the process."""
-    os._exit(INTERRUPTED)
+    os._exit(SIGNALLED + number)
 
 
-def stoppable() -> None:
-    """From now on there is something to save: the first Ctrl-C stops the command, and one soon after lets it save.
+@contextmanager
+def stoppable(*numbers: int) -> Iterator[None]:
+    """Meanwhile there is something to save: the first of these signals stops the command, and one soon after lets it.
 
-    A later one ends what does not come to an end: it can be resumed, as after any kill.
+    A later one ends what does not come to an end: it can be resumed, as after any kill. The command's exit code tells
+    the signal.
     """
-    if signal.getsignal(signal.SIGINT) is leave:  # else the command is run by something else, or ignores Ctrl-C
-        signal.signal(signal.SIGINT, stop)
+    before = {number: signal.getsignal(number) for number in numbers}
+    heard = [number for number, handler in before.items() if handler in {leave, signal.SIG_DFL}]
+    stopped: list[int] = []
 
+    def stop(number: int, *_: object) -> NoReturn:
+        stopped.append(number)
+        until = time.monotonic() + PEACE_SECONDS
+        for each in heard:
+            signal.signal(each, lambda number, _: leave(number) if time.monotonic() > until else None)
+        raise KeyboardInterrupt
 
-def stop(*_: object) -> NoReturn:
-    """Stop what the command does, and let it save in peace for a while."""
-    until = time.monotonic() + PEACE_SECONDS
-    signal.signal(signal.SIGINT, lambda *_: leave() if time.monotonic() > until else None)
-    raise KeyboardInterrupt
+    for number in heard:  # a command that is run by something else has its handlers, or ignores them
+        signal.signal(number, stop)
+    try:
+        yield
+    except (KeyboardInterrupt, OSError):  # the second is a terminal that is closed, and cannot be told of it
+        if not stopped:
+            raise
+        sys.exit(SIGNALLED + stopped[0])
+    finally:
+        for number in heard:
+            signal.signal(number, before[number])

@@ -1,6 +1,7 @@
 """The commands by their names, and what becomes of their errors: one line and an exit code."""
 
 import errno
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,16 +10,16 @@ from importlib.metadata import version
 import typer
 
 from ...state.errors import BudgetTooSmall, ModelUnreachable, PonderError, ThreadBusy, UsageError
-from . import INTERRUPTED, doctor, report, runs, serve, solve
+from . import SIGNALLED, doctor, report, runs, serve, solve
 from .limits import as_options, option
 
 EXIT_CODES = {UsageError: 2, ModelUnreachable: 4, ThreadBusy: 5, PonderError: 2}
 
 EPILOG = """Exit codes: 0 answered, 1 a check of the doctor failed, 2 usage or store, 3 no answer within the budget,
 4 model unreachable, 5 thread busy, 6 answers are tied or in doubt (see --on-tie, --ask-below), 7 an answer that the
-verifier did not pass, 130 interrupted. Environment: PONDER_MODEL, PONDER_STORE, PONDER_AES_KEY (encrypts the store),
-PONDER_PRICES, PONDER_LOG (info or debug), PONDER_API_KEY (of the endpoint), PONDER_REWARD_KEY (of a reward model),
-OPENAI_API_KEY, OPENAI_BASE_URL."""
+verifier did not pass, 130 interrupted (143 by SIGTERM, 129 by SIGHUP). Environment: PONDER_MODEL, PONDER_STORE,
+PONDER_AES_KEY (encrypts the store), PONDER_PRICES, PONDER_LOG (info or debug), PONDER_API_KEY (of the endpoint),
+PONDER_REWARD_KEY (of a reward model), OPENAI_API_KEY, OPENAI_BASE_URL."""
 
 app = typer.Typer(
     name="ponder",
@@ -58,7 +59,7 @@ def guarded() -> Iterator[None]:
         typer.echo(told if "\n" in told else f"error: {told.rstrip('.')}: see `{named(sys.argv[1:])} --help`", err=True)
         sys.exit(EXIT_CODES[PonderError])
     except (KeyboardInterrupt, typer.Abort):
-        sys.exit(INTERRUPTED)
+        sys.exit(SIGNALLED + signal.SIGINT)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

@@ -10,7 +10,7 @@ import typer
 
 from ...state.errors import ChoiceNeeded, ModelUnreachable, StoreError, ThreadBusy, ThreadNotFound, UsageError
 from ..unheard import unheard
-from . import stoppable
+from . import ENDINGS, stoppable
 from .limits import option
 from .log import logged
 from .plain import made, objection, on_terminal, plain, quoted
@@ -28,6 +28,7 @@ NOT_PASSED = 7
 """There is an answer, and an exact verifier passed neither it nor any other."""
 
 
+@stoppable(*ENDINGS)
 def finish(
     run: "Callable[[Callable[[Event], None]], Answer]",
     *,
@@ -46,7 +47,6 @@ def finish(
     resuming, silent = resume_command(thread, store), json or quiet
     before = known(thread, store) if goes_on and not silent else None
     stopped: list[Stored | StoreError] = []
-    stoppable()
     try:
         with (
             open_view(title, silent=silent) as view,

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import signal
 from typing import Annotated
 
 import typer
@@ -87,9 +88,9 @@ def serve(
         asyncio.run(reached(store))
     config = uvicorn.Config(app, host, port, access_log=False, timeout_graceful_shutdown=grace)
     collect_less()
-    stoppable()
     try:
-        uvicorn.Server(config).run()
+        with stoppable(signal.SIGINT):  # uvicorn hears SIGTERM itself
+            uvicorn.Server(config).run()
     except SystemExit:  # its log has said why
         raise UsageError(f"nothing can listen at {host!r}, port {port}: give another --host or --port") from None
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ponder.graphs.cli import stop
+from ponder.graphs.cli import leave, stoppable
 from ponder.graphs.cli.plain import plain
 from ponder.graphs.stores import default_store
 from ponder.state import SQLAlchemySaver, StoreError
@@ -693,22 +693,47 @@ def test_ctrl_c_again_while_it_saves_and_while_it_exits_is_exit_code_130_and_los
     assert json.loads(ponder("runs", "export", "t", "--store", store).out)["spent"]["calls"] == 2
 
 
-def test_a_later_ctrl_c_ends_a_command_that_does_not_come_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_later_signal_ends_a_command_that_does_not_come_to_an_end(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
     left: list[int] = []
+    expected: list[int] = []
+
+    @stoppable(number)
+    def command() -> None:
+        try:
+            os.kill(os.getpid(), number)
+        finally:
+            os.kill(os.getpid(), number)
+            assert left == expected
+
     monkeypatch.setattr(os, "_exit", left.append)
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.signal(number, leave)
     try:
-        for seconds, codes in ((3600.0, []), (-1.0, [130])):
+        for seconds, expected in ((3600.0, []), (-1.0, [128 + number])):  # noqa: B007 - `command` reads it
             monkeypatch.setattr("ponder.graphs.cli.PEACE_SECONDS", seconds)
-            with pytest.raises(KeyboardInterrupt):
-                stop()
-            os.kill(os.getpid(), signal.SIGINT)
-            assert left == codes
+            with pytest.raises(SystemExit) as ended:
+                command()
+            assert ended.value.code == 128 + number
+            assert signal.getsignal(number) is leave
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)
 
 
-def test_ctrl_c_saves_prints_the_resume_command_and_ends_with_130(server: FakeServer, tmp_path: Path) -> None:
+def test_a_command_hears_no_signal_that_it_was_started_to_ignore() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stoppable(signal.SIGHUP):
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_and_who_else_stops_a_command_saves_prints_the_resume_command_and_ends_with_a_code_of_its_own(
+    server: FakeServer, tmp_path: Path, number: signal.Signals
+) -> None:
     server.script = lambda _, number: (number < 2 or server.release.wait(60)) and Said()  # type: ignore[return-value]
     store = f"sqlite:///{tmp_path}/ponder.db"
     command = [str(Path(sys.executable).parent / "ponder"), "solve", "1 + 1?", *on(server), "--store", store]
@@ -718,12 +743,12 @@ def test_ctrl_c_saves_prints_the_resume_command_and_ends_with_130(server: FakeSe
     ) as process:
         try:
             server.wait_for(lambda it: it.answered == 2 and len(it.requests) == 3)
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             out, err = process.communicate(timeout=30)
         except BaseException:
             process.kill()
             raise
-    assert (process.returncode, out) == (130, "")
+    assert (process.returncode, out) == (128 + number, "")
     assert err.splitlines()[-2:] == [
         "interrupted: what was paid is saved",
         f"resume with: ponder resume t --store {store}",
