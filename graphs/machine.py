@@ -15,7 +15,7 @@ from langgraph.graph.state import CompiledStateGraph
 
 from ..nodes.assess import LADDER
 from ..nodes.assess import plan as plan_assessment
-from ..nodes.call import Consult
+from ..nodes.consult import Consult
 from ..nodes.dispatch import Dispatch, Plan
 from ..nodes.flight import Enough
 from ..nodes.grade import Grade

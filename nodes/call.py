@@ -6,13 +6,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 from langchain_core.messages import BaseMessage
-from langchain_core.runnables import RunnableConfig
 
 from ..state.budget import CallKey, Usage, cost
 from ..state.errors import ModelUnreachable
 from ..state.form import PLAIN, Form
 from ..state.pricing import Price, Prices, highest, price_of
-from ..state.run import Asked, BranchOutput
+from ..state.run import Asked
 from ..state.settings import Settings
 from .backoff import backoff
 from .deadline import Deadline, sending
@@ -24,7 +23,7 @@ from .ports import CallFailed, ChatModel, ModelPool, Reply, Request
 from .prompts import form_for, prompt_for
 from .reply import checked
 from .tally import apart, count
-from .task import CallRef, Clock, Task, seed, task_of
+from .task import Clock, Task, seed
 from .telemetry import failed, replayed, watch_call
 
 NO_TIME = "no time was left before it could begin"
@@ -91,7 +90,11 @@ class Caller:
                 return Asked(clock.settle("unmade", error=NO_TIME))
             finally:
                 give_way()
-            return await self.once(task, clock, turn)
+            try:
+                return await self.once(task, clock, turn)
+            except ModelUnreachable:
+                await task.flight.settle()
+                raise
 
     def whose_turn(self, task: Task) -> ChatModel:
         """Return the model that is asked: of a pool, the one whose turn it is."""
@@ -286,15 +289,3 @@ async def pause(task: Task) -> None:
     failures = task.view.failures(task.call)
     if failures:
         await asyncio.sleep(backoff(failures, task.call.retry_after))
-
-
-@dataclass(frozen=True)
-class Consult:
-    """Ask the model for a text that is no candidate: a rating, a critique, a judgement."""
-
-    caller: Caller
-
-    async def __call__(self, ref: CallRef, config: RunnableConfig) -> BranchOutput:
-        asked = await self.caller.ask(task_of(ref, config))
-        text = asked.reply.text if asked.reply else ""
-        return {"calls": [asked.call.model_copy(update={"reply": text})]}

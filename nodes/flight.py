@@ -1,4 +1,7 @@
-"""The calls of one wave that are in the air in this process: once the vote cannot change, stragglers are let go."""
+"""The calls of one wave that are in the air in this process.
+
+Once the vote cannot change, stragglers are let go; before the run stops, they are waited for.
+"""
 
 import asyncio
 import time
@@ -15,7 +18,8 @@ from .view import View
 T = TypeVar("T")
 
 GRACE_SECONDS = 1.0
-"""The least that calls still in the air get once the vote cannot change; else as long as the slowest one took."""
+"""The least that calls still in the air get once the vote cannot change, else as long as the slowest one took; and all
+that they get once the run stops."""
 
 Enough = Callable[[View, int], bool]
 """Whether no outcome of so many calls still in the air can change what the branch comes to."""
@@ -26,7 +30,8 @@ class Flight:
     """One wave: what has landed, and the calls that have not."""
 
     view: View
-    enough: Enough
+    enough: Enough | None
+    """None: each of them is waited for."""
     took_off: float = field(default_factory=time.monotonic)
     landed: list[Candidate] = field(default_factory=list)
     flying: set["asyncio.Future[Reply]"] = field(default_factory=set)
@@ -37,7 +42,7 @@ class Flight:
     def land(self, candidate: Candidate) -> None:
         """Take a candidate in; where it settles the vote, the calls still flying get their last grace."""
         self.landed.append(candidate)
-        if self.flying and self.enough(self.view.having(self.landed), len(self.aboard)):
+        if self.enough and self.flying and self.enough(self.view.having(self.landed), len(self.aboard)):
             grace = max(GRACE_SECONDS, time.monotonic() - self.took_off)
             for task in self.flying:
                 asyncio.get_running_loop().call_later(grace, self.drop, task)
@@ -47,6 +52,11 @@ class Flight:
         if task in self.flying:
             self.dropped.add(task)
             task.cancel()
+
+    async def settle(self) -> None:
+        """Wait for what is in the air: a run that stops cancels it, and nobody would know what it has cost."""
+        if self.flying:
+            await asyncio.wait(self.flying, timeout=GRACE_SECONDS)
 
 
 flights: WeakValueDictionary[tuple[str, str], Flight] = WeakValueDictionary()
@@ -63,7 +73,7 @@ def among(group: set[T], one: T) -> Iterator[None]:
         group.discard(one)
 
 
-def board(view: View, call_id: str, enough: Enough) -> Flight:
+def board(view: View, call_id: str, enough: Enough | None) -> Flight:
     """Return the flight of a call's wave; its tasks all run on one event loop."""
     wave, _, last = call_id.rpartition("-")
     key = (view.problem.epoch, wave + last.partition("#")[2])

@@ -42,8 +42,7 @@ class Propose:
             verifier = self.checks.of(task.view.problem)
             if verifier is not None and not candidate.error and candidate.verdict is None:
                 candidate = await verify(verifier, task.view.problem, candidate)
-        if task.flight is not None:
-            task.flight.land(candidate)
+        task.flight.land(candidate)
         emit(Arrived(branch=task.call.branch, candidate=candidate))
         return {"calls": [asked.call], "candidates": [candidate]}
 

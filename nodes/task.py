@@ -3,7 +3,7 @@
 import asyncio
 import time
 import zlib
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -32,22 +32,22 @@ class Task:
 
     call: Call
     view: View
+    flight: Flight
+    """Its wave."""
     journal: Journal | None = None
     """None: the checkpointer keeps none, or there is no checkpointer."""
-    flight: Flight | None = None
-    """The wave it flies in, where a settled vote lets stragglers go."""
 
     def aboard(self) -> AbstractContextManager[None]:
         """Belong to the wave meanwhile: this vote may still change its outcome."""
-        return nullcontext() if self.flight is None else among(self.flight.aboard, self.call.id)
+        return among(self.flight.aboard, self.call.id)
 
     def flying(self, generating: "asyncio.Future[Reply]") -> AbstractContextManager[None]:
         """Be in the air meanwhile."""
-        return nullcontext() if self.flight is None else among(self.flight.flying, generating)
+        return among(self.flight.flying, generating)
 
     def dropped(self, generating: "asyncio.Future[Reply]") -> bool:
         """Say whether the call was let go because the vote cannot change."""
-        return self.flight is not None and generating in self.flight.dropped
+        return generating in self.flight.dropped
 
 
 def task_of(ref: CallRef, config: RunnableConfig, enough: Enough | None = None) -> Task:
@@ -65,7 +65,7 @@ def task_of(ref: CallRef, config: RunnableConfig, enough: Enough | None = None) 
     # With durability "exit" nothing is stored before the end: a killed run leaves nothing that could ask the journal.
     if hasattr(saver, "journal") and given.get("__pregel_durability") != "exit":
         journal = cast("JournalKeeper", saver).journal(str(given["thread_id"]), given["checkpoint_map"])
-    return Task(call, view, journal, board(view, call.id, enough) if enough else None)
+    return Task(call, view, board(view, call.id, enough), journal)
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,7 @@ def announce(event: "Event") -> None:
         of_runs.info("%s: assessed as %s, difficulty %g", thread, found.level, found.difficulty)
     elif event.type == "escalated":
         most = event.assessment.compute_budget
-        of_runs.info("%s: escalated to %s, up to %d calls", thread, event.branch, most)
+        of_runs.info("%s: escalated to %s, compute budget %d", thread, event.branch, most)
     elif event.type == "finished":
         of_runs.info("%s: branch %s ended: %s", thread, event.branch, event.reason)
     elif event.type == "selected":

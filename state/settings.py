@@ -82,7 +82,7 @@ class Settings(BaseModel):
     probes: PositiveInt = 3
     """Samples that `probe` compares."""
     window: PositiveInt = 4
-    """Most samples of the parallel branch, or attempts of `ab_mcts`, that are in flight at once."""
+    """Most samples of the parallel branch, or attempts of `ab_mcts`, that are in flight at once; `fixed` sends all."""
     max_rounds: PositiveInt = 3
     """Critique and revision rounds of the refine branch, in each of its chains."""
     max_iterations: PositiveInt = 10

@@ -8,6 +8,9 @@ import typer
 if TYPE_CHECKING:
     from ...state.preview import Preview
 
+LEAST = 0.0001
+"""US dollars that are told."""
+
 
 def tell(problem: str, asked: dict[str, Any], *, json: bool) -> None:
     """Print the least and the most of each figure."""
@@ -23,13 +26,18 @@ def tell(problem: str, asked: dict[str, Any], *, json: bool) -> None:
     for name, row in (("input tokens", told.input_tokens), ("output tokens", told.output_tokens)):
         lines.append((name, f"{row.low:,}", f"{row.high:,}"))
     if told.usd is not None:
-        lines.append(("US dollars", f"{told.usd.low:,.4f}", f"{told.usd.high:,.4f}"))
+        lines.append(("US dollars", dollars(told.usd.low), dollars(told.usd.high)))
     for name, low, high in lines:
         typer.echo(f"{name:14} {low:>12} {high:>12}")
     if told.usd is None:
         typer.echo("US dollars     unknown: the model has no price; see PONDER_PRICES")
     for line in explained(told):
         typer.echo(line)
+
+
+def dollars(amount: float) -> str:
+    """Write an amount of US dollars."""
+    return f"<{LEAST}" if 0 < amount < LEAST else f"{amount:,.4f}"
 
 
 def explained(told: "Preview") -> Iterator[str]:

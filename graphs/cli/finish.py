@@ -96,8 +96,14 @@ def saved(stopped: "Sequence[Stored | StoreError]") -> str:
     """Tell what is left of a run that was interrupted."""
     if not stopped:
         return "nothing of the run is stored"
-    found = stopped[0]
-    return f"what is saved cannot be read now ({found})" if isinstance(found, StoreError) else "what was paid is saved"
+    run = stopped[0]
+    if isinstance(run, StoreError):
+        return f"what is saved cannot be read now ({run})"
+    if not run.unsettled:
+        return "what was paid is saved"
+    told, view = "what was paid is saved, what was in flight counts as lost", run.view
+    used_up = len(run.counted) + len(run.unsettled) >= view.allowed and view.allowed_by == "max_calls"
+    return f"{told}; where no call is left, go on with more {option(view.allowed_by)}" if used_up else told
 
 
 def known(thread: str, store: str | None) -> "Stored | StoreError | None":

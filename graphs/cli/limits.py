@@ -8,7 +8,9 @@ import typer
 
 from ...state.errors import UsageError
 
-MaxCalls = Annotated[int | None, typer.Option(help="Most model calls, of every kind.")]
+MaxCalls = Annotated[
+    int | None, typer.Option(help="Most model calls, of every kind; default: 100, or for `fixed` its samples.")
+]
 MaxTokens = Annotated[int | None, typer.Option(help="Most tokens, input and output together.")]
 MaxUsd = Annotated[float | None, typer.Option(help="Most US dollars; prices come from PONDER_PRICES, see README.")]
 MaxSeconds = Annotated[float | None, typer.Option(help="Most seconds of work.")]

@@ -10,6 +10,9 @@ from ...state.errors import UsageError
 from .runs import Name, load_one
 from .solve import Store
 
+ENDINGS = {"", ".html", ".htm", ".svg"}
+"""Of the file's name."""
+
 
 def report(
     thread: Name,
@@ -36,7 +39,12 @@ def report(
         write(png, drawn(picture(told)), "--png")
         if output is None:
             return
-    svg = svg or (output is not None and output.suffix == ".svg")
+    ending = output.suffix.lower() if output else ""
+    if ending not in ENDINGS:
+        raise UsageError(
+            f"file {str(output)!r} would hold a page: call it *.html, or *.svg, or give a picture's to --png"
+        )
+    svg = svg or ending == ".svg"
     text = (picture if svg else page)(told).encode()
     if output is None:
         typer.echo(text, nl=False)  # whatever the terminal's encoding is

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from .stored import Stored
 
 app = typer.Typer(help="List, show, export, prune and delete the runs of a store.", no_args_is_help=True)
-app.command("prune")(prune)
 
 Name = Annotated[str, typer.Argument(help="The run's thread; see `ponder runs list`.")]
 Wanted = Literal["running", "unfinished", "waiting", "finished", "foreign", "unreadable"]
@@ -77,6 +76,9 @@ def show(thread: Name, store: Store = None, json: Json = False) -> None:
 def export(thread: Name, store: Store = None) -> None:
     """Print one JSON object with everything about a run, down to the single call."""
     typer.echo(dumped(asyncio.run(load_one(store, thread)).everything()))
+
+
+app.command("prune")(prune)
 
 
 @app.command("delete")

@@ -59,9 +59,9 @@ def solve(
     ask_below: Annotated[float, typer.Option(help="Ask you, too, where the confidence is below this, 0 to 1.")] = 0.0,
     store: Store = None,
     thread: Annotated[
-        str | None, typer.Option(help="Name the run; a finished run of that name gives way. Default: a new name.")
+        str | None, typer.Option(help="Name the run; it replaces a finished one of that name. Default: a new name.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Repeat a run, where the model honours seeds.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The seed, to repeat a run where the model honours one.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what it may cost, and call nobody.")] = False,
     json: Json = False,
     quiet: Quiet = False,

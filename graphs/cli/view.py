@@ -157,8 +157,7 @@ def described(event: Event) -> str:
 
 def rated(kind: str, found: Assessment) -> str:
     """Put an assessment into one line."""
-    most = counted(found.compute_budget, "call")
-    return f"{kind}: {level(found)}, {found.evidence}, up to {most}, {found.plan[-1]}"
+    return f"{kind}: {level(found)}, {found.evidence}, compute budget {found.compute_budget}, {found.plan[-1]}"
 
 
 def summary(answer: Answer) -> str:

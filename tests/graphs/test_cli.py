@@ -40,7 +40,7 @@ def test_piped_the_answer_alone_is_on_standard_output_and_the_way_to_it_on_the_o
     assert (done.code, done.out) == (0, "2\n")
     lines = done.err.splitlines()
     assert lines[:3] == [f"candidate {number} (assess): 2" for number in (1, 2, 3)]
-    assert "assessed: low, 3 of 3 probes agree, up to 5 calls, direct" in lines
+    assert "assessed: low, 3 of 3 probes agree, compute budget 5, direct" in lines
     assert lines[-1].startswith("confidence 0.71 by majority, stopped: confident; 3 calls, 30 + 15 tokens")
     assert lines[-1].endswith("thread t")
 
@@ -440,13 +440,17 @@ def test_where_all_calls_fail_the_error_says_why_and_a_resumed_run_makes_new_att
 
 @pytest.mark.parametrize(
     ("assessor", "told"),
-    [("probe", "very high, {}, up to 60"), ("logprob", "very high, {}, up to 60"), ("ask", "medium, {}, up to 20")],
+    [
+        ("probe", "very high, {}, compute budget 60"),
+        ("logprob", "very high, {}, compute budget 60"),
+        ("ask", "medium, {}, compute budget 20"),
+    ],
 )
 def test_an_assessor_that_was_left_no_time_says_so(
     ponder: Ponder, server: FakeServer, assessor: str, told: str
 ) -> None:
     done = ponder("solve", "1 + 1?", *on(server), "--assessor", assessor, "--max-seconds", "1e-9")
-    assert f"assessed: {told.format('no time was left to ask')} calls, parallel\n" in done.err
+    assert f"assessed: {told.format('no time was left to ask')}, parallel\n" in done.err
 
 
 def test_a_refused_key_is_exit_code_4_with_the_way_to_go_on(ponder: Ponder, server: FakeServer) -> None:
@@ -586,6 +590,7 @@ def test_a_hostile_text_becomes_one_short_line_without_control_characters() -> N
     assert plain("the answer is forty twos", 20) == "the answer is forty…"
 
 
+CUT_OFF = "what was paid is saved, what was in flight counts as lost"
 CTRL_C = """
 import os, signal, sys, threading
 from ponder.graphs.cli import main
@@ -689,7 +694,7 @@ def test_ctrl_c_again_while_it_saves_and_while_it_exits_is_exit_code_130_and_los
         *("solve", "1 + 1?", *on(server), "--store", store, "--thread", "t"),
         lines=2,  # two candidates
     )
-    assert done == Done(130, "", f"interrupted: what was paid is saved\nresume with: ponder resume t --store {store}\n")
+    assert done == Done(130, "", f"interrupted: {CUT_OFF}\nresume with: ponder resume t --store {store}\n")
     assert json.loads(ponder("runs", "export", "t", "--store", store).out)["spent"]["calls"] == 2
 
 
@@ -750,7 +755,7 @@ def test_ctrl_c_and_who_else_stops_a_command_saves_prints_the_resume_command_and
             raise
     assert (process.returncode, out) == (128 + number, "")
     assert err.splitlines()[-2:] == [
-        "interrupted: what was paid is saved",
+        f"interrupted: {CUT_OFF}",
         f"resume with: ponder resume t --store {store}",
     ]
     server.release.set()
@@ -763,3 +768,21 @@ def test_ctrl_c_and_who_else_stops_a_command_saves_prints_the_resume_command_and
         timeout=60,
     )
     assert done.stdout == "2\n"
+
+
+def test_ctrl_c_with_every_call_in_flight_says_that_to_go_on_takes_more_calls(
+    server: FakeServer, tmp_path: Path
+) -> None:
+    server.script = lambda *_: server.release.wait(60) and Said()  # type: ignore[return-value]
+    asked = ("solve", "1 + 1?", *on(server), "--store", f"sqlite:///{tmp_path}/ponder.db", "--policy", "fixed")
+    command = [str(Path(sys.executable).parent / "ponder"), *asked, "--max-calls", "3", "--thread", "t"]
+    environment = os.environ | {"OPENAI_API_KEY": "key"}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            server.wait_for(lambda it: len(it.requests) == 3)
+            process.send_signal(signal.SIGINT)
+            said = process.communicate(timeout=50)[1].splitlines()
+        except BaseException:
+            process.kill()
+            raise
+    assert f"interrupted: {CUT_OFF}; where no call is left, go on with more --max-calls" in said

@@ -39,7 +39,7 @@ async def test_the_turns_of_a_run_are_told_once_each(log: pytest.LogCaptureFixtu
         "INFO t: branch assess ended: nothing to ask",
         "INFO t: assessed as medium, difficulty 2",
         "INFO t: branch parallel ended: samples drawn",
-        "INFO t: escalated to refine, up to 30 calls",
+        "INFO t: escalated to refine, compute budget 30",
         "INFO t: branch refine ended: rounds made",
         "WARNING t: stopped: max_calls; decided by scores, confidence 0.18",
         "INFO t: run ended",

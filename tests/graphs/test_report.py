@@ -198,6 +198,7 @@ def test_what_cannot_be_reported_or_written_is_said_in_a_line(
     for arguments, said in (
         (["f"], "error: thread 'f' was written by another graph"),
         (["none"], "error: thread 'none' does not exist"),
+        (["t", "-o", f"{tmp_path}/run.pdf"], f"error: file '{tmp_path}/run.pdf' would hold a page: call it *.html"),
         (["t", "-o", str(tmp_path)], f"error: file '{tmp_path}' cannot be written"),
     ):
         done = ponder("report", *arguments)

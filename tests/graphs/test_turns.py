@@ -12,7 +12,7 @@ import pytest
 from ponder.graphs import PonderChatModel, aresume, asolve, create_ponder
 from ponder.nodes.flight import flights
 from ponder.nodes.ports import Reply
-from ponder.state import Budget, Problem, SQLAlchemySaver
+from ponder.state import Budget, ModelUnreachable, Problem, SQLAlchemySaver
 from ponder.state.budget import CallKey
 from ponder.state.journal import CallJournal
 from ponder.state.run import Asked, Candidate
@@ -105,6 +105,39 @@ async def test_a_straggler_is_awaited_where_replies_that_have_come_may_still_tur
             store=saver,
         )
     assert (answer.answer, answer.spent.calls, answer.spent.lost) == ("3", 5, 0)
+
+
+async def test_what_is_in_the_air_when_a_key_is_refused_is_waited_for_and_not_lost(tmp_path: Path) -> None:
+    class Locked(ScriptedModel):
+        key = False
+
+        async def generate(self, messages: Any, request: Any) -> Reply:
+            if not self.key and not request.place.endswith("000-000"):
+                await asyncio.sleep(0.1)  # as long as the others take to hear it
+            if not self.key:
+                raise ModelUnreachable("the key was refused (401)")
+            return await super().generate(messages, request)
+
+    model, store = Locked(always("2")), f"sqlite:///{tmp_path}/ponder.db"
+    with pytest.raises(ModelUnreachable, match="401"):
+        await asolve("1 + 1?", model=model, store=store, thread_id="t", budget=Budget(max_calls=3))
+    model.key = True
+    answer = await aresume("t", store=store, model=model)
+    assert (answer.answer, answer.spent.calls, answer.spent.lost) == ("2", 3, 0)
+
+
+async def test_what_does_not_answer_holds_no_run_up_that_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ponder.nodes.flight.GRACE_SECONDS", 0.0)
+
+    class Locked(ScriptedModel):
+        async def generate(self, messages: Any, request: Any) -> Reply:
+            if request.place.endswith("000-000"):
+                raise ModelUnreachable("the key was refused (401)")
+            await asyncio.Event().wait()
+            return await super().generate(messages, request)
+
+    with pytest.raises(ModelUnreachable, match="401"):
+        await asolve("1 + 1?", model=Locked(always("2")), store=":memory:")
 
 
 async def test_what_a_model_had_not_begun_when_the_run_was_cut_off_is_not_lost(tmp_path: Path) -> None:
