@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ponder.graphs import create_ponder
+from ponder.state import Budget, Settings
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -64,6 +65,16 @@ def usage() -> str:
     return f"```text\n{done.stdout.strip()}\n```\n"
 
 
+def settings() -> str:
+    """List the settings with their defaults."""
+    rows = [
+        f"| `{name}` | {'' if field.default in (None, Budget()) else f'`{field.default}`'} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+        if name != "calibration"  # read from a file, not given
+    ]
+    return "\n".join(["| setting | default | what it is |", "|---|---|---|", *rows]) + "\n"
+
+
 def replayed() -> str:
     """Quote the recorded benchmark: accuracy with its interval, calls and tokens of each policy."""
     found = json.loads((ROOT / "tests" / "data" / "replay.json").read_text())
@@ -82,7 +93,7 @@ def replayed() -> str:
 
 
 GENERATED = {
-    README: {"graph": graph, "replay": replayed, "tree": tree, "help": usage},
+    README: {"graph": graph, "replay": replayed, "settings": settings, "tree": tree, "help": usage},
     CONTRIBUTING: {"files": files},
 }
 
