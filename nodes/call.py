@@ -27,6 +27,7 @@ from .task import Clock, Task, seed
 from .telemetry import failed, replayed, watch_call
 
 NO_TIME = "no time was left before it could begin"
+CUT_OFF = "lost: the run was cut off before the reply came"
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,9 @@ class Caller:
                 give_way()
             try:
                 return await self.once(task, clock, turn)
-            except ModelUnreachable:
-                await task.flight.settle()
+            except ModelUnreachable as error:
+                if await task.flight.answers():
+                    return Asked(clock.settle("failed", error=str(error)))
                 raise
 
     def whose_turn(self, task: Task) -> ChatModel:
@@ -109,7 +111,7 @@ class Caller:
         """
         messages, form = prompt_for(task.view, task.call), form_for(task.view, task.call)
         if task.journal is None:
-            return or_stop(await self.in_turn(messages, form, task, clock, turn))
+            return await or_stop(await self.in_turn(messages, form, task, clock, turn), task)
         key = self.key(messages, form, task)
         begun = await task.journal.begin(key)
         if not begun.first:
@@ -120,12 +122,14 @@ class Caller:
         except (ModelUnreachable, asyncio.CancelledError) as error:
             if isinstance(error, ModelUnreachable) or not turn.has_come:
                 await task.journal.forget(key)
+            else:
+                await task.journal.finish(key, Asked(clock.settle("lost", error=CUT_OFF)))
             raise
         if asked.call.state == "unmade":
             await task.journal.forget(key)
         else:
             await task.journal.finish(key, asked)
-        return or_stop(asked)
+        return await or_stop(asked, task)
 
     async def in_turn(self, messages: list[BaseMessage], form: Form, task: Task, clock: Clock, turn: Turn) -> Asked:
         """Make the call when its turn has come; its place is free again while its outcome is written down.
@@ -140,7 +144,7 @@ class Caller:
         except TimeoutError:
             return Asked(clock.settle("unmade", error=NO_TIME))
         call, view = task.call, task.view
-        sampling = call.temperature, call.max_tokens, seed(task), clock.timeout()
+        sampling = call.temperature, call.max_tokens, seed(task), task.view.settings.call_timeout
         asking = partial(hand_over, task, turn)
         shared = 1 if call.attempt else view.settings.n
         request = Request(*sampling, call.id, call.model, call.kind, form, shared, asking)
@@ -157,7 +161,7 @@ class Caller:
 
     async def make(self, messages: list[BaseMessage], request: Request, task: Task, clock: Clock, turn: Turn) -> Asked:
         """Make the call within its time, and settle it; a failure is data."""
-        deadline = Deadline(task.view.settings.call_timeout, clock.left())
+        seconds, deadline = clock.timeout(), Deadline(task.view.settings.call_timeout, clock.left())
 
         async def ask() -> Reply:
             apart()
@@ -181,7 +185,7 @@ class Caller:
                 if deadline.unsent:
                     return Asked(clock.settle("unmade", error=NO_TIME))
                 # Whether the server has answered, and charges for it, nobody knows.
-                return Asked(clock.settle("lost", error=f"no reply within {request.timeout:g} s"))
+                return Asked(clock.settle("lost", error=f"no reply within {seconds:g} s"))
         return self.outcome(generating, messages, request, task, clock)
 
     def outcome(
@@ -196,9 +200,11 @@ class Caller:
         try:
             reply = checked(generated.result())
         except ModelUnreachable:
+            task.flight.refused += 1
             raise
         except CallFailed as error:
             stops = error.unreachable and task.view.failures(task.call) >= task.view.settings.retries
+            task.flight.refused += stops
             if stops and not error.sent:
                 raise ModelUnreachable(str(error)) from error
             failed(task.call, error)
@@ -211,6 +217,7 @@ class Caller:
             return Asked(clock.settle("failed", error=said, **self.paid(task.call.worst_usage)))
         said = reply.text + (json.dumps(reply.tool_calls) if reply.tool_calls else "")
         paid = self.paid(reply.usage or estimate(messages, request, said), reply.model)
+        task.flight.answered += 1
         return Asked(clock.settle("done", **paid), reply)
 
     def paid(self, usage: Usage, model: str = "") -> dict[str, object]:
@@ -269,11 +276,13 @@ def cancel_later() -> None:
         step.cancel()
 
 
-def or_stop(asked: Asked) -> Asked:
-    """Return how a call ended, or stop the run where it says that no call can succeed."""
-    if asked.call.stopped:
-        raise ModelUnreachable(asked.call.error)
-    return asked
+async def or_stop(asked: Asked, task: Task) -> Asked:
+    """Return how a call ended, or stop the run where it says that no call can succeed, and most beside it have not."""
+    if not asked.call.stopped:
+        return asked
+    if await task.flight.answers():
+        return replace(asked, call=asked.call.model_copy(update={"stopped": False, "retry_after": None}))
+    raise ModelUnreachable(asked.call.error)
 
 
 async def hand_over(task: Task, turn: Turn, model: ChatModel) -> None:

@@ -45,7 +45,7 @@ class Deadline:
         left = max(self.seconds, SHORTEST_LOOK) if self.unsent else self.began + self.seconds - time.monotonic()
         if left > 0:
             self.timer = self.loop.call_later(left, self.look)
-        else:
+        elif not self.limit.expired():
             self.limit.reschedule(self.loop.time())
 
     def sent(self) -> None:

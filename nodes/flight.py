@@ -1,6 +1,6 @@
 """The calls of one wave that are in the air in this process.
 
-Once the vote cannot change, stragglers are let go; before the run stops, they are waited for.
+Once the vote cannot change, stragglers are let go; before one of them stops the run, the others are waited for.
 """
 
 import asyncio
@@ -18,8 +18,7 @@ from .view import View
 T = TypeVar("T")
 
 GRACE_SECONDS = 1.0
-"""The least that calls still in the air get once the vote cannot change, else as long as the slowest one took; and all
-that they get once the run stops."""
+"""The least that calls still in the air get once the vote cannot change; else as long as the slowest one took."""
 
 Enough = Callable[[View, int], bool]
 """Whether no outcome of so many calls still in the air can change what the branch comes to."""
@@ -36,6 +35,9 @@ class Flight:
     landed: list[Candidate] = field(default_factory=list)
     flying: set["asyncio.Future[Reply]"] = field(default_factory=set)
     dropped: set["asyncio.Future[Reply]"] = field(default_factory=set)
+    answered: int = 0
+    refused: int = 0
+    """Calls that say that none can succeed."""
     aboard: set[str] = field(default_factory=set)
     """Calls that are to land yet, whatever they wait for; those of a resumed wave that had landed are not."""
 
@@ -53,10 +55,14 @@ class Flight:
             self.dropped.add(task)
             task.cancel()
 
-    async def settle(self) -> None:
-        """Wait for what is in the air: a run that stops cancels it, and nobody would know what it has cost."""
+    async def answers(self) -> bool:
+        """Say whether the model answers most of the wave, when what is in the air has come down.
+
+        A run that stops would cancel it, and nobody would know what it has cost.
+        """
         if self.flying:
-            await asyncio.wait(self.flying, timeout=GRACE_SECONDS)
+            await asyncio.wait(self.flying)
+        return self.answered > self.refused
 
 
 flights: WeakValueDictionary[tuple[str, str], Flight] = WeakValueDictionary()

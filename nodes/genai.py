@@ -36,7 +36,7 @@ def operation(name: str, model: str, thread: str) -> dict[str, Any]:
 def provider_of(model: str) -> tuple[str, str]:
     """Split `provider:NAME` into the conventions' name of the provider, and the model's own; a pool has no one's."""
     kind, _, name = model.partition(":")
-    if not name or " | " in model:
+    if not name or " | " in model or " > " in model:
         return ("local" if kind == "local" else "_OTHER"), model
     return PROVIDERS.get(kind, kind), name
 

@@ -34,7 +34,7 @@ class Request:
     """Most output tokens."""
     seed: int | None = None
     timeout: float = 120.0
-    """Seconds."""
+    """Seconds that it may take; it is cancelled sooner where the budget leaves less."""
     place: str = ""
     """The call's place in the run, with its attempt: a pool of models chooses by it."""
     model: str = ""

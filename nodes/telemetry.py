@@ -133,7 +133,7 @@ def failed(call: Call, error: BaseException) -> None:
 def replayed(asked: Asked) -> Asked:
     """Tell of a call that is not made, because the journal knows it; it has no span."""
     lost = asked.call.state == "lost"
-    said = "is lost: the process that made it ended" if lost else "is not made again: the journal knows its reply"
+    said = "is lost: it was cut off" if lost else "is not made again: the journal knows its reply"
     of_calls.log(logging.WARNING if lost else logging.DEBUG, "%s: call %s %s", thread_of() or "-", asked.call.id, said)
     return asked
 

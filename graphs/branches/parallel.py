@@ -36,4 +36,5 @@ def enough(view: View, flying: int) -> bool:
     if reason != "confident":
         return reason in {"verified", "lead cannot be caught"}
     first, second = top_two(tally(view.votes))
-    return view.settings.policy != "fixed" and first - second > flying
+    to_come = samples_left(view) if view.settings.policy == "fixed" else 0
+    return first - second > to_come + flying

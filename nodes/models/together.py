@@ -22,6 +22,9 @@ GATHERING_SECONDS = 0.02
 PLACE = ("seed", "n")
 """Settings in which calls may differ that share a request."""
 
+LEFT_OUT = object()
+"""Instead of a choice: the server gave fewer. A `null` is an answer, if of no use, and was paid."""
+
 Body = dict[str, Any]
 Post = Callable[[Body], Awaitable[object]]
 
@@ -30,7 +33,7 @@ Post = Callable[[Body], Awaitable[object]]
 class Waiting:
     """A call that waits for its choice."""
 
-    part: asyncio.Future[object | None]
+    part: asyncio.Future[object]
     told: Leaving | None
     """Who wants to know when the request leaves: its time begins then."""
 
@@ -45,7 +48,7 @@ class Waiting:
             return False
         return True
 
-    def settle(self, part: object | None = None, error: Exception | None = None) -> None:
+    def settle(self, part: object = None, error: Exception | None = None) -> None:
         """Hand an outcome to who still waits for it."""
         if self.part.done():
             return
@@ -107,7 +110,7 @@ class Together:
                 later = partial(self.send, key, group, single, post, size)
                 asyncio.get_running_loop().call_later(GATHERING_SECONDS, later)
             found = await part
-        return await post(single) if found is None else found
+        return await post(single) if found is LEFT_OUT else found
 
     def send(self, key: str, group: list[Waiting], payload: Body, post: Post, size: int | None = None) -> None:
         """Ask for a group, unless that was done or it grows; when nobody waits any more, the request is cancelled."""
@@ -124,8 +127,8 @@ class Together:
             one.part.add_done_callback(lambda _: all(each.part.cancelled() for each in group) and task.cancel())
 
     async def share(self, group: list[Waiting], payload: Body, post: Post) -> None:
-        """Give each its choice; None is that it must ask by itself."""
-        parts: Sequence[object | None]
+        """Give each its choice, or leave it to ask by itself."""
+        parts: Sequence[object]
         shared = Shared(group)
         current.set(shared)
         try:
@@ -143,7 +146,7 @@ class Together:
             parts = []
         # One choice shows that it knows no `n`, and none that something went wrong this time.
         self.alone = self.alone or not parts or len(parts) == 1 < len(group)
-        for one, part in zip(group, [*parts, *[None] * (len(group) - len(parts))], strict=True):
+        for one, part in zip(group, [*parts, *[LEFT_OUT] * (len(group) - len(parts))], strict=True):
             one.settle(part)
 
 

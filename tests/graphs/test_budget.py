@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -254,6 +255,16 @@ async def test_a_resumed_run_keeps_its_budget_and_what_was_cut_off_counts_whiche
     answer = await aresume("t", store=store, model=other)
     assert (model.calls, other.calls, answer.spent.calls, answer.spent.lost) == (5, 0, 0, 5)
     assert (answer.answer, answer.stopped_because) == (None, "max_calls")
+
+
+async def test_the_seconds_of_calls_that_were_cut_off_count_when_the_run_goes_on(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/ponder.db"
+    model = ScriptedModel(always("2"), latency=60)
+    began = time.monotonic()
+    await cut_off(model, lambda: model.flying == 1 and time.monotonic() - began > 0.2, store=store, policy="direct")
+    answer = await aresume("t", store=store, model=model)
+    assert (answer.answer, answer.spent.lost) == ("2", 1)
+    assert answer.spent.seconds > 0.1
 
 
 @pytest.mark.parametrize(("usd", "made"), [(0.03, 0), (1.2, 2)])

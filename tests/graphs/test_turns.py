@@ -11,7 +11,7 @@ import pytest
 
 from ponder.graphs import PonderChatModel, aresume, asolve, create_ponder
 from ponder.nodes.flight import flights
-from ponder.nodes.ports import Reply
+from ponder.nodes.ports import CallFailed, Reply
 from ponder.state import Budget, ModelUnreachable, Problem, SQLAlchemySaver
 from ponder.state.budget import CallKey
 from ponder.state.journal import CallJournal
@@ -48,6 +48,17 @@ async def test_a_straggler_is_let_go_once_the_vote_cannot_change() -> None:
     assert [item.error for item in answer.candidates if item.error] == [
         "not awaited: the vote could not change any more"
     ]
+
+
+async def test_a_straggler_of_a_fixed_number_of_samples_is_let_go_once_the_vote_cannot_change() -> None:
+    class Slow(ScriptedModel):
+        async def generate(self, messages: Any, request: Any) -> Reply:
+            if "000-002" in request.place:
+                await asyncio.Event().wait()
+            return await super().generate(messages, request)
+
+    answer = await run(Slow(always("2")), policy="fixed", max_samples=4, call_timeout=3600)
+    assert (answer.answer, answer.spent.calls, answer.spent.lost) == ("2", 3, 1)
 
 
 async def test_a_straggler_that_could_turn_the_vote_is_awaited() -> None:
@@ -126,18 +137,18 @@ async def test_what_is_in_the_air_when_a_key_is_refused_is_waited_for_and_not_lo
     assert (answer.answer, answer.spent.calls, answer.spent.lost) == ("2", 3, 0)
 
 
-async def test_what_does_not_answer_holds_no_run_up_that_stops(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ponder.nodes.flight.GRACE_SECONDS", 0.0)
-
-    class Locked(ScriptedModel):
+@pytest.mark.parametrize("failure", [ModelUnreachable("refused (403)"), CallFailed("a page", 0.0, unreachable=True)])
+async def test_a_call_that_is_refused_where_others_are_answered_fails_alone(failure: Exception) -> None:
+    class Choosy(ScriptedModel):
         async def generate(self, messages: Any, request: Any) -> Reply:
-            if request.place.endswith("000-000"):
-                raise ModelUnreachable("the key was refused (401)")
-            await asyncio.Event().wait()
+            if request.place.endswith("000-002"):
+                raise failure
+            await asyncio.sleep(0.1)  # longer than it takes to be refused
             return await super().generate(messages, request)
 
-    with pytest.raises(ModelUnreachable, match="401"):
-        await asolve("1 + 1?", model=Locked(always("2")), store=":memory:")
+    answer = await run(Choosy(always("2")), policy="fixed", max_samples=4, retries=0)
+    assert (answer.answer, answer.spent.calls, answer.spent.lost) == ("2", 4, 0)
+    assert [item.error for item in answer.candidates if item.error] == [str(failure)]
 
 
 async def test_what_a_model_had_not_begun_when_the_run_was_cut_off_is_not_lost(tmp_path: Path) -> None:

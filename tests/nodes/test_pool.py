@@ -229,6 +229,16 @@ async def test_running_out_of_time_is_a_failure_and_being_cancelled_is_none(pass
     assert (await pooled.ask()).model == next_one
 
 
+async def test_a_run_that_has_little_time_left_says_nothing_of_a_model() -> None:
+    model = [ScriptedModel(always("2"), name, latency=60) for name in ("short of time a", "short of time b")]
+    for _ in range(4):
+        answer = await asolve(
+            "1 + 1?", model=model, policy="fixed", budget={"max_seconds": 0.05, "max_calls": 4}, store=":memory:"
+        )
+        assert answer.stopped_because == "max_seconds"
+    assert [breaker_for(member.name).opened for member in model] == [None, None]
+
+
 def test_an_endpoint_has_one_breaker_in_the_process() -> None:
     assert breaker_for("a") is breaker_for("a")
     assert breaker_for("a") is not breaker_for("b")

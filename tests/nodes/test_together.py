@@ -12,9 +12,15 @@ from ponder.nodes.deadline import sending
 from ponder.nodes.models.openai import openai_model
 from ponder.nodes.models.together import Together, shares, split
 from ponder.nodes.ports import Request
-from ponder.state import Answer, Budget
+from ponder.state import Answer, Budget, ModelUnreachable
 from tests.fake_server import FakeServer, Said, completion
 from tests.fault_server import Behaviour, FaultServer
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give calls that come together on a busy machine the time to; a group that is full waits for nobody."""
+    monkeypatch.setattr("ponder.nodes.models.together.GATHERING_SECONDS", 0.5)
 
 
 def choices(request: dict[str, Any], number: int) -> Said:
@@ -51,6 +57,17 @@ async def test_calls_are_asked_one_by_one_of_a_server_that_ignores_n() -> None:
     assert [request.get("n") for request in server.requests] == [8] + [None] * 7
     assert [candidate.answer for candidate in answer.candidates] == ["2"] * 8
     assert (answer.spent.calls, answer.spent.input_tokens) == (8, 80)
+
+
+@pytest.mark.parametrize(("n", "requests"), [(1, 4), (2, 2), (4, 1)])
+async def test_a_reply_that_is_nothing_at_all_is_an_answer_and_is_not_asked_for_again(n: int, requests: int) -> None:
+    with FaultServer(Behaviour(lies=1, lying=("null",))) as server:
+        model = openai_model("fault", server.url, "none")
+        with pytest.raises(ModelUnreachable):
+            await asolve(
+                "Which?", model=model, policy="fixed", budget={"max_calls": 4}, n=n, retries=0, store=":memory:"
+            )
+        assert len(server.log) == requests
 
 
 async def test_calls_are_asked_one_by_one_of_a_server_that_refuses_n() -> None:
