@@ -10,6 +10,7 @@ from langchain_core.language_models import BaseChatModel, LanguageModelInput, Si
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatResult
 from langchain_core.runnables import Runnable
+from pydantic import SecretStr
 
 from ...state.errors import ModelUnreachable
 from ...state.form import PLAIN, Form
@@ -19,6 +20,7 @@ from ..estimate import estimate
 from ..loop import background, in_thread
 from ..ports import CallFailed, Reply, Request
 from .failures import classify, refused_setting, status_of
+from .http import SHORTEST_SECRET
 from .usage import believable, number, usage_of
 
 FINISHES: dict[str, Finish] = {
@@ -100,7 +102,10 @@ class LangChainModel:
         while True:
             left_out = frozenset(self.learned.refused)
             try:
-                reply = read(await self.invoke(messages, request))
+                message = await self.invoke(messages, request)
+                if self.is_cut(message):
+                    raise CallFailed(f"model {self.name!r}: the stream ended before the reply", 0.0)  # noqa: TRY301
+                reply = read(message)
             except Exception as error:
                 setting = refused_setting(error, OPTIONAL)
                 if setting is None and request.form.output_schema and status_of(error) in MALFORMED:
@@ -119,9 +124,22 @@ class LangChainModel:
     ) -> CallFailed | ModelUnreachable:
         """Judge an exception; what a reply cost that was of no use is known, or estimated at its worst."""
         failure = classify(error, self.name, answered=self.learned.answered)
+        for secret in self.secrets:  # some gateways repeat the request, and what a server says is kept and shown
+            failure.args = tuple(str(told).replace(secret, "***") for told in failure.args)
         if isinstance(failure, CallFailed) and failure.sent and failure.status is None:
             failure.usage = believable(failure.usage, messages, request) or estimate(messages, request)
         return failure
+
+    @cached_property
+    def secrets(self) -> list[str]:
+        """The keys that the model holds."""
+        held = [value.get_secret_value() for value in vars(self.model).values() if isinstance(value, SecretStr)]
+        return [secret for secret in held if len(secret) >= SHORTEST_SECRET]
+
+    def is_cut(self, message: AIMessage) -> bool:
+        """Say whether a stream of OpenAI's kind broke off: its last part says why the reply ends."""
+        streams = getattr(self.model, "streaming", False) and getattr(self.model, "stream_usage", False)
+        return bool(streams) and is_openai(self.model) and not finish_reason(message)
 
     async def invoke(self, messages: Sequence[BaseMessage], request: Request) -> AIMessage:
         """Call the model, on the loop that its client belongs to."""
@@ -171,7 +189,7 @@ class LangChainModel:
         more: dict[str, Any] = {"stop": form.stop} if form.stop else {}
         if form.parallel_tool_calls is not None and "parallel_tool_calls" not in refused:
             more["parallel_tool_calls"] = form.parallel_tool_calls
-        openai = "openai_api_base" in type(self.model).model_fields
+        openai = is_openai(self.model)
         if form.output_schema is not None and openai and FORMAT not in refused:
             # Not as `response_format`: for that the client has a way of its own, which loses replies that are cut off.
             schema = {"name": "answer", "schema": form.output_schema}
@@ -225,10 +243,20 @@ def in_one(model: BaseChatModel) -> dict[str, Any]:
     return {**whole, "max_retries": 0, "root_async_client": client, "async_client": client.chat.completions}
 
 
+def is_openai(model: BaseChatModel) -> bool:
+    """Say whether a model speaks as OpenAI's do."""
+    return "openai_api_base" in type(model).model_fields
+
+
+def finish_reason(message: AIMessage) -> object:
+    """Return why a reply ended, in its provider's words, if it says so."""
+    about = message.response_metadata
+    return about.get("finish_reason") or about.get("stop_reason") or about.get("done_reason")
+
+
 def read(message: AIMessage) -> Reply:
     """Take from a message what a candidate needs."""
-    about = message.response_metadata
-    finish = about.get("finish_reason") or about.get("stop_reason") or about.get("done_reason")
+    about, finish = message.response_metadata, finish_reason(message)
     return Reply(
         text=str(message.text),
         finish="stop" if finish is None else FINISHES.get(str(finish).lower(), "other"),

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import logging
 import socket
 import threading
@@ -390,6 +391,34 @@ async def test_a_model_that_its_owner_has_stream_with_its_usage_still_streams() 
             await asolve("1 + 1?", model=mine, policy="direct", retries=0, store=":memory:")
         assert server.requests[0]["stream_options"] == {"include_usage": True}
         await mine.root_async_client.close()
+
+
+async def test_a_stream_that_breaks_off_is_no_reply_and_is_paid() -> None:
+    about = {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": "own"}
+    choices = [
+        {"index": 0, "delta": {"content": "Answer: 12"}, "finish_reason": None},
+        {"index": 0, "delta": {}, "finish_reason": "stop"},
+    ]
+    parts = [f"data: {json.dumps({**about, 'choices': [choice]})}\n\n" for choice in choices]
+    with FakeServer(lambda _, number: Said(body="".join(parts[: number + 1]))) as server:
+        mine = ChatOpenAI(model="own", base_url=server.url, api_key=SecretStr("key"), streaming=True, stream_usage=True)
+        with pytest.raises(CallFailed, match="the stream ended before the reply") as caught:
+            await as_model(mine).generate([HumanMessage("1 + 11?")], ASKED)
+        assert (await as_model(mine).generate([HumanMessage("1 + 11?")], ASKED)).text == "Answer: 12"
+        await mine.root_async_client.close()
+    assert caught.value.sent
+    assert caught.value.usage
+
+
+async def test_the_key_of_a_user_s_own_model_that_a_server_repeats_is_not_told() -> None:
+    key = "sk-very-secret"
+    said = Said(status=500, body={"error": {"message": f"this came: authorization: Bearer {key}"}})
+    with FakeServer(lambda *_: said) as server:
+        mine = ChatOpenAI(model="own", base_url=server.url, api_key=SecretStr(key))
+        with pytest.raises(CallFailed, match=r"Bearer \*\*\*") as caught:
+            await as_model(mine).generate([HumanMessage("1 + 1?")], ASKED)
+        await mine.root_async_client.close()
+    assert key not in str(caught.value)
 
 
 @pytest.mark.parametrize("form", ["bind", "with_fallbacks"])
