@@ -1,23 +1,21 @@
 """How many calls of one model may be in flight and begin within a minute, for all runs, threads and loops together.
 
-A minute is a sliding window: a call counts from its start for 60 seconds. langchain-core's rate limiter polls and knows
-neither tokens nor order, and aiolimiter belongs to one event loop, so neither would do.
+Each combination of limits has a line of its own, and lines that have a limit in common count together.
 """
 
 import asyncio
 import math
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from functools import partial
 from itertools import islice
 from typing import NamedTuple, Self
 
 from .loop import after_fork, background_loop
+from .minute import Minute
 
-MINUTE = 60.0
-"""Seconds."""
 AHEAD = 2
 """Of the calls that wait, one for so many that may be in flight is called up early, to get ready before its turn."""
 
@@ -49,6 +47,8 @@ class Slot:
         self.called = False
         """Its turn is near, or has come."""
         self.admitted = False
+        self.since = math.inf
+        """When it took its place in the line."""
         self.woken: asyncio.Future[None] | None = None
 
     def wake(self) -> bool:
@@ -110,6 +110,22 @@ def finish(woken: asyncio.Future[None]) -> None:
         woken.set_result(None)
 
 
+class Counts:
+    """What is in flight and has begun at one model, by limit; and the lines that count it."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.lock = threading.Lock()
+        self.lines: list[Limiter] = []
+        self.flying: dict[int | None, int] = defaultdict(int)
+        self.known: dict[tuple[int | None, int | None], Minute] = {}
+
+    def minutes(self, requests: int | None, tokens: int | None) -> list[Minute]:
+        """Return the minutes of these limits."""
+        wanted = [(requests, None)] * (requests is not None) + [(None, tokens)] * (tokens is not None)
+        return [self.known.setdefault(limits, Minute(*limits)) for limits in wanted]
+
+
 class Limiter:
     """Lets calls begin in the order in which they asked; nobody overtakes.
 
@@ -122,23 +138,28 @@ class Limiter:
         requests_per_minute: int | None = None,
         tokens_per_minute: int | None = None,
         *,
+        counts: Counts | None = None,
         clock: Callable[[], float] = time.monotonic,
         later: Later = on_background,
     ) -> None:
-        """Start with nothing in flight and an empty minute."""
+        """Start with nobody in line; `counts` are the model's."""
         self.limits = Limits(concurrency, requests_per_minute, tokens_per_minute)
         # Where a minute is what calls wait for, they would be written down long before they are made.
         self.ahead = (concurrency or 0) // AHEAD if self.limits[1:] == (None, None) else 0
         self.clock, self.later = clock, later
-        self.lock = threading.Lock()
+        self.counts = counts or Counts()
+        self.lock = self.counts.lock
         self.waiting: OrderedDict[Slot, None] = OrderedDict()
-        self.minute: OrderedDict[Slot, float] = OrderedDict()
-        """Calls that began within the last 60 seconds, and when; empty where no limit needs it."""
-        self.flying = 0
-        self.tokens = 0
-        """Of the calls in `minute`."""
+        self.minutes = self.counts.minutes(requests_per_minute, tokens_per_minute)
         self.alarm = math.inf
         """When the one timer goes off."""
+        with self.lock:
+            self.counts.lines.append(self)
+
+    @property
+    def flying(self) -> int:
+        """Calls in flight that count against the line's limit."""
+        return self.counts.flying[self.limits.concurrency]
 
     def slot(self, tokens: int = 0) -> Slot:
         """Return a place in the line for a call of at most so many tokens."""
@@ -148,8 +169,9 @@ class Limiter:
         """Stand in line; a call that is cancelled meanwhile leaves it."""
         with self.lock:
             if not slot.called:
+                slot.since = self.clock()
                 self.waiting[slot] = None
-                self.admit()
+                self.admit_all()
             if over():
                 return
             slot.woken = asyncio.get_running_loop().create_future()
@@ -163,35 +185,42 @@ class Limiter:
         """Give the place back, once; the minute remembers the call."""
         with self.lock:
             self.release(slot)
-            self.admit()
+            self.admit_all()
 
     def withdraw(self, slot: Slot) -> None:
         """Take a call out that will not be made."""
         with self.lock:
             if self.release(slot):
-                self.forget(slot)
-            self.admit()
+                for minute in self.minutes:
+                    minute.forget(slot)
+            self.admit_all()
 
     def release(self, slot: Slot) -> bool:
         """Take a call out of the line or its place, and say whether it had one; the caller holds the lock."""
         self.waiting.pop(slot, None)
         had, slot.admitted = slot.admitted, False
-        self.flying -= had
+        self.counts.flying[self.limits.concurrency] -= had
         return had
 
     def settle(self, slot: Slot, tokens: int) -> None:
         """Give the place back, and count what the call took, while its minute lasts."""
         with self.lock:
-            if slot in self.minute:
-                self.tokens += tokens - slot.tokens
+            for minute in self.minutes:
+                minute.settle(slot, tokens)
             slot.tokens = tokens
         self.leave(slot)
+
+    def admit_all(self) -> None:
+        """Let in whoever fits now, of all lines that may share a limit, the one that asked first; under the lock."""
+        lines = self.counts.lines
+        for line in sorted((line for line in lines if line.waiting), key=lambda line: next(iter(line.waiting)).since):
+            line.admit()
 
     def admit(self) -> None:
         """Let in whoever stands first and fits, call up those behind, and set the timer; the caller holds the lock."""
         now = self.clock()
-        while self.minute and self.next_expiry() <= now:
-            self.forget(next(iter(self.minute)))
+        for minute in self.minutes:
+            minute.tidy(now)
         while self.waiting and self.fits(slot := next(iter(self.waiting))):
             del self.waiting[slot]
             if slot.wake():
@@ -200,35 +229,20 @@ class Limiter:
             if not slot.called:
                 slot.called = True
                 slot.wake()
-        if self.waiting and self.minute:
-            self.set_alarm(self.next_expiry(), now)
-
-    def next_expiry(self) -> float:
-        """Return when the oldest call leaves the minute."""
-        return next(iter(self.minute.values())) + MINUTE
+        if self.waiting:
+            self.set_alarm(min((minute.over for minute in self.minutes), default=math.inf), now)
 
     def fits(self, slot: Slot) -> bool:
         """Say whether a call may begin now."""
-        most, requests, tokens = self.limits
-        return (
-            (most is None or self.flying < most)
-            and (requests is None or len(self.minute) < requests)
-            and (tokens is None or not self.tokens or self.tokens + slot.tokens <= tokens)
-        )
+        most = self.limits.concurrency
+        return (most is None or self.flying < most) and all(minute.fits(slot.tokens) for minute in self.minutes)
 
     def begin(self, slot: Slot, now: float) -> None:
         """Count a call as begun."""
         slot.called = slot.admitted = True
-        self.flying += 1
-        if self.limits[1:] != (None, None):
-            self.minute[slot] = now
-            self.tokens += slot.tokens
-
-    def forget(self, slot: Slot) -> None:
-        """Drop a call out of the minute."""
-        if slot in self.minute:
-            del self.minute[slot]
-            self.tokens -= slot.tokens
+        self.counts.flying[self.limits.concurrency] += 1
+        for minute in self.minutes:
+            minute.begin(slot, slot.tokens, now)
 
     def set_alarm(self, due: float, now: float) -> None:
         """Look again when the oldest call leaves the minute."""
@@ -241,17 +255,26 @@ class Limiter:
         with self.lock:
             if due == self.alarm:
                 self.alarm = math.inf
-                self.admit()
+                self.admit_all()
 
 
 limiters: dict[tuple[str, Limits], Limiter] = {}
+counts: dict[str, Counts] = defaultdict(Counts)
 lock = threading.Lock()
-after_fork(limiters.clear)  # calls in flight are the parent's
+
+
+def forget() -> None:
+    """Begin anew in a process that was forked: calls in flight are the parent's."""
+    limiters.clear()
+    counts.clear()
+
+
+after_fork(forget)
 
 
 def limiter_for(model: str, limits: Limits) -> Limiter:
     """Return the one limiter that the process has for a model under these limits."""
     with lock:
         if (model, limits) not in limiters:
-            limiters[model, limits] = Limiter(*limits)
+            limiters[model, limits] = Limiter(*limits, counts=counts[model])
         return limiters[model, limits]

@@ -104,11 +104,11 @@ class Settings(BaseModel):
     call_timeout: float = Field(default=120.0, gt=0)
     """Seconds one call may take."""
     concurrency: PositiveInt | None = 64
-    """Calls of the model in flight at once, of all runs of the process that set the same limits."""
+    """Calls of the model in flight at once, of all runs of the process that set the same number."""
     requests_per_minute: PositiveInt | None = None
-    """Calls that begin in a minute, of the same runs."""
+    """Calls of the model that begin in a minute, likewise of all runs that set the same number."""
     tokens_per_minute: PositiveInt | None = None
-    """Tokens of the same runs in a minute; a call counts at its worst case until it has ended."""
+    """Tokens of the model in a minute, likewise; a call counts at its worst case until it has ended."""
     self_rated: bool = False
     """Ask how sure the model is of its answer; it weighs votes where the server gives no log-probabilities."""
     on_tie: Literal["judge", "ask"] = "judge"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponder.nodes.limits import Limiter, Limits, Slot, Turn, limiter_for
+from ponder.nodes.limits import Counts, Limiter, Limits, Slot, Turn, limiter_for
 
 
 @dataclass
@@ -121,6 +121,40 @@ def test_equal_arguments_are_one_limiter() -> None:
     assert limiter_for("a", limits) is not limiter_for("a", Limits(concurrency=7))
 
 
+async def test_a_limit_is_shared_by_all_who_set_it_whatever_else_they_set_and_goes_to_who_asked_first() -> None:
+    clock, counts = Clock(), Counts()
+
+    def line(*limits: int | None) -> Limiter:
+        return Limiter(*limits, counts=counts, clock=lambda: clock.now, later=clock.later)
+
+    lines = [line(None, 2), line(8, 2), line(None, 2, 1000), line(8, 3)]
+    entered: list[int] = []
+
+    async def call(number: int) -> None:
+        async with taken(lines[number]):
+            entered.append(number)
+
+    calls = []
+    for number in (2, 0, 1, 0, 2, 3, 1):
+        calls.append(asyncio.create_task(call(number)))
+        clock.now += 0.001
+        await asyncio.sleep(0)
+    await settle()
+    assert entered == [2, 0, 3]  # two of those that share the two a minute, and one that has a minute of its own
+    for more in ([1, 0], [2, 1]):
+        entered.clear()
+        clock.go(60)
+        await settle()
+        assert entered == more
+    await asyncio.gather(*calls)
+
+
+async def settle() -> None:
+    """Let everything happen that can."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
 async def test_calls_wait_for_a_place_in_the_order_in_which_they_asked() -> None:
     calls = Calls(2)
     for _ in range(5):
@@ -203,7 +237,7 @@ async def test_a_call_cancelled_between_its_turn_and_its_start_gives_the_place_o
     calls.tasks[1].cancel()
     await calls.settle_down()
     assert calls.order == [0, 2]
-    assert (calls.limiter.flying, len(calls.limiter.minute)) == (1, 2)
+    assert (calls.limiter.flying, len(calls.limiter.minutes[0].calls)) == (1, 2)
 
 
 async def test_a_waiter_whose_loop_was_closed_does_not_hold_up_the_others() -> None:
@@ -320,9 +354,9 @@ def test_two_loops_in_two_threads_share_the_places_under_random_cancellations(se
 
 
 async def test_the_real_timer_wakes_a_waiter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ponder.nodes.limits.MINUTE", 0.05)
+    monkeypatch.setattr("ponder.nodes.minute.MINUTE", 0.05)
     limiter = Limiter(None, 1)
     for _ in range(3):
         async with asyncio.timeout(10), taken(limiter):
             pass
-    assert len(limiter.minute) == 1
+    assert len(limiter.minutes[0].calls) == 1
