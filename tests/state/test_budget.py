@@ -1,11 +1,12 @@
 """What a budget admits, and what a ledger adds up to."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ponder.state import Budget, Spent, UsageError
-from ponder.state.budget import Call, Ledger, Usage, busy_seconds, cost
+from ponder.state.budget import Call, Ledger, Usage, busy_seconds, cost, cost_usd
+from ponder.state.pricing import Price
 from ponder.state.settings import Settings, parse_settings
 
 spans = st.tuples(st.floats(1, 100), st.floats(0, 20))
@@ -16,24 +17,48 @@ def call(number: int, state: str = "reserved", worst: int = 100, used: int = 0) 
     return Call(id=f"{number:03d}", kind="sample", branch="b", state=state, worst_tokens=worst, usage=usage)  # type: ignore[arg-type]
 
 
+OUTCOMES = st.sampled_from(["done", "failed", "lost", "dropped", "unmade", "reserved"])
+"""How a call may end; the last is one of a process that was killed, of which the next knows nothing else."""
+CALLS = st.tuples(st.integers(1, 300), st.sampled_from([0.0, 0.3, 1.0]), OUTCOMES)
+CENT = Price(input=10_000, output=10_000)
+"""A token costs one."""
+
+
+@settings(max_examples=400)
 @given(
     limit=st.integers(1, 20),
-    tokens=st.integers(1, 2000) | st.none(),
-    waves=st.lists(st.lists(st.tuples(st.integers(1, 300), st.floats(0, 1)), max_size=8), max_size=6),
+    tokens=st.integers(1, 600) | st.none(),
+    cents=st.integers(1, 600) | st.none(),
+    waves=st.lists(st.lists(CALLS, max_size=8), max_size=6),
 )
-def test_no_order_of_waves_and_usages_passes_a_cap(
-    limit: int, tokens: int | None, waves: list[list[tuple[int, float]]]
+def test_no_order_of_waves_crashes_and_usages_passes_a_cap(
+    limit: int, tokens: int | None, cents: int | None, waves: list[list[tuple[int, float, str]]]
 ) -> None:
-    budget = Budget(max_calls=limit, max_tokens=tokens)
+    budget = Budget(max_calls=limit, max_tokens=tokens, max_usd=None if cents is None else cents / 100)
     calls: list[Call] = []
+    paid = made = number = 0
     for wave in waves:
-        wanted = [call(len(calls) + index, worst=worst) for index, (worst, _) in enumerate(wave)]
+        wanted = []
+        for worst, _, _ in wave:
+            number += 1
+            wanted.append(priced(call(number, worst=worst)))
         admitted = Ledger(budget=budget, calls=tuple(calls)).admit(wanted)
         reserved = [*calls, *admitted]
-        assert len(reserved) <= limit
+        assert sum(item.state != "unmade" for item in reserved) <= limit
         assert tokens is None or sum(map(cost, reserved)) <= tokens
-        shares = {item.id: share for item, (_, share) in zip(wanted, wave, strict=True)}
-        calls += [call(int(item.id), "done", used=int(item.worst_tokens * shares[item.id])) for item in admitted]
+        assert cents is None or sum(cost_usd(item) or 0 for item in reserved) <= cents / 100 + 1e-9
+        for item, (worst, share, state) in zip(admitted, wave, strict=False):
+            used = 0 if state == "unmade" else int(worst * share)
+            paid, made = paid + used, made + (state != "unmade")
+            calls.append(priced(call(int(item.id), state, worst, used if state in {"done", "failed"} else 0)))
+    assert made <= limit  # what was really paid and made, whatever the ledger knows of it
+    assert tokens is None or paid <= tokens
+    assert cents is None or paid <= cents
+
+
+def priced(one: Call) -> Call:
+    settled = one.state in {"done", "failed"}
+    return one.model_copy(update={"worst_usd": one.worst_tokens / 100, "usd": CENT.of(one.usage) if settled else None})
 
 
 def test_admits_the_longest_head_that_fits() -> None:
