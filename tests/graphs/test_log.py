@@ -81,7 +81,7 @@ async def test_a_call_lost_with_its_process_and_a_cancelled_run_are_told(
     log.clear()
     model.latency = 0
     await aresume("t", store=store, model=model)
-    assert lines(log)[1] == "WARNING t: call 1-direct-000-000 is lost: the process that made it ended"
+    assert lines(log)[1] == "WARNING t: call 1-direct-000-000 is lost: it was cut off"
 
 
 def test_a_call_that_the_journal_knows_is_told_as_such(log: pytest.LogCaptureFixture, tmp_path: Path) -> None:

@@ -267,7 +267,7 @@ def on(thread: str) -> Any:
 
 async def test_a_reply_inside_a_graph_goes_on_in_its_checkpoints_without_a_finished_call_made_again() -> None:
     broken = True
-    model = ScriptedModel(lambda _, number: ModelUnreachable("cut") if broken and number == 5 else "Answer: 2")
+    model = ScriptedModel(lambda _, number: ModelUnreachable("cut") if broken and number >= 3 else "Answer: 2")
     ponder = PonderChatModel(model=model, policy="fixed", budget={"max_calls": 8}, settings={"window": 1})
 
     async def reply(state: MessagesState) -> dict[str, Any]:
@@ -284,7 +284,7 @@ async def test_a_reply_inside_a_graph_goes_on_in_its_checkpoints_without_a_finis
         said = (await compiled.ainvoke(None, on("t")))["messages"][-1]
     spent = said.response_metadata["ponder"]["spent"]
     assert (spent["calls"], spent["lost"]) == (8, 0)
-    assert model.calls - made <= 2
+    assert (made, model.calls - made) == (8, 5)
 
 
 class Both(TypedDict):
