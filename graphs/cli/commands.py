@@ -31,11 +31,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("solve")(solve.solve)
-app.command("resume")(solve.resume)
+app.command("resume", short_help="Go on with a stopped run; list what is unfinished.")(solve.resume)
 app.add_typer(runs.app, name="runs")
-app.command("report")(report.report)
-app.command("doctor")(doctor.doctor)
-app.command("serve")(serve.serve)
+app.command("report", short_help="Write a run as one HTML file.")(report.report)
+app.command("doctor", short_help="Check installation, model, store and sandbox.")(doctor.doctor)
+app.command("serve", short_help="Serve an OpenAI-compatible endpoint.")(serve.serve)
 
 
 @app.callback(invoke_without_command=True)
@@ -55,7 +55,7 @@ def guarded() -> Iterator[None]:
         typer.echo(f"error: {worded(error)}", err=True)
         sys.exit(next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind)))
     except typer.TyperException as error:  # an option that is not there, or a value of the wrong kind
-        told = error.format_message()
+        told = error.format_message().replace("Value error, ", "")
         typer.echo(told if "\n" in told else f"error: {told.rstrip('.')}: see `{named(sys.argv[1:])} --help`", err=True)
         sys.exit(EXIT_CODES[PonderError])
     except (KeyboardInterrupt, typer.Abort):

@@ -23,7 +23,7 @@ Wanted = Literal["running", "unfinished", "waiting", "finished", "foreign", "unr
 LIMIT = 20
 
 
-@app.command("list")
+@app.command("list", short_help="List runs, the one that changed last first.")
 def list_runs(
     store: Store = None,
     status: Annotated[Wanted | None, typer.Option(help="Only runs that are so.", show_choices=True)] = None,
@@ -57,7 +57,7 @@ def resuming(run: "Stored", store: str | None) -> str:
     return resume_command(run.thread.id, store) + (" --choose NUMBER" if run.question else "")
 
 
-@app.command("show")
+@app.command("show", short_help="Show one run: status, cost, candidates, outcome.")
 def show(thread: Name, store: Store = None, json: Json = False) -> None:
     """Show one run: status, progress, cost, candidates and outcome, and who works on it."""
     run = asyncio.run(load_one(store, thread))
@@ -72,7 +72,7 @@ def show(thread: Name, store: Store = None, json: Json = False) -> None:
         typer.echo(f"go on with  {resuming(run, store)}")
 
 
-@app.command("export")
+@app.command("export", short_help="Print everything about a run, as JSON.")
 def export(thread: Name, store: Store = None) -> None:
     """Print one JSON object with everything about a run, down to the single call."""
     typer.echo(dumped(asyncio.run(load_one(store, thread)).everything()))
@@ -81,7 +81,7 @@ def export(thread: Name, store: Store = None) -> None:
 app.command("prune")(prune)
 
 
-@app.command("delete")
+@app.command("delete", short_help="Delete runs.")
 def delete(
     threads: Annotated[list[str], typer.Argument(help="The runs' threads; see `ponder runs list`.")],
     store: Store = None,
