@@ -27,7 +27,6 @@ from .task import Clock, Task, seed
 from .telemetry import failed, replayed, watch_call
 
 NO_TIME = "no time was left before it could begin"
-CUT_OFF = "lost: the run was cut off before the reply came"
 
 
 @dataclass(frozen=True)
@@ -91,45 +90,44 @@ class Caller:
                 return Asked(clock.settle("unmade", error=NO_TIME))
             finally:
                 give_way()
-            try:
-                return await self.once(task, clock, turn)
-            except ModelUnreachable as error:
-                if await task.flight.answers():
-                    return Asked(clock.settle("failed", error=str(error)))
-                raise
+            asked, stop = await self.once(task, clock, turn)
+        # Its place is free by now: another call may need it to come down.
+        if stop is None:
+            return asked
+        if await task.flight.answers():
+            return replace(asked, call=asked.call.model_copy(update={"stopped": False, "retry_after": None}))
+        raise stop
 
     def whose_turn(self, task: Task) -> ChatModel:
         """Return the model that is asked: of a pool, the one whose turn it is."""
         call = task.call
         return self.pool.order(call.id, call.model)[0] if self.pool else self.model
 
-    async def once(self, task: Task, clock: Clock, turn: Turn) -> Asked:
+    async def once(self, task: Task, clock: Clock, turn: Turn) -> tuple[Asked, ModelUnreachable | None]:
         """Make the call, and write it down before and after, unless the journal knows its outcome.
 
-        It is written down when its turn is near: fewer places are empty meanwhile. How it ended is kept also where that
-        stops the run, since it was paid: a resumed run finds it, and makes the next attempt.
+        It is written down when its turn is near: fewer places are empty meanwhile. How it ended is kept also where it
+        says that no call can succeed, since it was paid: a resumed run finds it, and makes the next attempt.
         """
         messages, form = prompt_for(task.view, task.call), form_for(task.view, task.call)
-        if task.journal is None:
-            return await or_stop(await self.in_turn(messages, form, task, clock, turn), task)
-        key = self.key(messages, form, task)
-        begun = await task.journal.begin(key)
-        if not begun.first:
+        journal, key = task.journal, self.key(messages, form, task)
+        if journal is not None and not (begun := await journal.begin(key)).first:
             turn.drop()
-            return replayed(begun.asked or Asked(task.call.model_copy(update={"state": "lost"})))
+            return replayed(begun.asked or Asked(task.call.model_copy(update={"state": "lost"}))), None
+        stop: ModelUnreachable | None = None
         try:
             asked = await self.in_turn(messages, form, task, clock, turn)
-        except (ModelUnreachable, asyncio.CancelledError) as error:
-            if isinstance(error, ModelUnreachable) or not turn.has_come:
-                await task.journal.forget(key)
-            else:
-                await task.journal.finish(key, Asked(clock.settle("lost", error=CUT_OFF)))
+        except ModelUnreachable as error:
+            asked, stop = Asked(clock.settle("failed", error=str(error))), error
+        except asyncio.CancelledError:
+            if journal is not None:
+                lost = Asked(clock.settle("lost"))
+                await (journal.finish(key, lost) if turn.has_come else journal.forget(key))
             raise
-        if asked.call.state == "unmade":
-            await task.journal.forget(key)
-        else:
-            await task.journal.finish(key, asked)
-        return await or_stop(asked, task)
+        if journal is not None:
+            unpaid = stop is not None or asked.call.state == "unmade"
+            await (journal.forget(key) if unpaid else journal.finish(key, asked))
+        return asked, ModelUnreachable(asked.call.error) if asked.call.stopped else stop
 
     async def in_turn(self, messages: list[BaseMessage], form: Form, task: Task, clock: Clock, turn: Turn) -> Asked:
         """Make the call when its turn has come; its place is free again while its outcome is written down.
@@ -274,15 +272,6 @@ def cancel_later() -> None:
     if step := asyncio.current_task():
         step.uncancel()
         step.cancel()
-
-
-async def or_stop(asked: Asked, task: Task) -> Asked:
-    """Return how a call ended, or stop the run where it says that no call can succeed, and most beside it have not."""
-    if not asked.call.stopped:
-        return asked
-    if await task.flight.answers():
-        return replace(asked, call=asked.call.model_copy(update={"stopped": False, "retry_after": None}))
-    raise ModelUnreachable(asked.call.error)
 
 
 async def hand_over(task: Task, turn: Turn, model: ChatModel) -> None:

@@ -79,10 +79,9 @@ def among(group: set[T], one: T) -> Iterator[None]:
         group.discard(one)
 
 
-def board(view: View, call_id: str, enough: Enough | None) -> Flight:
-    """Return the flight of a call's wave; its tasks all run on one event loop."""
-    wave, _, last = call_id.rpartition("-")
-    key = (view.problem.epoch, wave + last.partition("#")[2])
+def board(view: View, wave: str, enough: Enough | None) -> Flight:
+    """Return the flight of a wave, by the id of its first call; its tasks all run on one event loop."""
+    key = (view.problem.epoch, wave)
     flight = flights.get(key)
     if flight is None:
         flight = flights[key] = Flight(view, enough)

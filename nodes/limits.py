@@ -171,7 +171,7 @@ class Limiter:
             if not slot.called:
                 slot.since = self.clock()
                 self.waiting[slot] = None
-                self.admit_all()
+                self.admit()
             if over():
                 return
             slot.woken = asyncio.get_running_loop().create_future()
@@ -185,7 +185,7 @@ class Limiter:
         """Give the place back, once; the minute remembers the call."""
         with self.lock:
             self.release(slot)
-            self.admit_all()
+            self.admit()
 
     def withdraw(self, slot: Slot) -> None:
         """Take a call out that will not be made."""
@@ -193,7 +193,7 @@ class Limiter:
             if self.release(slot):
                 for minute in self.minutes:
                     minute.forget(slot)
-            self.admit_all()
+            self.admit()
 
     def release(self, slot: Slot) -> bool:
         """Take a call out of the line or its place, and say whether it had one; the caller holds the lock."""
@@ -210,32 +210,40 @@ class Limiter:
             slot.tokens = tokens
         self.leave(slot)
 
-    def admit_all(self) -> None:
-        """Let in whoever fits now, of all lines that may share a limit, the one that asked first; under the lock."""
-        lines = self.counts.lines
-        for line in sorted((line for line in lines if line.waiting), key=lambda line: next(iter(line.waiting)).since):
-            line.admit()
-
     def admit(self) -> None:
-        """Let in whoever stands first and fits, call up those behind, and set the timer; the caller holds the lock."""
+        """Let in whoever fits, of all lines the one that asked first, and set the timers; the caller holds the lock."""
         now = self.clock()
-        for minute in self.minutes:
-            minute.tidy(now)
-        while self.waiting and self.fits(slot := next(iter(self.waiting))):
-            del self.waiting[slot]
+        waiting, full = {line for line in self.counts.lines if line.waiting}, set[object]()
+        for line in waiting:
+            for minute in line.minutes:
+                minute.tidy(now)
+        while waiting:
+            line = min(waiting, key=lambda line: next(iter(line.waiting)).since)
+            slot = next(iter(line.waiting))
+            full.update(lacking := line.lacking(slot))
+            if lacking or full.intersection(line.minutes) or line.limits.concurrency in full:
+                waiting.discard(line)  # and nobody overtakes it who counts against the same limit
+                line.call_up(now)
+                continue
+            del line.waiting[slot]
             if slot.wake():
-                self.begin(slot, now)
+                line.begin(slot, now)
+            if not line.waiting:
+                waiting.discard(line)
+
+    def lacking(self, slot: Slot) -> list[object]:
+        """Return the limits that a call has to wait for: minutes, or a number in flight."""
+        most = self.limits.concurrency
+        over = [most] if most is not None and self.flying >= most else []
+        return [*over, *(minute for minute in self.minutes if not minute.fits(slot.tokens))]
+
+    def call_up(self, now: float) -> None:
+        """Call up those who stand first, and look again when a minute is over."""
         for slot in islice(self.waiting, self.ahead):
             if not slot.called:
                 slot.called = True
                 slot.wake()
-        if self.waiting:
-            self.set_alarm(min((minute.over for minute in self.minutes), default=math.inf), now)
-
-    def fits(self, slot: Slot) -> bool:
-        """Say whether a call may begin now."""
-        most = self.limits.concurrency
-        return (most is None or self.flying < most) and all(minute.fits(slot.tokens) for minute in self.minutes)
+        self.set_alarm(min((minute.over for minute in self.minutes), default=math.inf), now)
 
     def begin(self, slot: Slot, now: float) -> None:
         """Count a call as begun."""
@@ -255,7 +263,7 @@ class Limiter:
         with self.lock:
             if due == self.alarm:
                 self.alarm = math.inf
-                self.admit_all()
+                self.admit()
 
 
 limiters: dict[tuple[str, Limits], Limiter] = {}

@@ -65,7 +65,7 @@ def task_of(ref: CallRef, config: RunnableConfig, enough: Enough | None = None) 
     # With durability "exit" nothing is stored before the end: a killed run leaves nothing that could ask the journal.
     if hasattr(saver, "journal") and given.get("__pregel_durability") != "exit":
         journal = cast("JournalKeeper", saver).journal(str(given["thread_id"]), given["checkpoint_map"])
-    return Task(call, view, board(view, call.id, enough), journal)
+    return Task(call, view, board(view, sent[0].id, enough), journal)
 
 
 @dataclass(frozen=True)

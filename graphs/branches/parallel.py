@@ -4,11 +4,14 @@ Self-consistency (Wang et al. 2022, arXiv:2203.11171) with the stop rule of Adap
 (Aggarwal et al. 2023, arXiv:2305.11860).
 """
 
+from collections.abc import Mapping
+
 from ...nodes.dispatch import Done, Wave
 from ...nodes.prompts import STRATEGIES
+from ...nodes.selectors.confidence import weights_of
 from ...nodes.stopping import reason_to_stop, samples_left, samples_to_ask
 from ...nodes.view import View
-from ...nodes.vote import tally, top_two
+from ...nodes.vote import tally
 
 WIDEST_WINDOW = 64
 """Calls in flight at once where nothing is stopped early."""
@@ -33,8 +36,14 @@ def plan(view: View) -> Wave | Done:
 def enough(view: View, flying: int) -> bool:
     """Say whether the samples still in the air can be let go: the branch would stop, and they cannot turn the vote."""
     reason = reason_to_stop(view, samples_left(view) + flying)
-    if reason != "confident":
-        return reason in {"verified", "lead cannot be caught"}
-    first, second = top_two(tally(view.votes))
-    to_come = samples_left(view) if view.settings.policy == "fixed" else 0
-    return first - second > to_come + flying
+    if reason not in {"confident", "lead cannot be caught"}:
+        return reason == "verified"
+    to_come = flying + (samples_left(view) if view.settings.policy == "fixed" else 0)
+    counts = tally(view.votes)
+    return all(lead(votes) > to_come for votes in (counts, weights_of(view.votes) or counts))
+
+
+def lead(votes: Mapping[str, float]) -> float:
+    """Return how far the first answer is ahead of the second."""
+    first, second, *_ = [*sorted(votes.values(), reverse=True), 0.0, 0.0]
+    return first - second

@@ -10,7 +10,7 @@ from ...state.errors import UsageError
 from .runs import Name, load_one
 from .solve import Store
 
-ENDINGS = {"", ".html", ".htm", ".svg"}
+PAGES = {"", ".html", ".htm", ".svg"}
 """Of the file's name."""
 
 
@@ -24,6 +24,11 @@ def report(
     store: Store = None,
 ) -> None:
     """Write a run as one HTML file: who was asked what and when, the vote, the budget, the decision in words."""
+    ending = output.suffix.lower() if output else ""
+    if ending not in PAGES:
+        raise UsageError(
+            f"file {str(output)!r} would hold a page: call it *.html, or *.svg, or give a picture's to --png"
+        )
     from ..report import page, picture
     from ..report.told import Told
 
@@ -39,11 +44,6 @@ def report(
         write(png, drawn(picture(told)), "--png")
         if output is None:
             return
-    ending = output.suffix.lower() if output else ""
-    if ending not in ENDINGS:
-        raise UsageError(
-            f"file {str(output)!r} would hold a page: call it *.html, or *.svg, or give a picture's to --png"
-        )
     svg = svg or ending == ".svg"
     text = (picture if svg else page)(told).encode()
     if output is None:

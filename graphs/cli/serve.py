@@ -88,11 +88,11 @@ def serve(
         asyncio.run(reached(store))
     config = uvicorn.Config(app, host, port, access_log=False, timeout_graceful_shutdown=grace)
     collect_less()
-    try:
-        with stoppable(signal.SIGINT):  # uvicorn hears SIGTERM itself
+    with stoppable(signal.SIGINT):  # uvicorn hears SIGTERM itself
+        try:
             uvicorn.Server(config).run()
-    except SystemExit:  # its log has said why
-        raise UsageError(f"nothing can listen at {host!r}, port {port}: give another --host or --port") from None
+        except SystemExit:  # its log has said why
+            raise UsageError(f"nothing can listen at {host!r}, port {port}: give another --host or --port") from None
 
 
 async def reached(store: str) -> None:

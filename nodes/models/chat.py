@@ -1,5 +1,6 @@
 """Any LangChain chat model as a ponder model: sampling settings in, text, usage and log-probabilities out."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -124,8 +125,9 @@ class LangChainModel:
     ) -> CallFailed | ModelUnreachable:
         """Judge an exception; what a reply cost that was of no use is known, or estimated at its worst."""
         failure = classify(error, self.name, answered=self.learned.answered)
-        for secret in self.secrets:  # some gateways repeat the request, and what a server says is kept and shown
-            failure.args = tuple(str(told).replace(secret, "***") for told in failure.args)
+        for secret in self.secrets:  # some gateways repeat the request, and what a server says is kept, cut and shown
+            anywhere = re.escape(secret[:SHORTEST_SECRET]) + r"\S*"
+            failure.args = tuple(re.sub(anywhere, "***", str(told)) for told in failure.args)
         if isinstance(failure, CallFailed) and failure.sent and failure.status is None:
             failure.usage = believable(failure.usage, messages, request) or estimate(messages, request)
         return failure
@@ -137,9 +139,10 @@ class LangChainModel:
         return [secret for secret in held if len(secret) >= SHORTEST_SECRET]
 
     def is_cut(self, message: AIMessage) -> bool:
-        """Say whether a stream of OpenAI's kind broke off: its last part says why the reply ends."""
+        """Say whether a stream of OpenAI's kind broke off: its last parts say why the reply ends, and what it cost."""
         streams = getattr(self.model, "streaming", False) and getattr(self.model, "stream_usage", False)
-        return bool(streams) and is_openai(self.model) and not finish_reason(message)
+        ended = finish_reason(message) or message.response_metadata.get("status") or message.usage_metadata
+        return bool(streams) and is_openai(self.model) and not ended
 
     async def invoke(self, messages: Sequence[BaseMessage], request: Request) -> AIMessage:
         """Call the model, on the loop that its client belongs to."""

@@ -18,13 +18,17 @@ SOURCES: set[ConfidenceSource | None] = {"logprob", "self-rated"}
 
 def confidence(view: View) -> Selection | None:
     """Choose by weighted votes; none where a candidate has no confidence, or several models speak."""
-    votes = view.votes
+    weights = weights_of(view.votes)
+    return leading(view, weights, "confidence") if weights else None
+
+
+def weights_of(votes: Sequence[Candidate]) -> dict[str, float]:
+    """Add up what the candidates of each answer weigh, 1 each at most; nothing where they cannot be compared."""
     known = comparable(votes)
     if not known:
-        return None
+        return {}
     usual = fmean(weight(item.confidence or 0.0) for item in known)
-    weights = weighed(votes, lambda item: usual if item.confidence is None else weight(item.confidence))
-    return leading(view, weights, "confidence")
+    return weighed(votes, lambda item: usual if item.confidence is None else weight(item.confidence))
 
 
 def comparable(votes: Sequence[Candidate]) -> list[Candidate]:

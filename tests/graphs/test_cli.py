@@ -786,3 +786,18 @@ def test_ctrl_c_with_every_call_in_flight_says_that_to_go_on_takes_more_calls(
             process.kill()
             raise
     assert f"interrupted: {CUT_OFF}; where no call is left, go on with more --max-calls" in said
+
+
+def test_ctrl_c_at_an_endpoint_ends_it_with_130_and_no_error(server: FakeServer) -> None:
+    command = [str(Path(sys.executable).parent / "ponder"), "serve", *on(server), "--port", "0"]
+    environment = os.environ | {"OPENAI_API_KEY": "key"}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr
+            assert any("Uvicorn running" in line for line in process.stderr)
+            process.send_signal(signal.SIGINT)
+            said = process.communicate(timeout=50)[1]
+        except BaseException:
+            process.kill()
+            raise
+    assert (process.returncode, "error" in said.lower()) == (130, False)

@@ -15,7 +15,7 @@ from ponder.graphs.app import make_graph
 from ponder.nodes.models.openai import openai_model
 from ponder.nodes.ports import CallFailed, Reply
 from ponder.nodes.verifiers.judge import Judge
-from ponder.state import Answer, Budget, Problem, UsageError
+from ponder.state import Answer, Budget, ModelUnreachable, Problem, UsageError
 from tests.fake_server import FakeServer, Said
 from tests.fakes import ScriptedModel, kind_of, passing
 
@@ -61,6 +61,21 @@ def judged(answers: list[str], grader: Grader) -> ScriptedModel:
 
 def honest(text: str, mark: str) -> str:
     return f"Let me see.\n{grade(mark, 9 if '7' in text else 2, passed='7' in text)}"
+
+
+async def test_a_grade_that_is_refused_where_others_are_given_fails_alone() -> None:
+    class Choosy(ScriptedModel):
+        async def generate(self, messages: Any, request: Any) -> Any:
+            if request.kind == "grade":
+                if "-000-grade" in request.place:
+                    raise ModelUnreachable("refused (403)")
+                await asyncio.sleep(0.1)  # longer than it takes to be refused
+            return await super().generate(messages, request)
+
+    model = Choosy(judged(["Answer: 7", "Answer: 8"], honest).script)
+    answer = await run(model, policy="parallel", max_samples=4, verifier="judge:It is 7.")
+    assert (answer.answer, answer.spent.calls, answer.spent.lost) == ("7", 8, 0)
+    assert sum(item.verdict is not None and not item.verdict.failed for item in answer.candidates) == 3
 
 
 async def test_every_candidate_is_graded_and_every_grade_counts() -> None:

@@ -1,6 +1,7 @@
 """Whose turn it is: all runs of the process share a model's places, in order; stragglers are let go."""
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -59,6 +60,22 @@ async def test_a_straggler_of_a_fixed_number_of_samples_is_let_go_once_the_vote_
 
     answer = await run(Slow(always("2")), policy="fixed", max_samples=4, call_timeout=3600)
     assert (answer.answer, answer.spent.calls, answer.spent.lost) == ("2", 3, 1)
+
+
+@pytest.mark.parametrize("policy", ["fixed", "parallel"])
+async def test_a_straggler_whose_confidence_may_outweigh_all_others_is_awaited(
+    monkeypatch: pytest.MonkeyPatch, policy: str
+) -> None:
+    monkeypatch.setattr("ponder.nodes.flight.GRACE_SECONDS", 0.0)
+
+    class Sure(ScriptedModel):
+        async def generate(self, messages: Any, request: Any) -> Reply:
+            late = request.place.endswith("000-003")
+            await asyncio.sleep(0.2 * late)
+            return Reply("Answer: 3" if late else "Answer: 2", mean_logprob=math.log(0.95 if late else 0.1))
+
+    answer = await run(Sure(always("")), policy=policy, max_samples=4)
+    assert (answer.answer, answer.decided_by, answer.spent.lost) == ("3", "confidence", 0)
 
 
 async def test_a_straggler_that_could_turn_the_vote_is_awaited() -> None:
@@ -149,6 +166,17 @@ async def test_a_call_that_is_refused_where_others_are_answered_fails_alone(fail
     answer = await run(Choosy(always("2")), policy="fixed", max_samples=4, retries=0)
     assert (answer.answer, answer.spent.calls, answer.spent.lost) == ("2", 4, 0)
     assert [item.error for item in answer.candidates if item.error] == [str(failure)]
+
+
+async def test_a_pool_whose_members_both_refuse_the_key_stops_however_few_places_they_have() -> None:
+    def refusing(*_: Any) -> ModelUnreachable:
+        return ModelUnreachable("refused (401)")
+
+    for places in (1, 2):
+        pool = [ScriptedModel(refusing, f"locked {name}{places}", latency=0.05) for name in "ab"]
+        asked = asolve("1 + 1?", model=pool, store=":memory:", policy="fixed", max_samples=4, concurrency=places)
+        with pytest.raises(ModelUnreachable, match="401"):
+            await asyncio.wait_for(asked, 30)
 
 
 async def test_what_a_model_had_not_begun_when_the_run_was_cut_off_is_not_lost(tmp_path: Path) -> None:
