@@ -9,8 +9,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
-from ..nodes.dispatch import BEGAN
-from ..nodes.task import CHECKPOINTER
+from ..nodes.task import BEGAN, CHECKPOINTER
 from ..nodes.telemetry import watch_run
 from ..state.run import RunInput, RunOutput, RunState
 from ..state.settings import Settings, parse_settings

@@ -25,6 +25,7 @@ from .reply import checked
 from .tally import apart, count
 from .task import Clock, Task, seed
 from .telemetry import failed, replayed, watch_call
+from .view import UNWANTED
 
 NO_TIME = "no time was left before it could begin"
 
@@ -83,11 +84,11 @@ class Caller:
         clock = Clock(task)
         async with Turn() as turn:
             try:
-                async with asyncio.timeout(clock.left()):
+                async with task.flight.turn(clock.left()):
                     await pause(task)
                     await turn.near(slot(task, self.whose_turn(task)))
             except TimeoutError:
-                return Asked(clock.settle("unmade", error=NO_TIME))
+                return unmade(task, clock)
             finally:
                 give_way()
             asked, stop = await self.once(task, clock, turn)
@@ -137,10 +138,10 @@ class Caller:
         if self.is_dearer(task):
             return Asked(clock.settle("unmade", error="it may cost more US dollars than were reserved for it"))
         try:
-            async with asyncio.timeout(clock.left()):
+            async with task.flight.turn(clock.left()):
                 await turn.come()
         except TimeoutError:
-            return Asked(clock.settle("unmade", error=NO_TIME))
+            return unmade(task, clock)
         call, view = task.call, task.view
         sampling = call.temperature, call.max_tokens, seed(task), task.view.settings.call_timeout
         asking = partial(hand_over, task, turn)
@@ -272,6 +273,11 @@ def cancel_later() -> None:
     if step := asyncio.current_task():
         step.uncancel()
         step.cancel()
+
+
+def unmade(task: Task, clock: Clock) -> Asked:
+    """Settle a call that did not begin."""
+    return Asked(clock.settle("unmade", error=UNWANTED if task.flight.over else NO_TIME))
 
 
 async def hand_over(task: Task, turn: Turn, model: ChatModel) -> None:

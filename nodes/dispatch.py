@@ -13,11 +13,9 @@ from ..state.run import BranchOutput, RunState, RunUpdate, Visit
 from .events import Admitted, Finished, emit
 from .gate import limit_on, reserve, sends
 from .grade import grades
+from .task import began
 from .verify import Checks
 from .view import View
-
-BEGAN = "__ponder_began"
-"""In a config: when this go at a run began, its first or one that resumes it."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +96,3 @@ class Dispatch:
         )
         emit(Finished(branch=self.branch, reason=stopped))
         return Command(update=BranchOutput(visits=[visit]), goto=END)
-
-
-def began(config: RunnableConfig) -> float:
-    """Return when this go at the run began."""
-    return float(config.get("configurable", {}).get(BEGAN, 0.0))

@@ -1,12 +1,13 @@
 """The calls of one wave that are in the air in this process.
 
-Once the vote cannot change, stragglers are let go; before one of them stops the run, the others are waited for.
+Once the vote cannot change, stragglers are let go and what still waits for its turn is not made; before one of them
+stops the run, the others are waited for.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 from weakref import WeakValueDictionary
@@ -38,13 +39,21 @@ class Flight:
     answered: int = 0
     refused: int = 0
     """Calls that say that none can succeed."""
+    waiting: set[asyncio.Timeout] = field(default_factory=set)
+    """The limits of those that wait for their turn."""
+    over: bool = False
+    """Nothing that has not begun is to begin."""
     aboard: set[str] = field(default_factory=set)
     """Calls that are to land yet, whatever they wait for; those of a resumed wave that had landed are not."""
 
     def land(self, candidate: Candidate) -> None:
-        """Take a candidate in; where it settles the vote, the calls still flying get their last grace."""
+        """Take a candidate in; where it settles the vote, the calls still flying get their last grace, and no other."""
         self.landed.append(candidate)
-        if self.enough and self.flying and self.enough(self.view.having(self.landed), len(self.aboard)):
+        if self.enough and self.aboard and self.enough(self.view.having(self.landed), len(self.aboard)):
+            self.over = True
+            for limit in self.waiting:
+                if not limit.expired():
+                    limit.reschedule(0)
             grace = max(GRACE_SECONDS, time.monotonic() - self.took_off)
             for task in self.flying:
                 asyncio.get_running_loop().call_later(grace, self.drop, task)
@@ -54,6 +63,20 @@ class Flight:
         if task in self.flying:
             self.dropped.add(task)
             task.cancel()
+
+    @asynccontextmanager
+    async def turn(self, seconds: float | None) -> AsyncIterator[None]:
+        """Wait for a turn, as long as there is time and the call is wanted.
+
+        Raises:
+            TimeoutError: there is not, or it is not.
+
+        """
+        async with asyncio.timeout(0 if self.over else seconds) as limit:
+            with among(self.waiting, limit):
+                yield
+            if self.over:  # it came in the same moment
+                raise TimeoutError
 
     async def answers(self) -> bool:
         """Say whether the model answers most of the wave, when what is in the air has come down.
@@ -65,8 +88,8 @@ class Flight:
         return self.answered > self.refused
 
 
-flights: WeakValueDictionary[tuple[str, str], Flight] = WeakValueDictionary()
-"""(run, wave) -> its flight, as long as one of its tasks holds it."""
+flights: WeakValueDictionary[tuple[str, float, str], Flight] = WeakValueDictionary()
+"""(run, go at it, wave) -> its flight, as long as one of its tasks holds it."""
 
 
 @contextmanager
@@ -79,9 +102,9 @@ def among(group: set[T], one: T) -> Iterator[None]:
         group.discard(one)
 
 
-def board(view: View, wave: str, enough: Enough | None) -> Flight:
-    """Return the flight of a wave, by the id of its first call; its tasks all run on one event loop."""
-    key = (view.problem.epoch, wave)
+def board(view: View, began: float, wave: str, enough: Enough | None) -> Flight:
+    """Return the flight of a wave, by when the go at the run began and its first call's id; its tasks share a loop."""
+    key = (view.problem.epoch, began, wave)
     flight = flights.get(key)
     if flight is None:
         flight = flights[key] = Flight(view, enough)

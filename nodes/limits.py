@@ -222,7 +222,7 @@ class Limiter:
             slot = next(iter(line.waiting))
             full.update(lacking := line.lacking(slot))
             if lacking or full.intersection(line.minutes) or line.limits.concurrency in full:
-                waiting.discard(line)  # and nobody overtakes it who counts against the same limit
+                waiting.discard(line)  # and nobody overtakes it who counts against the limit that it waits for
                 line.call_up(now)
                 continue
             del line.waiting[slot]

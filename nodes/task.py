@@ -18,6 +18,8 @@ from .view import View
 
 CHECKPOINTER = "__pregel_checkpointer"
 """LangGraph's name, in a config, for the checkpointer that a run has or inherits."""
+BEGAN = "__ponder_began"
+"""In a config: when this go at a run began, its first or one that resumes it."""
 
 
 class CallRef(TypedDict):
@@ -50,6 +52,11 @@ class Task:
         return generating in self.flight.dropped
 
 
+def began(config: RunnableConfig) -> float:
+    """Return when this go at the run began."""
+    return float(config.get("configurable", {}).get(BEGAN, 0.0))
+
+
 def task_of(ref: CallRef, config: RunnableConfig, enough: Enough | None = None) -> Task:
     """Return what a task needs that was sent only an id.
 
@@ -65,7 +72,7 @@ def task_of(ref: CallRef, config: RunnableConfig, enough: Enough | None = None) 
     # With durability "exit" nothing is stored before the end: a killed run leaves nothing that could ask the journal.
     if hasattr(saver, "journal") and given.get("__pregel_durability") != "exit":
         journal = cast("JournalKeeper", saver).journal(str(given["thread_id"]), given["checkpoint_map"])
-    return Task(call, view, board(view, sent[0].id, enough), journal)
+    return Task(call, view, board(view, began(config), sent[0].id, enough), journal)
 
 
 @dataclass(frozen=True)

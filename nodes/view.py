@@ -14,6 +14,9 @@ from ..state.run import Candidate, Leg, Problem, RunState
 from ..state.settings import Settings
 from .agree import agreed
 
+UNWANTED = "not made: the vote could not change any more"
+"""Of a call that had not begun when its wave was settled: it is not to be tried again."""
+
 
 @dataclass(frozen=True)
 class View:
@@ -222,7 +225,7 @@ class View:
     def may_pass(self, call: Call) -> bool:
         """Say whether a call was not made or lost, or failed for a reason that trying once more may mend."""
         if call.state != "failed":
-            return call.state in {"unmade", "lost"}
+            return call.state == "lost" or (call.state == "unmade" and call.error != UNWANTED)
         return call.retry_after is not None and self.failures(call) <= self.settings.retries
 
     def too_late(self, call: Call) -> bool:

@@ -220,7 +220,8 @@ def test_a_run_whose_calls_have_all_failed_stops_and_each_call_is_tried_anew_whe
     store: str, policy: str, failure: CallFailed
 ) -> None:
     ill = True
-    model = ScriptedModel(lambda *_: failure if ill else "Answer: 2")
+    said = iter("2122")  # the last of them may turn the vote, and is awaited
+    model = ScriptedModel(lambda *_: failure if ill else f"Answer: {next(said)}")
     options: dict[str, Any] = {"policy": policy, "retries": 1, "max_samples": 4, "threshold": 0.99}
     told = f"no call was answered: {failure}; when that is mended, resume"
     with pytest.raises(ModelUnreachable, match=told):

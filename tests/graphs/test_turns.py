@@ -13,6 +13,7 @@ import pytest
 from ponder.graphs import PonderChatModel, aresume, asolve, create_ponder
 from ponder.nodes.flight import flights
 from ponder.nodes.ports import CallFailed, Reply
+from ponder.nodes.view import UNWANTED
 from ponder.state import Budget, ModelUnreachable, Problem, SQLAlchemySaver
 from ponder.state.budget import CallKey
 from ponder.state.journal import CallJournal
@@ -76,6 +77,34 @@ async def test_a_straggler_whose_confidence_may_outweigh_all_others_is_awaited(
 
     answer = await run(Sure(always("")), policy=policy, max_samples=4)
     assert (answer.answer, answer.decided_by, answer.spent.lost) == ("3", "confidence", 0)
+
+
+@pytest.mark.parametrize("options", [{"concurrency": 1}, {"requests_per_minute": 1}])
+async def test_what_waits_for_its_turn_when_the_vote_is_settled_is_not_made(options: dict[str, int]) -> None:
+    model = ScriptedModel(always("2"), name=f"settled {options}")
+    asked = asolve("1 + 1?", model=model, store=":memory:", policy="parallel", verifier="regex:2", **options)  # type: ignore[arg-type]
+    answer = await asyncio.wait_for(asked, 30)
+    assert (answer.answer, answer.stopped_because, answer.spent.lost) == ("2", "verified", 0)
+    assert answer.spent.calls == model.calls < 4
+    assert {item.error for item in answer.candidates if item.error} == {UNWANTED}
+
+
+async def test_a_run_that_goes_on_knows_nothing_of_what_was_refused_before(tmp_path: Path) -> None:
+    class Choosy(ScriptedModel):
+        locked = True
+
+        async def generate(self, messages: Any, request: Any) -> Reply:
+            if self.locked or request.place.endswith("000-000"):
+                raise ModelUnreachable("refused (401)")
+            await asyncio.sleep(0.05)  # longer than it takes to be refused
+            return await super().generate(messages, request)
+
+    model, store = Choosy(always("2")), f"sqlite:///{tmp_path}/ponder.db"
+    with pytest.raises(ModelUnreachable) as kept:
+        await asolve("1 + 1?", model=model, store=store, thread_id="t", policy="fixed", max_samples=4)
+    model.locked = False
+    answer = await aresume("t", store=store, model=model)
+    assert (answer.answer, answer.spent.lost, kept.type) == ("2", 0, ModelUnreachable)
 
 
 async def test_a_straggler_that_could_turn_the_vote_is_awaited() -> None:
