@@ -101,8 +101,7 @@ class Caller:
 
     def whose_turn(self, task: Task) -> ChatModel:
         """Return the model that is asked: of a pool, the one whose turn it is."""
-        call = task.call
-        return self.pool.order(call.id, call.model)[0] if self.pool else self.model
+        return self.pool.order(task.call.id, task.call.model)[0] if self.pool else self.model
 
     async def once(self, task: Task, clock: Clock, turn: Turn) -> tuple[Asked, ModelUnreachable | None]:
         """Make the call, and write it down before and after, unless the journal knows its outcome.
@@ -111,24 +110,31 @@ class Caller:
         says that no call can succeed, since it was paid: a resumed run finds it, and makes the next attempt.
         """
         messages, form = prompt_for(task.view, task.call), form_for(task.view, task.call)
-        journal, key = task.journal, self.key(messages, form, task)
-        if journal is not None and not (begun := await journal.begin(key)).first:
+        if task.journal is None:
+            return await self.tried(messages, form, task, clock, turn)
+        key = self.key(messages, form, task)
+        begun = await task.journal.begin(key)
+        if not begun.first:
             turn.drop()
             return replayed(begun.asked or Asked(task.call.model_copy(update={"state": "lost"}))), None
-        stop: ModelUnreachable | None = None
+        try:
+            asked, stop = await self.tried(messages, form, task, clock, turn)
+        except asyncio.CancelledError:
+            await (task.journal.finish(key, Asked(clock.settle("lost"))) if turn.has_come else task.journal.forget(key))
+            raise
+        unpaid = asked.call.state == "unmade" or (stop is not None and not asked.call.stopped)
+        await (task.journal.forget(key) if unpaid else task.journal.finish(key, asked))
+        return asked, stop
+
+    async def tried(
+        self, messages: list[BaseMessage], form: Form, task: Task, clock: Clock, turn: Turn
+    ) -> tuple[Asked, ModelUnreachable | None]:
+        """Make the call; where it says that no call can succeed, return that beside how it ended."""
         try:
             asked = await self.in_turn(messages, form, task, clock, turn)
         except ModelUnreachable as error:
-            asked, stop = Asked(clock.settle("failed", error=str(error))), error
-        except asyncio.CancelledError:
-            if journal is not None:
-                lost = Asked(clock.settle("lost"))
-                await (journal.finish(key, lost) if turn.has_come else journal.forget(key))
-            raise
-        if journal is not None:
-            unpaid = stop is not None or asked.call.state == "unmade"
-            await (journal.forget(key) if unpaid else journal.finish(key, asked))
-        return asked, ModelUnreachable(asked.call.error) if asked.call.stopped else stop
+            return Asked(clock.settle("failed", error=str(error))), error
+        return asked, ModelUnreachable(asked.call.error) if asked.call.stopped else None
 
     async def in_turn(self, messages: list[BaseMessage], form: Form, task: Task, clock: Clock, turn: Turn) -> Asked:
         """Make the call when its turn has come; its place is free again while its outcome is written down.
@@ -143,10 +149,9 @@ class Caller:
         except TimeoutError:
             return unmade(task, clock)
         call, view = task.call, task.view
-        sampling = call.temperature, call.max_tokens, seed(task), task.view.settings.call_timeout
-        asking = partial(hand_over, task, turn)
+        sampling = call.temperature, call.max_tokens, seed(task), view.settings.call_timeout
         shared = 1 if call.attempt else view.settings.n
-        request = Request(*sampling, call.id, call.model, call.kind, form, shared, asking)
+        request = Request(*sampling, call.id, call.model, call.kind, form, shared, partial(hand_over, task, turn))
         try:
             with watch_call(call, self.whose_turn(task).name, messages, request) as settled:
                 asked = settled(await self.make(messages, request, task, clock, turn))

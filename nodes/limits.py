@@ -207,7 +207,6 @@ class Limiter:
         with self.lock:
             for minute in self.minutes:
                 minute.settle(slot, tokens)
-            slot.tokens = tokens
         self.leave(slot)
 
     def admit(self) -> None:
@@ -269,15 +268,8 @@ class Limiter:
 limiters: dict[tuple[str, Limits], Limiter] = {}
 counts: dict[str, Counts] = defaultdict(Counts)
 lock = threading.Lock()
-
-
-def forget() -> None:
-    """Begin anew in a process that was forked: calls in flight are the parent's."""
-    limiters.clear()
-    counts.clear()
-
-
-after_fork(forget)
+after_fork(limiters.clear)  # calls in flight are the parent's
+after_fork(counts.clear)
 
 
 def limiter_for(model: str, limits: Limits) -> Limiter:

@@ -4,10 +4,9 @@ Self-consistency (Wang et al. 2022, arXiv:2203.11171) with the stop rule of Adap
 (Aggarwal et al. 2023, arXiv:2305.11860).
 """
 
-from collections.abc import Mapping
-
 from ...nodes.dispatch import Done, Wave
 from ...nodes.prompts import STRATEGIES
+from ...nodes.selectors.ballot import lead
 from ...nodes.selectors.confidence import weights_of
 from ...nodes.stopping import reason_to_stop, samples_left, samples_to_ask
 from ...nodes.view import View
@@ -41,9 +40,3 @@ def enough(view: View, flying: int) -> bool:
     to_come = flying + (samples_left(view) if view.settings.policy == "fixed" else 0)
     counts = tally(view.votes)
     return all(lead(votes) > to_come for votes in (counts, weights_of(view.votes) or counts))
-
-
-def lead(votes: Mapping[str, float]) -> float:
-    """Return how far the first answer is ahead of the second."""
-    first, second, *_ = [*sorted(votes.values(), reverse=True), 0.0, 0.0]
-    return first - second

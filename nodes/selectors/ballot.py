@@ -23,10 +23,15 @@ def leaders(weights: Mapping[K, float]) -> list[K]:
     return [answer for answer, weight in weights.items() if weight >= most - CLOSE * abs(most)]
 
 
-def margin(weights: Mapping[K, float]) -> float:
-    """Return how far the first answer is ahead of the second, of all weight there is."""
+def lead(weights: Mapping[K, float]) -> float:
+    """Return how far the first answer is ahead of the second."""
     first, second, *_ = [*sorted(weights.values(), reverse=True), 0.0, 0.0]
-    return (first - second) / sum(weights.values()) if first > 0 else 0.0
+    return first - second
+
+
+def margin(weights: Mapping[K, float]) -> float:
+    """Return the lead as a part of all weight there is."""
+    return lead(weights) / sum(weights.values()) if max(weights.values(), default=0.0) > 0 else 0.0
 
 
 def weighed(votes: Iterable[Candidate], weight: Callable[[Candidate], float]) -> dict[str, float]:
