@@ -9,7 +9,7 @@ from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from ..nodes.call import Caller
+from ..nodes.caller import Caller
 from ..nodes.models.embedding import LocalEmbedder
 from ..nodes.ports import ModelPool, Verifier
 from ..nodes.route import check_budget, check_kept, check_policy, check_pool

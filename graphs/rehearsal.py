@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 from langchain_core.messages import BaseMessage
 
-from ..nodes.call import Caller
+from ..nodes.caller import Caller
 from ..nodes.players import (
     Appetite,
     Optimist,

@@ -3,23 +3,22 @@
 import asyncio
 import json
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 
 from langchain_core.messages import BaseMessage
 
 from ..state.budget import CallKey, Usage, cost
 from ..state.errors import ModelUnreachable
 from ..state.form import PLAIN, Form
-from ..state.pricing import Price, Prices, highest, price_of
 from ..state.run import Asked
-from ..state.settings import Settings
 from .backoff import backoff
+from .caller import Caller, slot
 from .deadline import Deadline, sending
-from .entry import begin, give_way
+from .entry import give_way
 from .estimate import estimate
 from .gate import at_worst
-from .limits import Limits, Slot, Turn, limiter_for
-from .ports import CallFailed, ChatModel, ModelPool, Reply, Request
+from .limits import Slot, Turn
+from .ports import CallFailed, ChatModel, Reply, Request
 from .prompts import form_for, prompt_for
 from .reply import checked
 from .tally import apart, count
@@ -30,236 +29,207 @@ from .view import UNWANTED
 NO_TIME = "no time was left before it could begin"
 
 
-@dataclass(frozen=True)
-class Caller:
-    """A model, and what it costs: all that a step needs to make its calls."""
+async def ask(caller: Caller, task: Task) -> Asked:
+    """Make a call when its turn has come, unless the journal knows its outcome.
 
-    model: ChatModel
-    prices: Prices = field(default_factory=dict)
+    Raises:
+        ModelUnreachable: no call can succeed now; the run stops here and can be resumed.
+
+    """
+    async with Turn() as turn:
+        asked, stop = await Attempt(caller, task, turn).made()
+    # Its place is free by now: another call may need it to come down.
+    if stop is None:
+        return asked
+    if await task.flight.answers():
+        return replace(asked, call=asked.call.model_copy(update={"stopped": False, "retry_after": None}))
+    raise stop
+
+
+@dataclass(eq=False)
+class Attempt:
+    """A call on its way: it stands in line, is written down, is made, and is settled."""
+
+    caller: Caller
+    task: Task
+    turn: Turn
+    clock: Clock = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin to wait."""
+        self.clock = Clock(self.task)
 
     @cached_property
-    def price(self) -> Price | None:
-        """What a token costs at most, whichever of several models answers; None where that is not known."""
-        return highest(self.tariffs)
+    def messages(self) -> list[BaseMessage]:
+        """What is asked."""
+        return prompt_for(self.task.view, self.task.call)
 
     @cached_property
-    def pool(self) -> ModelPool | None:
-        """Several models; None where there is one. To look whether an object has a protocol takes long."""
-        return self.model if isinstance(self.model, ModelPool) else None
+    def form(self) -> Form:
+        """What the reply is to look like."""
+        return form_for(self.task.view, self.task.call)
 
-    @cached_property
-    def members(self) -> tuple[str, ...]:
-        """The names of several models; none where there is one."""
-        return tuple(member.name for member in self.pool.members) if self.pool else ()
+    async def made(self) -> tuple[Asked, ModelUnreachable | None]:
+        """Make the call when its turn is near; beside how it ended, the error that says that none can succeed."""
+        try:
+            async with self.task.flight.turn(self.clock.left()):
+                await self.pause()
+                await self.turn.near(self.slot(self.caller.whose_turn(self.task.call)))
+        except TimeoutError:
+            return self.unmade(), None
+        finally:
+            give_way()
+        return await self.once()
 
-    @cached_property
-    def tariffs(self) -> list[Price | None]:
-        """The price of each of several models, or of the one; None where it is not known."""
-        return [price_of(name, self.prices) for name in self.members or [self.model.name]]
+    async def pause(self) -> None:
+        """Wait before a call that has failed is tried again, as long as the server asked or longer each time."""
+        failures = self.task.view.failures(self.task.call)
+        if failures:
+            await asyncio.sleep(backoff(failures, self.task.call.retry_after))
 
-    @property
-    def unpriced(self) -> list[str]:
-        """Those whose price is not known."""
-        names = self.members or [self.model.name]
-        return [name for name, price in zip(names, self.tariffs, strict=True) if price is None]
-
-    @property
-    def unlimited(self) -> list[str]:
-        """Those that cannot be told how much they may write."""
-        models = self.pool.members if self.pool else [self.model]
-        return [model.name for model in models if not getattr(model, "is_limited", True)]
-
-    async def begin(self, settings: Settings) -> None:
-        """Wait until it is a new run's turn to begin; one whose seconds are limited begins at once."""
-        if settings.budget.max_seconds is None:
-            await begin(self.model.name, most_flying(self.model, settings))
-
-    async def ask(self, task: Task) -> Asked:
-        """Make the call when its turn has come, unless the journal knows its outcome.
-
-        Raises:
-            ModelUnreachable: no call can succeed now; the run stops here and can be resumed.
-
-        """
-        clock = Clock(task)
-        async with Turn() as turn:
-            try:
-                async with task.flight.turn(clock.left()):
-                    await pause(task)
-                    await turn.near(slot(task, self.whose_turn(task)))
-            except TimeoutError:
-                return unmade(task, clock)
-            finally:
-                give_way()
-            asked, stop = await self.once(task, clock, turn)
-        # Its place is free by now: another call may need it to come down.
-        if stop is None:
-            return asked
-        if await task.flight.answers():
-            return replace(asked, call=asked.call.model_copy(update={"stopped": False, "retry_after": None}))
-        raise stop
-
-    def whose_turn(self, task: Task) -> ChatModel:
-        """Return the model that is asked: of a pool, the one whose turn it is."""
-        return self.pool.order(task.call.id, task.call.model)[0] if self.pool else self.model
-
-    async def once(self, task: Task, clock: Clock, turn: Turn) -> tuple[Asked, ModelUnreachable | None]:
+    async def once(self) -> tuple[Asked, ModelUnreachable | None]:
         """Make the call, and write it down before and after, unless the journal knows its outcome.
 
         It is written down when its turn is near: fewer places are empty meanwhile. How it ended is kept also where it
         says that no call can succeed, since it was paid: a resumed run finds it, and makes the next attempt.
         """
-        messages, form = prompt_for(task.view, task.call), form_for(task.view, task.call)
-        if task.journal is None:
-            return await self.tried(messages, form, task, clock, turn)
-        key = self.key(messages, form, task)
-        begun = await task.journal.begin(key)
+        journal = self.task.journal
+        if journal is None:
+            return await self.tried()
+        key = self.key()
+        begun = await journal.begin(key)
         if not begun.first:
-            turn.drop()
-            return replayed(begun.asked or Asked(task.call.model_copy(update={"state": "lost"}))), None
+            self.turn.drop()
+            return replayed(begun.asked or Asked(self.task.call.model_copy(update={"state": "lost"}))), None
         try:
-            asked, stop = await self.tried(messages, form, task, clock, turn)
+            asked, stop = await self.tried()
         except asyncio.CancelledError:
-            await (task.journal.finish(key, Asked(clock.settle("lost"))) if turn.has_come else task.journal.forget(key))
+            lost = Asked(self.clock.settle("lost"))
+            await (journal.finish(key, lost) if self.turn.has_come else journal.forget(key))
             raise
         unpaid = asked.call.state == "unmade" or (stop is not None and not asked.call.stopped)
-        await (task.journal.forget(key) if unpaid else task.journal.finish(key, asked))
+        await (journal.forget(key) if unpaid else journal.finish(key, asked))
         return asked, stop
 
-    async def tried(
-        self, messages: list[BaseMessage], form: Form, task: Task, clock: Clock, turn: Turn
-    ) -> tuple[Asked, ModelUnreachable | None]:
+    async def tried(self) -> tuple[Asked, ModelUnreachable | None]:
         """Make the call; where it says that no call can succeed, return that beside how it ended."""
         try:
-            asked = await self.in_turn(messages, form, task, clock, turn)
+            asked = await self.in_turn()
         except ModelUnreachable as error:
-            return Asked(clock.settle("failed", error=str(error))), error
+            return Asked(self.clock.settle("failed", error=str(error))), error
         return asked, ModelUnreachable(asked.call.error) if asked.call.stopped else None
 
-    async def in_turn(self, messages: list[BaseMessage], form: Form, task: Task, clock: Clock, turn: Turn) -> Asked:
+    async def in_turn(self) -> Asked:
         """Make the call when its turn has come; its place is free again while its outcome is written down.
 
         One that may now cost more than was reserved for it is not made, but admitted anew: another model goes on.
         """
-        if self.is_dearer(task):
-            return Asked(clock.settle("unmade", error="it may cost more US dollars than were reserved for it"))
+        if self.is_dearer():
+            return Asked(self.clock.settle("unmade", error="it may cost more US dollars than were reserved for it"))
         try:
-            async with task.flight.turn(clock.left()):
-                await turn.come()
+            async with self.task.flight.turn(self.clock.left()):
+                await self.turn.come()
         except TimeoutError:
-            return unmade(task, clock)
-        call, view = task.call, task.view
-        sampling = call.temperature, call.max_tokens, seed(task), view.settings.call_timeout
-        shared = 1 if call.attempt else view.settings.n
-        request = Request(*sampling, call.id, call.model, call.kind, form, shared, partial(hand_over, task, turn))
+            return self.unmade()
+        call, settings = self.task.call, self.task.view.settings
+        sampling = call.temperature, call.max_tokens, seed(self.task), settings.call_timeout
+        shared = 1 if call.attempt else settings.n
+        request = Request(*sampling, call.id, call.model, call.kind, self.form, shared, self.hand_over)
         try:
-            with watch_call(call, self.whose_turn(task).name, messages, request) as settled:
-                asked = settled(await self.make(messages, request, task, clock, turn))
+            with watch_call(call, self.caller.whose_turn(call).name, self.messages, request) as settled:
+                asked = settled(await self.make(request))
         except asyncio.CancelledError:
-            if turn.has_come:
+            if self.turn.has_come:
                 count(call.model_copy(update={"state": "lost"}))
             raise
         count(asked.call)
-        turn.settle(cost(asked.call))
+        self.turn.settle(cost(asked.call))
         return asked
 
-    async def make(self, messages: list[BaseMessage], request: Request, task: Task, clock: Clock, turn: Turn) -> Asked:
+    async def hand_over(self, model: ChatModel) -> None:
+        """Wait for the call's turn at a model that stands in; meanwhile it is not late."""
+        with sending() as sent:
+            await self.turn.near(self.slot(model))
+            await self.turn.come()
+            sent()
+
+    async def make(self, request: Request) -> Asked:
         """Make the call within its time, and settle it; a failure is data."""
-        seconds, deadline = clock.timeout(), Deadline(task.view.settings.call_timeout, clock.left())
+        seconds, deadline = self.clock.timeout(), Deadline(self.task.view.settings.call_timeout, self.clock.left())
 
-        async def ask() -> Reply:
+        async def generate() -> Reply:
             apart()
-            return await self.model.generate(messages, request)
+            return await self.caller.model.generate(self.messages, request)
 
-        generating = asyncio.ensure_future(deadline.over(ask))
+        generating = asyncio.ensure_future(deadline.over(generate))
         try:
-            with task.flying(generating):
+            with self.task.flying(generating):
                 async with deadline:
                     await generating
         except asyncio.CancelledError:
-            if task.dropped(generating):
-                return Asked(clock.settle("dropped", error="not awaited: the vote could not change any more"))
+            if self.task.dropped(generating):
+                return Asked(self.clock.settle("dropped", error="not awaited: the vote could not change any more"))
             if is_cancelled():
                 if generating.cancelled():
-                    turn.has_come = not deadline.never_left
+                    self.turn.has_come = not deadline.never_left
                     raise
                 cancel_later()
         except Exception:  # noqa: BLE001 - it is the call's own, and judged below, unless its time was over
             if deadline.limit.expired() and not has_come(generating):
                 if deadline.unsent:
-                    return Asked(clock.settle("unmade", error=NO_TIME))
+                    return Asked(self.clock.settle("unmade", error=NO_TIME))
                 # Whether the server has answered, and charges for it, nobody knows.
-                return Asked(clock.settle("lost", error=f"no reply within {seconds:g} s"))
-        return self.outcome(generating, messages, request, task, clock)
+                return Asked(self.clock.settle("lost", error=f"no reply within {seconds:g} s"))
+        return self.outcome(generating, request)
 
-    def outcome(
-        self,
-        generated: "asyncio.Future[Reply]",
-        messages: list[BaseMessage],
-        request: Request,
-        task: Task,
-        clock: Clock,
-    ) -> Asked:
+    def outcome(self, generated: "asyncio.Future[Reply]", request: Request) -> Asked:
         """Settle a call that has ended by itself."""
+        call, flight, paid = self.task.call, self.task.flight, self.caller.paid
         try:
             reply = checked(generated.result())
         except ModelUnreachable:
-            task.flight.refused += 1
+            flight.refused += 1
             raise
         except CallFailed as error:
-            stops = error.unreachable and task.view.failures(task.call) >= task.view.settings.retries
-            task.flight.refused += stops
+            stops = error.unreachable and self.task.view.failures(call) >= self.task.view.settings.retries
+            flight.refused += stops
             if stops and not error.sent:
                 raise ModelUnreachable(str(error)) from error
-            failed(task.call, error)
+            failed(call, error)
             wait = (error.retry_after or 0.0) if stops else error.retry_after
             about = {"error": str(error), "retry_after": wait, "stopped": stops}
-            return Asked(clock.settle("failed", **about, **self.paid(error.usage or Usage(), error.model)))
+            return Asked(self.clock.settle("failed", **about, **paid(error.usage or Usage(), error.model)))
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - calls beside it are paid, and would end
-            failed(task.call, error)
-            said = f"model {self.model.name!r} raised {type(error).__name__}: {error}"
-            return Asked(clock.settle("failed", error=said, **self.paid(task.call.worst_usage)))
+            failed(call, error)
+            said = f"model {self.caller.model.name!r} raised {type(error).__name__}: {error}"
+            return Asked(self.clock.settle("failed", error=said, **paid(call.worst_usage)))
         said = reply.text + (json.dumps(reply.tool_calls) if reply.tool_calls else "")
-        paid = self.paid(reply.usage or estimate(messages, request, said), reply.model)
-        task.flight.answered += 1
-        return Asked(clock.settle("done", **paid), reply)
+        flight.answered += 1
+        usage = reply.usage or estimate(self.messages, request, said)
+        return Asked(self.clock.settle("done", **paid(usage, reply.model)), reply)
 
-    def paid(self, usage: Usage, model: str = "") -> dict[str, object]:
-        """Return what a call has cost, also in US dollars: as the dearest, where none of a pool is named."""
-        named = model or ("" if self.pool else self.model.name)
-        price = (price_of(named, self.prices) if named else None) or self.price
-        return {"usage": usage, "usd": None if price is None else price.of(usage)}
-
-    def is_dearer(self, task: Task) -> bool:
+    def is_dearer(self) -> bool:
         """Say whether a call may cost more US dollars than were reserved for it, where they are limited."""
-        reserved = task.call.worst_usd
-        if reserved is None or task.view.settings.budget.max_usd is None:
+        call, view = self.task.call, self.task.view
+        if call.worst_usd is None or view.settings.budget.max_usd is None:
             return False
-        now = at_worst(replace(task.view, price=self.price), task.call).worst_usd
-        return now is None or now > reserved
+        now = at_worst(replace(view, price=self.caller.price), call).worst_usd
+        return now is None or now > call.worst_usd
 
-    def key(self, messages: list[BaseMessage], form: Form, task: Task) -> CallKey:
+    def slot(self, model: ChatModel) -> Slot:
+        """Return its place in the line of a model."""
+        return slot(model, self.task.call, self.task.view.settings)
+
+    def unmade(self) -> Asked:
+        """Settle a call that did not begin."""
+        return Asked(self.clock.settle("unmade", error=UNWANTED if self.task.flight.over else NO_TIME))
+
+    def key(self) -> CallKey:
         """Name the call in the journal."""
-        call, said = task.call, [message.model_dump(exclude={"id"}) for message in messages]
-        asked = [self.model.name, said, call.temperature, call.max_tokens, seed(task)]
-        asked += [form.model_dump()] if form != PLAIN else []
-        return CallKey(json.dumps([task.view.problem.epoch, call.id]), json.dumps(asked, default=str))
-
-
-def slot(task: Task, model: ChatModel) -> Slot:
-    """Return the call's place among those that all runs of the process make of a model."""
-    settings = task.view.settings
-    limits = Limits(most_flying(model, settings), settings.requests_per_minute, settings.tokens_per_minute)
-    return limiter_for(model.name, limits).slot(task.call.worst_tokens)
-
-
-def most_flying(model: ChatModel, settings: Settings) -> int | None:
-    """Return how many calls of a model may be in flight.
-
-    No more are made than a model in this process works on at once: what it has not begun is not lost with it.
-    """
-    known = [number for number in (settings.concurrency, getattr(model, "slots", None)) if number is not None]
-    return min(known, default=None)
+        call, said = self.task.call, [message.model_dump(exclude={"id"}) for message in self.messages]
+        asked = [self.caller.model.name, said, call.temperature, call.max_tokens, seed(self.task)]
+        asked += [self.form.model_dump()] if self.form != PLAIN else []
+        return CallKey(json.dumps([self.task.view.problem.epoch, call.id]), json.dumps(asked, default=str))
 
 
 def has_come(generating: "asyncio.Future[Reply]") -> bool:
@@ -278,23 +248,3 @@ def cancel_later() -> None:
     if step := asyncio.current_task():
         step.uncancel()
         step.cancel()
-
-
-def unmade(task: Task, clock: Clock) -> Asked:
-    """Settle a call that did not begin."""
-    return Asked(clock.settle("unmade", error=UNWANTED if task.flight.over else NO_TIME))
-
-
-async def hand_over(task: Task, turn: Turn, model: ChatModel) -> None:
-    """Wait for the call's turn at a model that stands in; meanwhile it is not late."""
-    with sending() as sent:
-        await turn.near(slot(task, model))
-        await turn.come()
-        sent()
-
-
-async def pause(task: Task) -> None:
-    """Wait before a call that has failed is tried again, as long as the server asked or longer each time."""
-    failures = task.view.failures(task.call)
-    if failures:
-        await asyncio.sleep(backoff(failures, task.call.retry_after))

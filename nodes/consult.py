@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from langchain_core.runnables import RunnableConfig
 
 from ..state.run import BranchOutput
-from .call import Caller
+from .call import ask
+from .caller import Caller
 from .task import CallRef, task_of
 
 
@@ -16,6 +17,6 @@ class Consult:
     caller: Caller
 
     async def __call__(self, ref: CallRef, config: RunnableConfig) -> BranchOutput:
-        asked = await self.caller.ask(task_of(ref, config))
+        asked = await ask(self.caller, task_of(ref, config))
         text = asked.reply.text if asked.reply else ""
         return {"calls": [asked.call.model_copy(update={"reply": text})]}

@@ -7,6 +7,7 @@ from langchain_core.runnables import RunnableConfig
 from ..state.budget import Call
 from ..state.errors import UsageError
 from ..state.run import BranchOutput, Candidate, Verdict
+from .call import ask
 from .critique import find
 from .events import Arrived, emit
 from .prompts import SCORED
@@ -60,7 +61,7 @@ class Grade:
                 f"candidate {candidate.id} awaits the verdict of a model, which the verifier given now does not ask: "
                 "go on with the run's own verifier, or with another one that asks a model"
             )
-        asked = await self.checks.grader(problem).ask(task)
+        asked = await ask(self.checks.grader(problem), task)
         call = asked.call.model_copy(update={"reply": asked.reply.text if asked.reply else ""})
         if asked.reply is not None:
             verdict = verifier.read(problem, candidate, asked.reply.text)

@@ -9,6 +9,7 @@ from langchain_core.runnables import RunnableConfig
 
 from ..state.run import Asked, BranchOutput, Candidate, Verdict
 from .answers.process import WouldWait, unwaiting
+from .call import ask
 from .critique import find
 from .events import Arrived, emit
 from .flight import Enough
@@ -37,7 +38,7 @@ class Propose:
     async def __call__(self, ref: CallRef, config: RunnableConfig) -> BranchOutput:
         task = task_of(ref, config, self.settled if self.enough else None)
         with task.aboard():
-            asked = await self.checks.caller.ask(task)
+            asked = await ask(self.checks.caller, task)
             candidate = await read_soon(asked, self.checks.caller.model.name, task.view)
             verifier = self.checks.of(task.view.problem)
             if verifier is not None and not candidate.error and candidate.verdict is None:

@@ -19,7 +19,7 @@ from ..state.run import Leg, Problem, RunState, RunUpdate
 from ..state.settings import Settings, parse_settings
 from .ask import check_asking
 from .assess import assess
-from .call import Caller
+from .caller import Caller
 from .events import Assessed, Replaced, emit
 from .gate import at_worst
 from .reply import check_form

@@ -10,7 +10,8 @@ from typing import ClassVar, cast
 from ..state.pricing import Price, highest
 from ..state.run import AnswerType, Candidate, Kind, Problem, RunState, Verdict
 from .answers import extract
-from .call import Caller, is_cancelled
+from .call import is_cancelled
+from .caller import Caller
 from .ports import Asking, Embedder, Verifier
 from .view import View
 
