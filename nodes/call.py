@@ -13,7 +13,7 @@ from ..state.form import PLAIN, Form
 from ..state.run import Asked
 from .backoff import backoff
 from .caller import Caller, slot
-from .deadline import Deadline, sending
+from .deadline import Deadline, come_down, sending
 from .entry import give_way
 from .estimate import estimate
 from .gate import at_worst
@@ -163,24 +163,27 @@ class Attempt:
 
         generating = asyncio.ensure_future(deadline.over(generate))
         try:
-            with self.task.flying(generating):
+            with self.task.flying(generating, deadline.limit):
                 async with deadline:
-                    await generating
+                    await come_down(generating)
         except asyncio.CancelledError:
-            if self.task.dropped(generating):
-                return Asked(self.clock.settle("dropped", error="not awaited: the vote could not change any more"))
-            if is_cancelled():
-                if generating.cancelled():
-                    self.turn.has_come = not deadline.never_left
-                    raise
-                cancel_later()
-        except Exception:  # noqa: BLE001 - it is the call's own, and judged below, unless its time was over
-            if deadline.limit.expired() and not has_come(generating):
-                if deadline.unsent:
-                    return Asked(self.clock.settle("unmade", error=NO_TIME))
-                # Whether the server has answered, and charges for it, nobody knows.
-                return Asked(self.clock.settle("lost", error=f"no reply within {seconds:g} s"))
+            if not generating.done() or generating.cancelled():
+                self.turn.has_come = not deadline.never_left
+                raise
+            cancel_later()
+        except TimeoutError:
+            if not has_come(generating):
+                return self.late(generating, deadline, seconds)
         return self.outcome(generating, request)
+
+    def late(self, generating: "asyncio.Future[Reply]", deadline: Deadline, seconds: float) -> Asked:
+        """Settle a call whose time was over before its reply came."""
+        if self.task.dropped(generating):
+            return Asked(self.clock.settle("dropped", error="not awaited: the vote could not change any more"))
+        if deadline.unsent:
+            return Asked(self.clock.settle("unmade", error=NO_TIME))
+        # Whether the server has answered, and charges for it, nobody knows.
+        return Asked(self.clock.settle("lost", error=f"no reply within {seconds:g} s"))
 
     def outcome(self, generated: "asyncio.Future[Reply]", request: Request) -> Asked:
         """Settle a call that has ended by itself."""
@@ -235,12 +238,6 @@ class Attempt:
 def has_come(generating: "asyncio.Future[Reply]") -> bool:
     """Say whether the reply is there."""
     return generating.done() and not generating.cancelled() and generating.exception() is None
-
-
-def is_cancelled() -> bool:
-    """Say whether it is the step that was cancelled, and not something within a model or a verifier."""
-    step = asyncio.current_task()
-    return step is not None and step.cancelling() > 0
 
 
 def cancel_later() -> None:

@@ -11,10 +11,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 
+GRACE_SECONDS = 1.0
+"""For a call to end once it is cancelled."""
 SHORTEST_LOOK = 0.02
 """Seconds, at least, after which a call that waits is looked at again."""
 
@@ -83,6 +85,29 @@ class Deadline:
         with self.leaving:
             self.given_up = True
         await self.limit.__aexit__(kind, error, trace)
+
+
+async def come_down(call: "asyncio.Future[T]") -> None:
+    """Wait until a call has ended; one that goes on although it is cancelled is left to itself after a moment."""
+    try:
+        await asyncio.wait([call])
+    except asyncio.CancelledError:
+        if call.cancel():
+            left_alone.add(call)
+            call.add_done_callback(forget)
+            await asyncio.wait([call], timeout=GRACE_SECONDS)
+        raise
+
+
+left_alone: set["asyncio.Future[Any]"] = set()
+"""asyncio itself does not hold on to a task."""
+
+
+def forget(call: "asyncio.Future[Any]") -> None:
+    """Let go of a call that has ended after all; nobody wants to know how."""
+    left_alone.discard(call)
+    if not call.cancelled():
+        call.exception()
 
 
 class Leaving(Protocol):

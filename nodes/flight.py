@@ -34,7 +34,8 @@ class Flight:
     """None: each of them is waited for."""
     took_off: float = field(default_factory=time.monotonic)
     landed: list[Candidate] = field(default_factory=list)
-    flying: set["asyncio.Future[Reply]"] = field(default_factory=set)
+    flying: dict["asyncio.Future[Reply]", asyncio.Timeout] = field(default_factory=dict)
+    """Calls that are made now, and their limits."""
     dropped: set["asyncio.Future[Reply]"] = field(default_factory=set)
     answered: int = 0
     refused: int = 0
@@ -55,14 +56,15 @@ class Flight:
                 if not limit.expired():
                     limit.reschedule(0)
             grace = max(GRACE_SECONDS, time.monotonic() - self.took_off)
-            for task in self.flying:
-                asyncio.get_running_loop().call_later(grace, self.drop, task)
+            for call in self.flying:
+                asyncio.get_running_loop().call_later(grace, self.drop, call)
 
-    def drop(self, task: "asyncio.Future[Reply]") -> None:
-        """Cancel a call that is still in the air."""
-        if task in self.flying:
-            self.dropped.add(task)
-            task.cancel()
+    def drop(self, call: "asyncio.Future[Reply]") -> None:
+        """Let a call go that is still in the air: its time is over."""
+        limit = self.flying.get(call)
+        if limit and not limit.expired():
+            self.dropped.add(call)
+            limit.reschedule(0)
 
     @asynccontextmanager
     async def turn(self, seconds: float | None) -> AsyncIterator[None]:

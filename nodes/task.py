@@ -3,7 +3,8 @@
 import asyncio
 import time
 import zlib
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -43,9 +44,14 @@ class Task:
         """Belong to the wave meanwhile: this vote may still change its outcome."""
         return among(self.flight.aboard, self.call.id)
 
-    def flying(self, generating: "asyncio.Future[Reply]") -> AbstractContextManager[None]:
-        """Be in the air meanwhile."""
-        return among(self.flight.flying, generating)
+    @contextmanager
+    def flying(self, generating: "asyncio.Future[Reply]", limit: asyncio.Timeout) -> Iterator[None]:
+        """Be in the air meanwhile, as long as the limit lets it."""
+        self.flight.flying[generating] = limit
+        try:
+            yield
+        finally:
+            del self.flight.flying[generating]
 
     def dropped(self, generating: "asyncio.Future[Reply]") -> bool:
         """Say whether the call was let go because the vote cannot change."""

@@ -10,7 +10,6 @@ from typing import ClassVar, cast
 from ..state.pricing import Price, highest
 from ..state.run import AnswerType, Candidate, Kind, Problem, RunState, Verdict
 from .answers import extract
-from .call import is_cancelled
 from .caller import Caller
 from .ports import Asking, Embedder, Verifier
 from .view import View
@@ -131,3 +130,9 @@ def believable(verdict: object) -> Verdict:
     if len(verdict.feedback) <= LONGEST_FEEDBACK:
         return verdict
     return verdict.model_copy(update={"feedback": verdict.feedback[: LONGEST_FEEDBACK - 1] + "…"})
+
+
+def is_cancelled() -> bool:
+    """Say whether it is the step that was cancelled, and not something within the verifier."""
+    step = asyncio.current_task()
+    return step is not None and step.cancelling() > 0

@@ -3,7 +3,8 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 
 from ponder.graphs import aresume, asolve, create_ponder
-from ponder.nodes.deadline import sending
+from ponder.nodes.deadline import left_alone, sending
 from ponder.nodes.models.openai import openai_model
 from ponder.nodes.ports import Reply, Request
 from ponder.state import Answer, SQLAlchemySaver
@@ -80,6 +81,66 @@ async def test_a_request_that_was_given_up_before_it_left_does_not_leave_any_mor
     assert isinstance(outcome, asyncio.CancelledError) or outcome.spent.calls == 0
     with pytest.raises(asyncio.CancelledError):
         left[0]()
+
+
+class Deaf(ScriptedModel):
+    """Goes on when it is cancelled, as code does that catches everything and tries again."""
+
+    def __init__(self, deaf: set[int]) -> None:
+        super().__init__(cycle("2"))
+        self.deaf, self.ended = deaf, asyncio.Event()
+
+    async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
+        number = self.calls + 1
+        reply = await super().generate(messages, request)
+        while number in self.deaf and not self.ended.is_set():
+            with suppress(asyncio.CancelledError):
+                await self.ended.wait()
+        return reply
+
+
+@pytest.fixture
+async def deaf() -> AsyncIterator[Callable[..., Deaf]]:
+    """Make such models; those that still go on end with the test."""
+    made: list[Deaf] = []
+
+    def make(*calls: int) -> Deaf:
+        made.append(Deaf(set(calls)))
+        return made[-1]
+
+    yield make
+    for model in made:
+        model.ended.set()
+    while left_alone:  # noqa: ASYNC110 - they end at once now
+        await asyncio.sleep(0)
+
+
+async def test_a_model_that_goes_on_when_its_time_is_over_does_not_hold_the_run_up(deaf: Callable[..., Deaf]) -> None:
+    options: dict[str, Any] = {"policy": "direct", "retries": 0, "store": ":memory:", "call_timeout": 0.1}
+    answer = await asyncio.wait_for(asolve("1 + 1?", model=deaf(1), **options), 30)
+    assert [item.error for item in answer.candidates] == ["no reply within 0.1 s"]
+    assert (answer.spent.calls, answer.spent.lost) == (0, 1)
+
+
+async def test_a_model_that_goes_on_when_its_run_is_cancelled_counts_as_lost(
+    store: str, deaf: Callable[..., Deaf]
+) -> None:
+    model = deaf(1)
+    solving = asyncio.create_task(asolve("1 + 1?", model=model, store=store, thread_id="t", policy="direct"))
+    await until_flying(model, 1)
+    await asyncio.sleep(0)
+    solving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(solving, 30)
+    model.deaf.clear()
+    answer = await aresume("t", store=store, model=model)
+    assert (answer.answer, answer.spent.calls, answer.spent.lost) == ("2", 1, 1)
+
+
+async def test_a_model_that_goes_on_when_the_vote_needs_it_no_more_is_let_go(deaf: Callable[..., Deaf]) -> None:
+    options: dict[str, Any] = {"policy": "fixed", "store": ":memory:", "budget": {"max_calls": 4}, "call_timeout": 60}
+    answer = await asyncio.wait_for(asolve("1 + 1?", model=deaf(4), **options), 30)
+    assert (answer.answer, answer.spent.calls, answer.spent.lost) == ("2", 3, 1)
 
 
 @pytest.mark.parametrize("turns", range(4))
