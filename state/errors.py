@@ -120,6 +120,9 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def complaint(error: "ValidationError") -> str:
-    """Put the first thing that pydantic refuses into one line: the place, the rule."""
-    first = error.errors()[0]
+    """Put the first thing that pydantic refuses into one line: the place, the rule.
+
+    A name that is not known goes before one that is missing: it may be that one misspelt.
+    """
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))

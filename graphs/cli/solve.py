@@ -19,7 +19,7 @@ Models = Annotated[
 ]
 Pool = Annotated[str, typer.Option(help="deal or cascade: several models in turn, or cheap first.")]
 BaseUrl = Annotated[str | None, typer.Option(help="An OpenAI-compatible server, …/v1.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the answer and nothing else.")]
 
 

@@ -83,6 +83,7 @@ def test_else_it_is_the_user_s_own_file_and_what_runs_here_is_free(tmp_path: Pat
         ("/no/such/file.toml", "'/no/such/file.toml' cannot be read"),
         ('{"fake": {"input": -1, "output": 2}}', "'PONDER_PRICES': fake.input: Input should be greater than"),
         ('{"fake": {"input": 1}}', "fake.output: Field required"),
+        ('{"fake": {"inptu": 1, "output": 2}}', "fake.inptu: Extra inputs are not permitted"),
         ('{"fake"', "'PONDER_PRICES' is neither TOML nor JSON"),
     ],
 )
