@@ -118,12 +118,12 @@ class Counts:
         self.lock = threading.Lock()
         self.lines: list[Limiter] = []
         self.flying: dict[int | None, int] = defaultdict(int)
-        self.known: dict[tuple[int | None, int | None], Minute] = {}
+        self.known: dict[tuple[int, bool], Minute] = {}
 
     def minutes(self, requests: int | None, tokens: int | None) -> list[Minute]:
         """Return the minutes of these limits."""
-        wanted = [(requests, None)] * (requests is not None) + [(None, tokens)] * (tokens is not None)
-        return [self.known.setdefault(limits, Minute(*limits)) for limits in wanted]
+        wanted = [(most, of_tokens) for most, of_tokens in ((requests, False), (tokens, True)) if most is not None]
+        return [self.known.setdefault(limit, Minute(*limit)) for limit in wanted]
 
 
 class Limiter:

@@ -14,36 +14,39 @@ MINUTE = 60.0
 
 @dataclass(eq=False)
 class Minute:
-    """At most so many calls, or so many tokens; None is no limit."""
+    """At most so many calls, or so many of their tokens."""
 
-    most_calls: int | None = None
-    most_tokens: int | None = None
+    most: int
+    of_tokens: bool = False
     calls: OrderedDict[object, tuple[float, int]] = field(default_factory=OrderedDict)
-    """When each began, and its tokens."""
-    tokens: int = 0
-    """Of all of them."""
+    """When each began, and what it counts."""
+    used: int = 0
+    """By all of them."""
 
     def fits(self, tokens: int) -> bool:
         """Say whether a call of so many tokens may begin; one that wants more than a minute has, in an empty one."""
-        calls_fit = self.most_calls is None or len(self.calls) < self.most_calls
-        return calls_fit and (self.most_tokens is None or not self.tokens or self.tokens + tokens <= self.most_tokens)
+        return not self.used or self.used + self.weight(tokens) <= self.most
+
+    def weight(self, tokens: int) -> int:
+        """Return what a call counts."""
+        return tokens if self.of_tokens else 1
 
     def begin(self, call: object, tokens: int, now: float) -> None:
         """Count a call."""
-        self.calls[call] = now, tokens
-        self.tokens += tokens
+        self.calls[call] = now, self.weight(tokens)
+        self.used += self.weight(tokens)
 
     def settle(self, call: object, tokens: int) -> None:
         """Count what a call took in place of what it asked for, while its minute lasts."""
         if call in self.calls:
             began, asked = self.calls[call]
-            self.calls[call] = began, tokens
-            self.tokens += tokens - asked
+            self.calls[call] = began, self.weight(tokens)
+            self.used += self.weight(tokens) - asked
 
     def forget(self, call: object) -> None:
         """Drop a call."""
         if call in self.calls:
-            self.tokens -= self.calls.pop(call)[1]
+            self.used -= self.calls.pop(call)[1]
 
     @property
     def over(self) -> float:
