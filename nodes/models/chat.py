@@ -103,10 +103,7 @@ class LangChainModel:
         while True:
             left_out = frozenset(self.learned.refused)
             try:
-                message = await self.invoke(messages, request)
-                if self.is_cut(message):
-                    raise CallFailed(f"model {self.name!r}: the stream ended before the reply", 0.0)  # noqa: TRY301
-                reply = read(message)
+                reply = read(self.whole(await self.invoke(messages, request)))
             except Exception as error:
                 setting = refused_setting(error, OPTIONAL)
                 if setting is None and request.form.output_schema and status_of(error) in MALFORMED:
@@ -138,11 +135,16 @@ class LangChainModel:
         held = [value.get_secret_value() for value in vars(self.model).values() if isinstance(value, SecretStr)]
         return [secret for secret in held if len(secret) >= SHORTEST_SECRET]
 
-    def is_cut(self, message: AIMessage) -> bool:
-        """Say whether a stream of OpenAI's kind broke off: its last parts say why the reply ends, and what it cost."""
+    def whole(self, message: AIMessage) -> AIMessage:
+        """Return a reply, unless it is a stream of OpenAI's kind that broke off.
+
+        The last parts of one say why the reply ends, and what it cost.
+        """
         streams = getattr(self.model, "streaming", False) and getattr(self.model, "stream_usage", False)
         ended = finish_reason(message) or message.response_metadata.get("status") or message.usage_metadata
-        return bool(streams) and is_openai(self.model) and not ended
+        if streams and is_openai(self.model) and not ended:
+            raise CallFailed(f"model {self.name!r}: the stream ended before the reply", 0.0)
+        return message
 
     async def invoke(self, messages: Sequence[BaseMessage], request: Request) -> AIMessage:
         """Call the model, on the loop that its client belongs to."""
