@@ -18,7 +18,7 @@ from .entry import give_way
 from .estimate import estimate
 from .gate import at_worst
 from .limits import Slot, Turn
-from .ports import CallFailed, ChatModel, Reply, Request
+from .ports import Begun, CallFailed, ChatModel, Reply, Request
 from .prompts import form_for, prompt_for
 from .reply import checked
 from .tally import apart, count
@@ -100,7 +100,7 @@ class Attempt:
         begun = await journal.begin(key)
         if not begun.first:
             self.turn.drop()
-            return replayed(begun.asked or Asked(self.task.call.model_copy(update={"state": "lost"}))), None
+            return replayed(begun.asked or self.lost(begun)), None
         try:
             asked, stop = await self.tried()
         except asyncio.CancelledError:
@@ -110,6 +110,12 @@ class Attempt:
         unpaid = asked.call.state == "unmade" or (stop is not None and not asked.call.stopped)
         await (journal.forget(key) if unpaid else journal.finish(key, asked))
         return asked, stop
+
+    def lost(self, begun: Begun) -> Asked:
+        """Settle a call that was cut off with its process: its seconds count as far as they can be known."""
+        seconds = min(begun.seconds, self.task.view.settings.call_timeout)
+        self.task.flight.cut_off = max(self.task.flight.cut_off, seconds)
+        return Asked(self.task.call.model_copy(update={"state": "lost", "started": begun.at, "seconds": seconds}))
 
     async def tried(self) -> tuple[Asked, ModelUnreachable | None]:
         """Make the call; where it says that no call can succeed, return that beside how it ended."""

@@ -44,6 +44,8 @@ class Flight:
     """The limits of those that wait for their turn."""
     over: bool = False
     """Nothing that has not begun is to begin."""
+    cut_off: float = 0.0
+    """Seconds that those were under way which a process took with it when it ended; no state knows of them yet."""
     aboard: set[str] = field(default_factory=set)
     """Calls that are to land yet, whatever they wait for; those of a resumed wave that had landed are not."""
 

@@ -178,6 +178,16 @@ class Begun(Protocol):
         """How it ended; None, unless `first`, is a call that was lost."""
         ...
 
+    @property
+    def at(self) -> float:
+        """Unix time in seconds at which a lost one began."""
+        ...
+
+    @property
+    def seconds(self) -> float:
+        """The most that it can have been under way, as far as that is known."""
+        ...
+
 
 class Journal(Protocol):
     """Remembers model calls from before they begin, so that none is paid twice."""

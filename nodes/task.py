@@ -97,7 +97,7 @@ class Clock:
     def left(self) -> float | None:
         """Return the seconds that the budget leaves, or None where they are not limited."""
         left = self.task.view.ledger.seconds_left()
-        return None if left is None else max(0.0, left - self.seconds)
+        return None if left is None else max(0.0, left - self.task.flight.cut_off - self.seconds)
 
     def timeout(self) -> float:
         """Return the seconds the call may take: its own limit or what the budget leaves."""

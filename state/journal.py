@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Delete, Update, bindparam, delete, select, union_all, update
 
@@ -35,7 +35,7 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.001, 0.05
 """Seconds before looking again whether the checkpoints that lead to a call are stored; they mostly are at once."""
 NAMED = (journal.c.thread == bindparam("thread"), journal.c.key == bindparam("key"))
 HERE = (journal.c.thread == bindparam("thread"), journal.c.key.between(bindparam("first"), bindparam("last")))
-CALLS = select(journal.c.key, journal.c.root, journal.c.type, journal.c.data).where(*HERE)
+CALLS = select(journal.c.key, journal.c.root, journal.c.begun, journal.c.type, journal.c.data).where(*HERE)
 OUTER = (checkpoints.c.thread == bindparam("thread"), checkpoints.c.ns == digest(""))
 NEXT = select(checkpoints.c.id).where(*OUTER, checkpoints.c.parent == bindparam("root")).limit(1)
 ENDED = update(journal).where(*NAMED).values(type=bindparam("kind"), data=bindparam("reply"))
@@ -50,6 +50,18 @@ class Begun:
     """Nobody has begun it before: it is the caller's to make."""
     asked: Asked | None = None
     """How it ended; None, unless `first`, is a call that was lost."""
+    at: float = 0.0
+    """Unix time in seconds at which a lost one began."""
+    seconds: float = 0.0
+    """The most that it can have been under way; 0 where the lease does not tell when its process ended."""
+
+
+class Known(NamedTuple):
+    """A row of a call."""
+
+    begun: float
+    type: str | None
+    data: bytes | None
 
 
 @dataclass(frozen=True)
@@ -73,7 +85,7 @@ class CallJournal:
         row = {**named, "root": encode(self.way[""]), "begun": time.time()}
         first = False
 
-        def work(connection: Connection) -> Typed | bool:
+        def work(connection: Connection) -> Known | bool:
             nonlocal first
             if known := self.known(connection, named):
                 return known
@@ -101,11 +113,20 @@ class CallJournal:
             # Behind it, and not awaited, since who is cancelled may be cancelled again; what is left counts as lost.
             unheard(self.writer.submit(undo))
             raise
-        if isinstance(found, bool):
-            return Begun(first=True)
-        return Begun(first=False, asked=None if found.type is None else self.codec.load(found))
+        return Begun(first=True) if isinstance(found, bool) else self.told(found)
 
-    def known(self, connection: Connection, named: Mapping[str, bytes]) -> Typed | None:
+    def told(self, found: Known) -> Begun:
+        """Say what is known of a call that was begun before."""
+        if found.type is None or found.data is None:
+            return Begun(first=False, at=found.begun, seconds=self.under_way(found.begun))
+        return Begun(first=False, asked=self.codec.load(Typed(found.type, found.data)))
+
+    def under_way(self, begun: float) -> float:
+        """Return the most seconds that a call can have been under way whose process has ended."""
+        held = self.writer.held.get(self.thread_id)
+        return max(0.0, min(held.ended, time.time()) - begun) if held and held.ended else 0.0
+
+    def known(self, connection: Connection, named: Mapping[str, bytes]) -> Known | None:
         """Return what is known of a call that was begun before, if with another request: by another model, say.
 
         Where a step that was cut off goes on, what was made counts, and what was paid is kept; a fork, whose step has
@@ -116,9 +137,9 @@ class CallJournal:
         others = []
         for own, root, *found in fetch(connection, CALLS, around):
             if bytes(own) == named["key"]:
-                return Typed(*found)
+                return Known(*found)
             if bytes(root) == here:
-                others.append(Typed(*found))
+                others.append(Known(*found))
         if others and not fetch(connection, NEXT, {"thread": named["thread"], "root": here}):
             return others[0]
         return None

@@ -8,14 +8,13 @@ from typing import TypeVar
 from .checkpointer import SQLAlchemySaver
 from .errors import StoreError
 from .owner import Owner, left_behind
-from .term import Term
+from .term import RENEWALS, Term
+from .writer import Held
 
 T = TypeVar("T")
 
 LEASE_SECONDS = 30.0
 """A lease that is not renewed for so long is free: its owner is gone, or on a machine that is."""
-RENEWALS = 3
-"""In the time of one lease."""
 RETRIES = 30
 """In the time of one lease, while the store is away."""
 
@@ -32,8 +31,8 @@ async def hold(saver: SQLAlchemySaver, thread_id: str, *, seconds: float = LEASE
     term = Term(saver, thread_id, str(Owner.new()), seconds)
     begun = asyncio.get_running_loop().time()
     try:
-        await finished(saver.writer.submit(term.taking))
-        saver.writer.held[thread_id] = term.owner
+        ended = await finished(saver.writer.submit(term.taking))
+        saver.writer.held[thread_id] = Held(term.owner, ended)
         async with renewed(term, begun):
             yield
     finally:
@@ -43,7 +42,8 @@ async def hold(saver: SQLAlchemySaver, thread_id: str, *, seconds: float = LEASE
                 await finished(saver.writer.submit(term.releasing))
                 left_behind.discard(term.owner)
         finally:
-            if saver.writer.held.get(thread_id) == term.owner:
+            held = saver.writer.held.get(thread_id)
+            if held and held.owner == term.owner:
                 del saver.writer.held[thread_id]
 
 

@@ -3,15 +3,18 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sqlalchemy import Connection, Float, Insert, String, bindparam, case, delete, update
+from sqlalchemy import Connection, Float, Insert, String, bindparam, case, delete, select, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from .errors import StoreError, ThreadBusy
 from .holders import Holder, clock, holder, lost
-from .statements import change
+from .statements import change, fetch
 from .store import Store
 from .tables import digest, leases
 
+RENEWALS = 3
+"""In the time of one lease."""
+UNTIL = select(leases.c.until).where(leases.c.thread == bindparam("thread"))
 RELEASE = delete(leases).where(leases.c.thread == bindparam("thread"), leases.c.owner == bindparam("owner"))
 
 
@@ -33,13 +36,18 @@ class Term:
         """
         self.store.writer.run(self.taking)
 
-    def taking(self, connection: Connection) -> None:
-        """Take the lease in a transaction that others may share, and with it the wait for the disk."""
+    def taking(self, connection: Connection) -> float | None:
+        """Take the lease in a transaction that others may share, and with it the wait for the disk.
+
+        Return when an owner that did not give it back was to renew it next (Unix time): it had ended by then.
+        """
+        before = fetch(connection, UNTIL, {"thread": digest(self.thread_id)})
         now = self.claimed(connection)
         if now is not None and str(now.owner) != self.owner and now.owner.gone:
             now = self.claimed(connection, gone=str(now.owner))
         if now is None or str(now.owner) != self.owner:
             raise ThreadBusy(f"thread {self.thread_id!r} is worked on by {now}: wait for it, or stop it first")
+        return before[0][0] - self.seconds + self.seconds / RENEWALS if before else None
 
     def extending(self, connection: Connection) -> None:
         """Extend the lease.

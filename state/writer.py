@@ -5,7 +5,7 @@ What comes in while a transaction is on its way shares the next one, and so the 
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
@@ -18,6 +18,15 @@ Work = Callable[[Connection], T]
 
 LARGEST_GROUP = 64
 """Units in one transaction: on SQLite it holds the only write lock."""
+
+
+class Held(NamedTuple):
+    """What is known of a thread that this process holds."""
+
+    owner: str
+    """In its lease."""
+    ended: float | None = None
+    """Unix time by which the owner before had ended, where that one did not give it back."""
 
 
 class Transact(Protocol):
@@ -34,8 +43,8 @@ class Writer:
         self.joins = joins
         """The database takes rows of several tables in one statement."""
         self.workers = Workers("ponder-writer", threads, LARGEST_GROUP)
-        self.held: dict[str, str] = {}
-        """Thread that this process holds -> owner in its lease."""
+        self.held: dict[str, Held] = {}
+        """Threads that this process holds."""
 
     def submit(self, work: Work[T] | Batch, thread_id: str | None = None) -> asyncio.Future[T]:
         """Have a unit written; the future is done when it is committed.
@@ -51,8 +60,8 @@ class Writer:
 
     def fenced(self, work: Work[T] | Batch, thread_id: str | None) -> Any:
         """Put a fence around a unit of a thread that is held."""
-        owner = None if thread_id is None else self.held.get(thread_id)
-        return work if thread_id is None or owner is None else Fenced(work, thread_id, owner)
+        held = None if thread_id is None else self.held.get(thread_id)
+        return work if thread_id is None or held is None else Fenced(work, thread_id, held.owner)
 
     def close(self) -> None:
         """Finish what is waiting."""

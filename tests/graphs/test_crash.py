@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ponder.graphs import solve
-from ponder.state import ModelUnreachable
+from ponder.graphs import resume, solve
+from ponder.state import ModelUnreachable, SQLAlchemySaver
+from ponder.state.tables import journal
 from tests.fake_server import FakeServer, Said
 from tests.state.stores import KINDS, databases
 
@@ -23,6 +24,12 @@ with serving({seed}) as url:
         for trial in Killer({store!r}, url, policy, surface).trials({kills}, {seed})
     ]
 print(sum(len(trial.moments) for trial in trials), *[trial for trial in trials if trial.complaints], sep="\\n")
+"""
+FIXED = """
+from ponder.graphs import solve
+budget = {{"max_calls": {calls}, "max_seconds": 40}}
+options = dict(store={store!r}, thread_id="t", policy="fixed", concurrency=1, max_samples=3)
+solve("1 + 1?", model="openai:fake", base_url={url!r}, budget=budget, **options)
 """
 RESUME = "from ponder.graphs.cli import main; main()"
 
@@ -73,6 +80,34 @@ def test_of_two_processes_that_resume_a_thread_at_once_one_runs_and_the_other_is
             server.release.set()
             assert running.wait(60) == 0, running.communicate()
         assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(("kind", "calls"), [("sqlite", 3), ("postgresql", 1), ("mariadb", 1)])
+def test_the_seconds_of_a_call_that_was_cut_off_with_its_process_count(store: str, calls: int) -> None:
+    with FakeServer() as server:
+
+        def hanging(_: dict[str, object], __: int) -> Said:
+            server.release.wait(60)
+            return Said()
+
+        server.script = hanging
+        command = [sys.executable, "-c", FIXED.format(url=server.url, store=store, calls=calls)]
+        with subprocess.Popen(command, cwd=ROOT) as killed:
+            server.wait_for(lambda it: len(it.requests) == 1)
+            killed.kill()
+        server.release.set()
+        pass_by(store, 50)
+        answer = resume("t", store=store)
+        assert (answer.stopped_because, answer.spent.lost, len(server.requests)) == ("max_seconds", 1, 1)
+        assert 50 <= answer.spent.seconds <= 100
+        answer = resume("t", store=store, budget={"max_seconds": 200, "max_calls": 1 + calls})
+        assert (answer.answer, answer.spent.calls, len(server.requests)) == ("2", calls, 1 + calls)
+
+
+def pass_by(store: str, seconds: float) -> None:
+    """Let what the journal holds have begun so much earlier."""
+    with SQLAlchemySaver(store) as saver, saver.writes() as connection:
+        connection.execute(journal.update().values(begun=journal.c.begun - seconds))
 
 
 def first_to_end(
