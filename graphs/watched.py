@@ -1,11 +1,15 @@
 """The machine as LangGraph compiles it, and each of its runs watched."""
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
+from dataclasses import replace
+from functools import lru_cache
+from itertools import count
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import ensure_config
 from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
@@ -14,6 +18,8 @@ from ..nodes.telemetry import watch_run
 from ..state.run import RunInput, RunOutput, RunState
 from ..state.settings import Settings, parse_settings
 
+RUNTIME, SCRATCHPAD = "__pregel_runtime", "__pregel_scratchpad"
+"""LangGraph's names, in a config, for what it knows of the node around."""
 STEPS = 10_000
 """The budget ends a run long before."""
 
@@ -58,10 +64,28 @@ class CompiledGraph(CompiledStateGraph[RunState, Settings, RunInput, RunOutput])
         """
         given = config or {}
         limit = max(STEPS, given.get("recursion_limit", STEPS))
-        more: dict[str, Any] = {BEGAN: time.time()}
+        more: dict[str, Any] = {BEGAN: time.time(), **counted(ensure_config(config)["configurable"])}
         if self.checkpointer is False:
             more[CHECKPOINTER] = None
         return {**given, "recursion_limit": limit, "configurable": {**given.get("configurable", {}), **more}}
+
+
+def counted(given: dict[str, Any]) -> dict[str, Any]:
+    """Let a node that is tried again find the run that it began before; a `RetryPolicy` counted its subgraphs on.
+
+    LangGraph numbers a node's subgraphs in the order in which they are called, and does not begin anew with each try.
+    """
+    about, pad = getattr(given.get(RUNTIME), "execution_info", None), given.get(SCRATCHPAD)
+    if pad is None or about is None or about.node_attempt == 1:
+        return {}
+    counter = counter_of(about.task_id, about.node_first_attempt_time, about.node_attempt)
+    return {SCRATCHPAD: replace(pad, subgraph_counter=counter)}
+
+
+@lru_cache(maxsize=1024)
+def counter_of(*attempt: object) -> Callable[[], int]:  # noqa: ARG001 - it is what the cache goes by
+    """Return the counter of the subgraphs of one try at a node."""
+    return count().__next__
 
 
 def checked(options: dict[str, Any]) -> dict[str, Any]:

@@ -122,7 +122,7 @@ class Attempt:
         try:
             asked = await self.in_turn()
         except ModelUnreachable as error:
-            return Asked(self.clock.settle("failed", error=str(error))), error
+            return Asked(self.clock.settle("failed", error=str(error), **self.caller.paid(Usage()))), error
         return asked, ModelUnreachable(asked.call.error) if asked.call.stopped else None
 
     async def in_turn(self) -> Asked:

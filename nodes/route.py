@@ -245,7 +245,8 @@ def allot(view: View, branches: Sequence[str], share: int) -> dict[str, int]:
 
 def widened(view: View) -> Leg:
     """Return the leg that runs now with the shares that it has under limits that were raised meanwhile."""
-    before = [call for call in view.calls if not call.id.startswith(f"{view.leg.step}-")]
+    places = tuple(f"{view.leg.step}-{name}-" for name in view.leg.allowances)
+    before = [call for call in view.calls if not call.id.startswith(places)]  # what judged them since is not theirs
     then = replace(view, state=cast("RunState", {**view.state, "calls": before}))
     names, assessment = list(view.leg.allowances), view.state.get("assessment")
     share = max(view.leg.allowances.values())

@@ -22,7 +22,7 @@ def plan(view: View) -> Wave | Done:
     """Ask for the drafts, the critique or the revisions that come next."""
     earlier = starts(view)
     chains = range(1 + max(map(chain_of, view.own)) if view.own else breadth(view))
-    drafts = [view.call("sample", 0, chain, strategy=CHAIN) for chain in chains[len(earlier) :]]
+    drafts = [view.call("sample", 0, chain, strategy=CHAIN) for chain in chains if chain not in earlier]
     if not view.own and drafts:
         return Wave(drafts)
     current = {chain: version for chain in chains if (version := newest(view, chain, earlier))}
@@ -48,9 +48,21 @@ def work(view: View, chain: int, version: Candidate) -> Call | str:
     return view.call("revise", 2 + 2 * rounds, chain, parents=(version.id,))
 
 
-def starts(view: View) -> list[Candidate]:
-    """Return what chains begin with: earlier candidates, the best verdict first, else one of the leading answer."""
-    earlier = [item for item in view.candidates if usable(item) and not item.id.startswith(view.place)]
+def starts(view: View) -> dict[int, Candidate]:
+    """Return the earlier candidates that chains begin with; one that is under way keeps its own.
+
+    What came meanwhile of branches beside this one may look better when it goes on under raised limits.
+    """
+    earlier = [item for item in view.candidates if not item.id.startswith(view.place)]
+    known, under_way = {item.id: item for item in earlier}, {chain_of(call) for call in view.own}
+    first = {chain_of(call): call.parents[0] for call in reversed(view.own) if call.parents}
+    fresh = {chain: item for chain, item in enumerate(best(view, earlier)) if chain not in under_way}
+    return fresh | {chain: known[parent] for chain, parent in first.items() if parent in known}
+
+
+def best(view: View, earlier: list[Candidate]) -> list[Candidate]:
+    """Return those worth working on: the best verdict first, else one of the leading answer."""
+    earlier = [item for item in earlier if usable(item)]
     if any(judged(view, item) for item in earlier):
         unlike = {item.answer or item.written: item for item in reversed(earlier)}
         return sorted(unlike.values(), key=lambda item: (-score(item), item.id))
@@ -66,10 +78,10 @@ def breadth(view: View) -> int:
     return max(1, min(calls for calls in left if calls is not None) // versions) if view.exact else 1
 
 
-def newest(view: View, chain: int, earlier: list[Candidate]) -> Candidate | None:
+def newest(view: View, chain: int, earlier: dict[int, Candidate]) -> Candidate | None:
     """Return the version of a chain to work on: by verdicts the best, of equals the first; else the newest."""
     own = {call.candidate_id for call in view.own if chain_of(call) == chain}
-    versions = [*earlier[chain : chain + 1], *(item for item in view.candidates if item.id in own)]
+    versions = [*([earlier[chain]] if chain in earlier else []), *(item for item in view.candidates if item.id in own)]
     versions = [item for item in versions if usable(item)]
     if any(judged(view, item) for item in versions):
         return max(versions, key=score)

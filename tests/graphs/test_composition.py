@@ -2,7 +2,7 @@
 
 import asyncio
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -11,13 +11,13 @@ import pytest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
-from langgraph.types import Command, Durability, Overwrite, Send, interrupt
+from langgraph.types import Command, Durability, Overwrite, RetryPolicy, Send, interrupt
 from sqlalchemy import func, select
 from typing_extensions import TypedDict
 
 from ponder.graphs import PonderChatModel, aresume, asolve, create_ponder, create_ponder_graph, solve
 from ponder.nodes.tally import tallying
-from ponder.state import Answer, Budget, Settings, SQLAlchemySaver, UsageError
+from ponder.state import Answer, Budget, ModelUnreachable, Settings, SQLAlchemySaver, UsageError
 from ponder.state.budget import Spent
 from ponder.state.journal import CallJournal
 from ponder.state.run import PERSISTED, RunState, RunUpdate
@@ -165,6 +165,31 @@ async def test_a_stopped_run_goes_on_in_the_parent_s_checkpoints_without_a_finis
     answer = (await graph.ainvoke(None, on("t")))["answer"]
     assert answer.spent.calls == 8
     assert model.calls - made < 8
+
+
+@pytest.mark.parametrize("store", [saver, lambda: SQLAlchemySaver("sqlite://")])
+@pytest.mark.parametrize("wrapped", [True, False])
+async def test_a_node_that_is_tried_again_goes_on_with_its_run(store: Callable[[], Any], wrapped: bool) -> None:
+    def script(_: str, number: int) -> str | Exception:
+        return ModelUnreachable("out of credit (403)") if number in {3, 6} else f"Answer: {number % 3}"
+
+    model = ScriptedModel(script)
+    ponder = create_ponder(model, policy="parallel", window=1, max_samples=6, budget={"max_calls": 6})
+
+    async def twice(state: MessagesState) -> dict[str, Any]:
+        first = await ponder.ainvoke({"problem": "What is 1 + 1?"})
+        second = await ponder.ainvoke({"problem": "What is 2 + 2?"})
+        return {"messages": [f"{first['answer'].spent.calls} and {second['answer'].spent.calls}"]}
+
+    around = StateGraph(MessagesState)
+    around.add_node("ponder", twice if wrapped else ponder, retry_policy=RetryPolicy(initial_interval=0.001))
+    around.add_edge(START, "ponder")
+    checkpointer = store()
+    graph = around.compile(checkpointer=checkpointer)
+    await graph.ainvoke({"messages": [HumanMessage("What is 1 + 1?")]}, on("t"))
+    assert model.calls == 2 + (12 if wrapped else 6)
+    if isinstance(checkpointer, SQLAlchemySaver):
+        checkpointer.close()
 
 
 async def test_the_steps_can_be_streamed_from_inside_the_branches() -> None:

@@ -13,6 +13,7 @@ from langchain_core.messages import BaseMessage
 from ponder.graphs import resume, solve
 from ponder.nodes.ports import CallFailed, Reply, Request
 from ponder.state import Answer, ModelUnreachable
+from ponder.state.budget import Usage
 from tests.fakes import ScriptedModel, always, cycle, kind_of
 
 
@@ -54,6 +55,42 @@ def test_calls_that_time_kept_from_being_made_use_up_nothing_and_are_made_with_m
     assert {visit.branch: visit.calls for visit in after.route if visit.calls} == dict.fromkeys(
         ("parallel", "refine", "search"), 3
     )
+
+
+def test_branches_that_run_together_pass_no_raised_limit_where_a_judge_was_asked_before(store: str) -> None:
+    class Verbose(ScriptedModel):
+        async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
+            said = (await super().generate(messages, request)).text
+            if "-search-" not in request.place:
+                return Reply(said, usage=Usage(input_tokens=10, output_tokens=1))
+            return Reply(said, usage=Usage(input_tokens=len(self.prompts[-1]), output_tokens=request.max_tokens))
+
+    model = Verbose(cycle(*map(str, range(40))))
+    options: dict[str, Any] = {"policy": "cumulative", "assessor": "fixed:10", "max_tokens": 64}
+    limits = {"max_calls": 13, "max_tokens": 2000}
+    before = solve("1 + 1?", model=model, store=store, thread_id="t", budget=limits, **options)
+    assert (before.stopped_because, "judge" in model.kinds) == ("max_tokens", True)
+    after = resume("t", store=store, model=model, budget={"max_calls": 14, "max_tokens": 100_000})
+    assert after.spent.calls + after.spent.lost == model.calls <= 14
+
+
+def test_a_chain_goes_on_with_the_candidate_that_it_began_with(store: str) -> None:
+    class Divided(ScriptedModel):
+        async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
+            reply = await super().generate(messages, request)
+            first = {"0-assess-000-000": "7", "0-assess-000-001": "8", "0-assess-000-002": "9"}
+            said = first.get(request.place, "8" if "-parallel-" in request.place else "7")
+            return reply if request.kind in {"critique", "judge"} else Reply(f"Answer: {said}", usage=reply.usage)
+
+    model = Divided(always("7"))
+    options: dict[str, Any] = {"policy": "cumulative", "max_tokens": 64, "budget": {"max_calls": 5}}
+    before = solve("1 + 1?", model=model, store=store, thread_id="t", **options)
+    assert (before.stopped_because, {visit.branch for visit in before.route}) == (
+        "max_calls",
+        {"assess", "parallel", "refine"},
+    )
+    after = resume("t", store=store, model=model, budget={"max_calls": 11})
+    assert before.spent.calls < after.spent.calls == model.calls <= 11
 
 
 def test_the_wait_that_one_attempt_asked_for_is_not_that_of_the_next() -> None:

@@ -184,7 +184,11 @@ async def test_what_is_in_the_air_when_a_key_is_refused_is_waited_for_and_not_lo
 
 
 @pytest.mark.parametrize("failure", [ModelUnreachable("refused (403)"), CallFailed("a page", 0.0, unreachable=True)])
-async def test_a_call_that_is_refused_where_others_are_answered_fails_alone(failure: Exception) -> None:
+async def test_a_call_that_is_refused_where_others_are_answered_fails_alone(
+    failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PONDER_PRICES", '{"scripted": {"input": 1, "output": 2}}')
+
     class Choosy(ScriptedModel):
         async def generate(self, messages: Any, request: Any) -> Reply:
             if request.place.endswith("000-002"):
@@ -195,6 +199,7 @@ async def test_a_call_that_is_refused_where_others_are_answered_fails_alone(fail
     answer = await run(Choosy(always("2")), policy="fixed", max_samples=4, retries=0)
     assert (answer.answer, answer.spent.calls, answer.spent.lost) == ("2", 4, 0)
     assert [item.error for item in answer.candidates if item.error] == [str(failure)]
+    assert answer.spent.usd == pytest.approx(3 * 20e-6)
 
 
 async def test_a_pool_whose_members_both_refuse_the_key_stops_however_few_places_they_have() -> None:
