@@ -1,6 +1,5 @@
 """The machine as LangGraph compiles it, and each of its runs watched."""
 
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -13,7 +12,8 @@ from langchain_core.runnables.config import ensure_config
 from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
-from ..nodes.task import BEGAN, CHECKPOINTER
+from ..nodes.flight import Go
+from ..nodes.task import CHECKPOINTER, GO
 from ..nodes.telemetry import watch_run
 from ..state.run import RunInput, RunOutput, RunState
 from ..state.settings import Settings, parse_settings
@@ -64,7 +64,7 @@ class CompiledGraph(CompiledStateGraph[RunState, Settings, RunInput, RunOutput])
         """
         given = config or {}
         limit = max(STEPS, given.get("recursion_limit", STEPS))
-        more: dict[str, Any] = {BEGAN: time.time(), **counted(ensure_config(config)["configurable"])}
+        more: dict[str, Any] = {GO: Go(), **counted(ensure_config(config)["configurable"])}
         if self.checkpointer is False:
             more[CHECKPOINTER] = None
         return {**given, "recursion_limit": limit, "configurable": {**given.get("configurable", {}), **more}}

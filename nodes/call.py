@@ -13,7 +13,7 @@ from ..state.form import PLAIN, Form
 from ..state.run import Asked
 from .backoff import backoff
 from .caller import Caller, slot
-from .deadline import Deadline, come_down, sending
+from .deadline import Deadline, sending
 from .entry import give_way
 from .estimate import estimate
 from .gate import at_worst
@@ -26,6 +26,7 @@ from .task import Clock, Task, seed
 from .telemetry import failed, replayed, watch_call
 from .view import UNWANTED
 
+UNAWAITED = "not awaited: the vote could not change any more"
 NO_TIME = "no time was left before it could begin"
 
 
@@ -36,19 +37,21 @@ async def ask(caller: Caller, task: Task) -> Asked:
         ModelUnreachable: no call can succeed now; the run stops here and can be resumed.
 
     """
+    go = task.flight.go
     async with Turn() as turn:
-        asked, stop = await Attempt(caller, task, turn).made()
+        asked, stop = await Exchange(caller, task, turn).lined_up()
     # Its place is free by now: another call may need it to come down.
     if stop is None:
         return asked
-    if await task.flight.answers():
+    if not go.stopped and await go.answers():
         return replace(asked, call=asked.call.model_copy(update={"stopped": False, "retry_after": None}))
+    go.stop(str(stop))
     raise stop
 
 
 @dataclass(eq=False)
-class Attempt:
-    """A call on its way: it stands in line, is written down, is made, and is settled."""
+class Exchange:
+    """A request and its reply: it stands in line, is written down, is made, and is settled."""
 
     caller: Caller
     task: Task
@@ -69,7 +72,7 @@ class Attempt:
         """What the reply is to look like."""
         return form_for(self.task.view, self.task.call)
 
-    async def made(self) -> tuple[Asked, ModelUnreachable | None]:
+    async def lined_up(self) -> tuple[Asked, ModelUnreachable | None]:
         """Make the call when its turn is near; beside how it ended, the error that says that none can succeed."""
         try:
             async with self.task.flight.turn(self.clock.left()):
@@ -79,7 +82,7 @@ class Attempt:
             return self.unmade(), None
         finally:
             give_way()
-        return await self.once()
+        return await self.written_down()
 
     async def pause(self) -> None:
         """Wait before a call that has failed is tried again, as long as the server asked or longer each time."""
@@ -87,7 +90,7 @@ class Attempt:
         if failures:
             await asyncio.sleep(backoff(failures, self.task.call.retry_after))
 
-    async def once(self) -> tuple[Asked, ModelUnreachable | None]:
+    async def written_down(self) -> tuple[Asked, ModelUnreachable | None]:
         """Make the call, and write it down before and after, unless the journal knows its outcome.
 
         It is written down when its turn is near: fewer places are empty meanwhile. How it ended is kept also where it
@@ -95,14 +98,14 @@ class Attempt:
         """
         journal = self.task.journal
         if journal is None:
-            return await self.tried()
+            return await self.judged()
         key = self.key()
         begun = await journal.begin(key)
         if not begun.first:
             self.turn.drop()
             return replayed(begun.asked or self.lost(begun)), None
         try:
-            asked, stop = await self.tried()
+            asked, stop = await self.judged()
         except asyncio.CancelledError:
             lost = Asked(self.clock.settle("lost"))
             await (journal.finish(key, lost) if self.turn.has_come else journal.forget(key))
@@ -117,7 +120,7 @@ class Attempt:
         self.task.flight.cut_off = max(self.task.flight.cut_off, seconds)
         return Asked(self.task.call.model_copy(update={"state": "lost", "started": begun.at, "seconds": seconds}))
 
-    async def tried(self) -> tuple[Asked, ModelUnreachable | None]:
+    async def judged(self) -> tuple[Asked, ModelUnreachable | None]:
         """Make the call; where it says that no call can succeed, return that beside how it ended."""
         try:
             asked = await self.in_turn()
@@ -132,17 +135,17 @@ class Attempt:
         """
         if self.is_dearer():
             return Asked(self.clock.settle("unmade", error="it may cost more US dollars than were reserved for it"))
+        call, settings, messages = self.task.call, self.task.view.settings, self.messages
+        sampling = call.temperature, call.max_tokens, seed(self.task), settings.call_timeout
+        shared = 1 if call.attempt else settings.n
+        request = Request(*sampling, call.id, call.model, call.kind, self.form, shared, self.hand_over)
         try:
             async with self.task.flight.turn(self.clock.left()):
                 await self.turn.come()
         except TimeoutError:
             return self.unmade()
-        call, settings = self.task.call, self.task.view.settings
-        sampling = call.temperature, call.max_tokens, seed(self.task), settings.call_timeout
-        shared = 1 if call.attempt else settings.n
-        request = Request(*sampling, call.id, call.model, call.kind, self.form, shared, self.hand_over)
         try:
-            with watch_call(call, self.caller.whose_turn(call).name, self.messages, request) as settled:
+            with watch_call(call, self.caller.whose_turn(call).name, messages, request) as settled:
                 asked = settled(await self.make(request))
         except asyncio.CancelledError:
             if self.turn.has_come:
@@ -155,9 +158,13 @@ class Attempt:
     async def hand_over(self, model: ChatModel) -> None:
         """Wait for the call's turn at a model that stands in; meanwhile it is not late."""
         with sending() as sent:
-            await self.turn.near(self.slot(model))
-            await self.turn.come()
-            sent()
+            try:
+                await self.turn.near(self.slot(model))
+                await self.turn.come()
+                sent()
+            except BaseException:  # the call may have been left alone meanwhile: nobody else gives the place back
+                self.turn.drop()
+                raise
 
     async def make(self, request: Request) -> Asked:
         """Make the call within its time, and settle it; a failure is data."""
@@ -168,28 +175,24 @@ class Attempt:
             return await self.caller.model.generate(self.messages, request)
 
         generating = asyncio.ensure_future(deadline.over(generate))
-        try:
-            with self.task.flying(generating, deadline.limit):
+        with self.task.flight.flying(deadline.limit) as airborne:
+            try:
                 async with deadline:
-                    await come_down(generating)
-        except asyncio.CancelledError:
-            if not generating.done() or generating.cancelled():
-                self.turn.has_come = not deadline.never_left
-                raise
-            cancel_later()
-        except TimeoutError:
-            if not has_come(generating):
-                return self.late(generating, deadline, seconds)
-        return self.outcome(generating, request)
-
-    def late(self, generating: "asyncio.Future[Reply]", deadline: Deadline, seconds: float) -> Asked:
-        """Settle a call whose time was over before its reply came."""
-        if self.task.dropped(generating):
-            return Asked(self.clock.settle("dropped", error="not awaited: the vote could not change any more"))
-        if deadline.unsent:
-            return Asked(self.clock.settle("unmade", error=NO_TIME))
-        # Whether the server has answered, and charges for it, nobody knows.
-        return Asked(self.clock.settle("lost", error=f"no reply within {seconds:g} s"))
+                    await deadline.come_down(generating)
+            except asyncio.CancelledError:  # of the step, never the model's own
+                if not generating.done() or generating.cancelled():
+                    self.turn.has_come = not deadline.never_left
+                    raise
+                cancel_later()
+            except TimeoutError:
+                if deadline.broken_off and not has_come(generating):
+                    if airborne.dropped:
+                        return Asked(self.clock.settle("dropped", error=UNAWAITED))
+                    if deadline.unsent:
+                        return Asked(self.clock.settle("unmade", error=NO_TIME))
+                    # Whether the server has answered, and charges for it, nobody knows.
+                    return Asked(self.clock.settle("lost", error=f"no reply within {seconds:g} s"))
+            return self.outcome(generating, request)
 
     def outcome(self, generated: "asyncio.Future[Reply]", request: Request) -> Asked:
         """Settle a call that has ended by itself."""
@@ -242,8 +245,8 @@ class Attempt:
 
 
 def has_come(generating: "asyncio.Future[Reply]") -> bool:
-    """Say whether the reply is there."""
-    return generating.done() and not generating.cancelled() and generating.exception() is None
+    """Say whether the reply is there, or what ends the process."""
+    return generating.done() and not generating.cancelled() and not isinstance(generating.exception(), Exception)
 
 
 def cancel_later() -> None:

@@ -17,6 +17,7 @@ class Consult:
     caller: Caller
 
     async def __call__(self, ref: CallRef, config: RunnableConfig) -> BranchOutput:
-        asked = await ask(self.caller, task_of(ref, config))
+        with task_of(ref, config) as task:
+            asked = await ask(self.caller, task)
         text = asked.reply.text if asked.reply else ""
         return {"calls": [asked.call.model_copy(update={"reply": text})]}

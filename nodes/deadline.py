@@ -5,6 +5,7 @@ whichever thread and loop it does.
 """
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -14,8 +15,9 @@ from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
+log = logging.getLogger("ponder.call")
 
-GRACE_SECONDS = 1.0
+MOMENT_SECONDS = 1.0
 """For a call to end once it is cancelled."""
 SHORTEST_LOOK = 0.02
 """Seconds, at least, after which a call that waits is looked at again."""
@@ -37,6 +39,8 @@ class Deadline:
         """A request has left, as far as is known."""
         self.given_up = False
         """Nobody waits any more: what has not left until now does not leave."""
+        self.broken_off = False
+        """It was cancelled before it had ended by itself."""
         self.leaving = threading.Lock()
         self.loop = asyncio.get_running_loop()
         self.limit = asyncio.timeout(most)
@@ -75,6 +79,31 @@ class Deadline:
         self.unsent = False
         return await call()
 
+    async def come_down(self, call: asyncio.Future[Any]) -> None:
+        """Wait until a call has ended; where its time is over, or who waits is cancelled, it is cancelled itself.
+
+        One that goes on all the same is left alone after a moment, however often who waits is cancelled meanwhile.
+        """
+        try:
+            await asyncio.wait([call])
+        except asyncio.CancelledError:
+            self.give_up()
+            self.broken_off = call.cancel()
+            cancelled.add(call)
+            call.add_done_callback(gone)
+            over = time.monotonic() + MOMENT_SECONDS
+            while not call.done() and (left := over - time.monotonic()) > 0:
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([call], timeout=left)
+            if not call.done():
+                log.warning("a model goes on although its call was cancelled: it is left alone, and may cost more")
+            raise
+
+    def give_up(self) -> None:
+        """Let nothing leave any more that has not left yet."""
+        with self.leaving:
+            self.given_up = True
+
     async def __aenter__(self) -> None:
         await self.limit.__aenter__()
 
@@ -82,30 +111,17 @@ class Deadline:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.timer.cancel()
-        with self.leaving:
-            self.given_up = True
+        self.give_up()
         await self.limit.__aexit__(kind, error, trace)
 
 
-async def come_down(call: "asyncio.Future[T]") -> None:
-    """Wait until a call has ended; one that goes on although it is cancelled is left to itself after a moment."""
-    try:
-        await asyncio.wait([call])
-    except asyncio.CancelledError:
-        if call.cancel():
-            left_alone.add(call)
-            call.add_done_callback(forget)
-            await asyncio.wait([call], timeout=GRACE_SECONDS)
-        raise
+cancelled: set[asyncio.Future[Any]] = set()
+"""Calls that were cancelled and have not ended yet: asyncio itself holds on to no task."""
 
 
-left_alone: set["asyncio.Future[Any]"] = set()
-"""asyncio itself does not hold on to a task."""
-
-
-def forget(call: "asyncio.Future[Any]") -> None:
-    """Let go of a call that has ended after all; nobody wants to know how."""
-    left_alone.discard(call)
+def gone(call: asyncio.Future[Any]) -> None:
+    """Let go of one that has ended; nobody wants to know how, which asyncio would print."""
+    cancelled.discard(call)
     if not call.cancelled():
         call.exception()
 

@@ -13,7 +13,7 @@ from ..state.run import BranchOutput, RunState, RunUpdate, Visit
 from .events import Admitted, Finished, emit
 from .gate import limit_on, reserve, sends
 from .grade import grades
-from .task import began
+from .task import go_of
 from .verify import Checks
 from .view import View
 
@@ -56,7 +56,7 @@ class Dispatch:
         step = self.plan(view)
         if waiting := grades(view):  # what comes next may depend on them
             step = Wave(waiting, step.iterations)
-        again = [call for call in view.retries if call.kind in self.kinds] or self.anew(view, began(config))
+        again = [call for call in view.retries if call.kind in self.kinds] or self.anew(view, go_of(config).began)
         if isinstance(step, Done) and not again:
             return self.end(view, step)
         wanted = again or (step.calls if isinstance(step, Wave) else [])

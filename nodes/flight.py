@@ -1,7 +1,7 @@
-"""The calls of one wave that are in the air in this process.
+"""The calls of one go at a run that are in the air in this process, by waves.
 
 Once the vote cannot change, stragglers are let go and what still waits for its turn is not made; before one of them
-stops the run, the others are waited for.
+stops the run, the others are waited for, of all branches.
 """
 
 import asyncio
@@ -10,10 +10,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
-from weakref import WeakValueDictionary
 
+from ..state.errors import ModelUnreachable
 from ..state.run import Candidate
-from .ports import Reply
 from .view import View
 
 T = TypeVar("T")
@@ -26,17 +25,77 @@ Enough = Callable[[View, int], bool]
 
 
 @dataclass(eq=False)
+class Airborne:
+    """A call that is being made."""
+
+    limit: asyncio.Timeout
+    dropped: bool = False
+    """It was let go because the vote cannot change."""
+
+
+@dataclass(eq=False)
+class Go:
+    """One go at a run, its first or one that resumes it."""
+
+    began: float = field(default_factory=time.time)
+    """Unix time in seconds."""
+    waves: dict[str, "Flight"] = field(default_factory=dict)
+    """By its first call; several, where branches run together."""
+    landing: asyncio.Event = field(default_factory=asyncio.Event)
+    """The next call comes down."""
+    stopped: str = ""
+    """Why no call begins any more; empty: they do."""
+
+    @contextmanager
+    def wave(self, name: str, view: View, enough: Enough | None) -> Iterator["Flight"]:
+        """Be a task of a wave."""
+        flight = self.waves.setdefault(name, Flight(self, view, enough))
+        flight.tasks += 1
+        try:
+            yield flight
+        finally:
+            flight.tasks -= 1
+            if not flight.tasks:
+                del self.waves[name]
+
+    async def answers(self) -> bool:
+        """Say whether the model answers more of the calls of the waves under way than it refuses, once that is clear.
+
+        A run that stops would cancel what is in the air, and nobody would know what it has cost.
+        """
+        while not self.outweighed and any(flight.air for flight in self.waves.values()):
+            await self.landing.wait()
+        return self.outweighed
+
+    @property
+    def outweighed(self) -> bool:
+        """Whether that is clear."""
+        return sum(flight.answered - flight.refused for flight in self.waves.values()) > 0
+
+    def stop(self, why: str) -> None:
+        """Let no call begin any more."""
+        self.stopped = self.stopped or why
+        for flight in self.waves.values():
+            flight.wake()
+
+    def check(self) -> None:
+        """Refuse what was to begin where the run is stopped."""
+        if self.stopped:
+            raise ModelUnreachable(self.stopped) from None
+
+
+@dataclass(eq=False)
 class Flight:
     """One wave: what has landed, and the calls that have not."""
 
+    go: Go
     view: View
     enough: Enough | None
     """None: each of them is waited for."""
+    tasks: int = 0
     took_off: float = field(default_factory=time.monotonic)
     landed: list[Candidate] = field(default_factory=list)
-    flying: dict["asyncio.Future[Reply]", asyncio.Timeout] = field(default_factory=dict)
-    """Calls that are made now, and their limits."""
-    dropped: set["asyncio.Future[Reply]"] = field(default_factory=set)
+    air: set[Airborne] = field(default_factory=set)
     answered: int = 0
     refused: int = 0
     """Calls that say that none can succeed."""
@@ -54,19 +113,32 @@ class Flight:
         self.landed.append(candidate)
         if self.enough and self.aboard and self.enough(self.view.having(self.landed), len(self.aboard)):
             self.over = True
-            for limit in self.waiting:
-                if not limit.expired():
-                    limit.reschedule(0)
+            self.wake()
             grace = max(GRACE_SECONDS, time.monotonic() - self.took_off)
-            for call in self.flying:
+            for call in self.air:
                 asyncio.get_running_loop().call_later(grace, self.drop, call)
 
-    def drop(self, call: "asyncio.Future[Reply]") -> None:
+    def wake(self) -> None:
+        """End the waiting for a turn that will not come."""
+        for limit in self.waiting:
+            if not limit.expired():
+                limit.reschedule(0)
+
+    def drop(self, call: Airborne) -> None:
         """Let a call go that is still in the air: its time is over."""
-        limit = self.flying.get(call)
-        if limit and not limit.expired():
-            self.dropped.add(call)
-            limit.reschedule(0)
+        if call in self.air and not call.limit.expired():
+            call.dropped = True
+            call.limit.reschedule(0)
+
+    @contextmanager
+    def flying(self, limit: asyncio.Timeout) -> Iterator[Airborne]:
+        """Be in the air meanwhile, as long as the limit lets it."""
+        try:
+            with among(self.air, Airborne(limit)) as call:
+                yield call
+        finally:
+            landing, self.go.landing = self.go.landing, asyncio.Event()
+            landing.set()
 
     @asynccontextmanager
     async def turn(self, seconds: float | None) -> AsyncIterator[None]:
@@ -74,42 +146,26 @@ class Flight:
 
         Raises:
             TimeoutError: there is not, or it is not.
+            ModelUnreachable: another call has stopped the run.
 
         """
-        async with asyncio.timeout(0 if self.over else seconds) as limit:
-            with among(self.waiting, limit):
-                yield
-            if self.over:  # it came in the same moment
-                raise TimeoutError
-
-    async def answers(self) -> bool:
-        """Say whether the model answers most of the wave, when what is in the air has come down.
-
-        A run that stops would cancel it, and nobody would know what it has cost.
-        """
-        if self.flying:
-            await asyncio.wait(self.flying)
-        return self.answered > self.refused
-
-
-flights: WeakValueDictionary[tuple[str, float, str], Flight] = WeakValueDictionary()
-"""(run, go at it, wave) -> its flight, as long as one of its tasks holds it."""
+        try:
+            async with asyncio.timeout(0 if self.over or self.go.stopped else seconds) as limit:
+                with among(self.waiting, limit):
+                    yield
+        except TimeoutError:
+            self.go.check()
+            raise
+        self.go.check()
+        if self.over:  # it came in the same moment
+            raise TimeoutError
 
 
 @contextmanager
-def among(group: set[T], one: T) -> Iterator[None]:
+def among(group: set[T], one: T) -> Iterator[T]:
     """Belong to a group meanwhile."""
     group.add(one)
     try:
-        yield
+        yield one
     finally:
         group.discard(one)
-
-
-def board(view: View, began: float, wave: str, enough: Enough | None) -> Flight:
-    """Return the flight of a wave, by when the go at the run began and its first call's id; its tasks share a loop."""
-    key = (view.problem.epoch, began, wave)
-    flight = flights.get(key)
-    if flight is None:
-        flight = flights[key] = Flight(view, enough)
-    return flight

@@ -98,10 +98,13 @@ class Turn:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self.has_come and self.slot:
-            self.slot.limiter.leave(self.slot)
+        slot = self.slot
+        if self.has_come and slot:
+            slot.limiter.leave(slot)
         else:
             self.drop()
+        if slot and slot.woken:
+            slot.woken.cancel()  # a call that was left alone waits in vain
 
 
 def finish(woken: asyncio.Future[None]) -> None:

@@ -16,7 +16,7 @@ from .flight import Enough
 from .prompts import is_self_rated
 from .reply import answer_in
 from .self_rating import self_rating
-from .task import CallRef, task_of
+from .task import CallRef, Task, task_of
 from .verify import Checks, verify
 from .view import View
 
@@ -36,16 +36,21 @@ class Propose:
     """Whether the rest of its wave can be let go."""
 
     async def __call__(self, ref: CallRef, config: RunnableConfig) -> BranchOutput:
-        task = task_of(ref, config, self.settled if self.enough else None)
-        with task.aboard():
-            asked = await ask(self.checks.caller, task)
-            candidate = await read_soon(asked, self.checks.caller.model.name, task.view)
-            verifier = self.checks.of(task.view.problem)
-            if verifier is not None and not candidate.error and candidate.verdict is None:
-                candidate = await verify(verifier, task.view.problem, candidate)
-        task.flight.land(candidate)
+        with task_of(ref, config, self.settled if self.enough else None) as task:
+            with task.aboard():
+                asked = await ask(self.checks.caller, task)
+                candidate = await self.read(task, asked)
+            task.flight.land(candidate)
         emit(Arrived(branch=task.call.branch, candidate=candidate))
         return {"calls": [asked.call], "candidates": [candidate]}
+
+    async def read(self, task: Task, asked: Asked) -> Candidate:
+        """Make a candidate of a call, with its verdict."""
+        candidate = await read_soon(asked, self.checks.caller.model.name, task.view)
+        verifier = self.checks.of(task.view.problem)
+        if verifier is None or candidate.error or candidate.verdict is not None:
+            return candidate
+        return await verify(verifier, task.view.problem, candidate)
 
     def settled(self, view: View, flying: int) -> bool:
         """Say whether the rest of the wave can be let go, as the branch sees it: an exact verifier outvotes any."""

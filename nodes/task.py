@@ -1,6 +1,5 @@
 """What a task knows that makes one model call: its call, the run's state, its journal, its wave and its time."""
 
-import asyncio
 import time
 import zlib
 from collections.abc import Iterator
@@ -13,14 +12,14 @@ from typing_extensions import TypedDict
 
 from ..state.budget import Call, CallState
 from ..state.run import RunState
-from .flight import Enough, Flight, among, board
-from .ports import Journal, JournalKeeper, Reply
+from .flight import Enough, Flight, Go, among
+from .ports import Journal, JournalKeeper
 from .view import View
 
 CHECKPOINTER = "__pregel_checkpointer"
 """LangGraph's name, in a config, for the checkpointer that a run has or inherits."""
-BEGAN = "__ponder_began"
-"""In a config: when this go at a run began, its first or one that resumes it."""
+GO = "__ponder_go"
+"""In a config: this go at a run."""
 
 
 class CallRef(TypedDict):
@@ -40,31 +39,19 @@ class Task:
     journal: Journal | None = None
     """None: the checkpointer keeps none, or there is no checkpointer."""
 
-    def aboard(self) -> AbstractContextManager[None]:
+    def aboard(self) -> AbstractContextManager[str]:
         """Belong to the wave meanwhile: this vote may still change its outcome."""
         return among(self.flight.aboard, self.call.id)
 
-    @contextmanager
-    def flying(self, generating: "asyncio.Future[Reply]", limit: asyncio.Timeout) -> Iterator[None]:
-        """Be in the air meanwhile, as long as the limit lets it."""
-        self.flight.flying[generating] = limit
-        try:
-            yield
-        finally:
-            del self.flight.flying[generating]
 
-    def dropped(self, generating: "asyncio.Future[Reply]") -> bool:
-        """Say whether the call was let go because the vote cannot change."""
-        return generating in self.flight.dropped
+def go_of(config: RunnableConfig) -> Go:
+    """Return this go at the run."""
+    return cast("Go", config.get("configurable", {}).get(GO)) or Go()
 
 
-def began(config: RunnableConfig) -> float:
-    """Return when this go at the run began."""
-    return float(config.get("configurable", {}).get(BEGAN, 0.0))
-
-
-def task_of(ref: CallRef, config: RunnableConfig, enough: Enough | None = None) -> Task:
-    """Return what a task needs that was sent only an id.
+@contextmanager
+def task_of(ref: CallRef, config: RunnableConfig, enough: Enough | None = None) -> Iterator[Task]:
+    """Be a task of a wave, and have what it needs that was sent only an id.
 
     LangGraph installs the reader of the state for tasks made by `Send`; its own ToolNode reads the state the same way.
     """
@@ -78,7 +65,8 @@ def task_of(ref: CallRef, config: RunnableConfig, enough: Enough | None = None) 
     # With durability "exit" nothing is stored before the end: a killed run leaves nothing that could ask the journal.
     if hasattr(saver, "journal") and given.get("__pregel_durability") != "exit":
         journal = cast("JournalKeeper", saver).journal(str(given["thread_id"]), given["checkpoint_map"])
-    return Task(call, view, board(view, began(config), sent[0].id, enough), journal)
+    with go_of(config).wave(sent[0].id, view, enough) as flight:
+        yield Task(call, view, flight, journal)
 
 
 @dataclass(frozen=True)

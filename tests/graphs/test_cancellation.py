@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 
 from ponder.graphs import aresume, asolve, create_ponder
-from ponder.nodes.deadline import left_alone, sending
+from ponder.nodes.deadline import cancelled as still_going
+from ponder.nodes.deadline import sending
 from ponder.nodes.models.openai import openai_model
-from ponder.nodes.ports import Reply, Request
-from ponder.state import Answer, SQLAlchemySaver
+from ponder.nodes.ports import CallFailed, Reply, Request
+from ponder.state import Answer, ModelUnreachable, SQLAlchemySaver
 from tests.fake_server import FakeServer, Said
-from tests.fakes import ScriptedModel, cycle
+from tests.fakes import ScriptedModel, always, cycle
 
 ON: RunnableConfig = {"configurable": {"thread_id": "t"}}
 
@@ -111,7 +113,7 @@ async def deaf() -> AsyncIterator[Callable[..., Deaf]]:
     yield make
     for model in made:
         model.ended.set()
-    while left_alone:  # noqa: ASYNC110 - they end at once now
+    while still_going:  # noqa: ASYNC110 - they end at once now
         await asyncio.sleep(0)
 
 
@@ -141,6 +143,77 @@ async def test_a_model_that_goes_on_when_the_vote_needs_it_no_more_is_let_go(dea
     options: dict[str, Any] = {"policy": "fixed", "store": ":memory:", "budget": {"max_calls": 4}, "call_timeout": 60}
     answer = await asyncio.wait_for(asolve("1 + 1?", model=deaf(4), **options), 30)
     assert (answer.answer, answer.spent.calls, answer.spent.lost) == ("2", 3, 1)
+
+
+async def test_a_model_that_goes_on_does_not_hold_up_a_run_that_stops(deaf: Callable[..., Deaf]) -> None:
+    class Locked(Deaf):
+        async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
+            if request.place.endswith("000-000"):
+                raise ModelUnreachable("refused (401)")
+            return await super().generate(messages, request)
+
+    model = deaf(1)
+    model.__class__ = Locked
+    options: dict[str, Any] = {"policy": "fixed", "store": ":memory:", "budget": {"max_calls": 2}, "call_timeout": 0.1}
+    with pytest.raises(ModelUnreachable, match="401"):
+        await asyncio.wait_for(asolve("1 + 1?", model=model, **options), 30)
+
+
+@dataclass
+class Homing(ScriptedModel):
+    """Brings its reply home although it is cancelled, which takes a while."""
+
+    async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
+        try:
+            return await super().generate(messages, request)
+        except asyncio.CancelledError:
+            over = time.monotonic() + 0.3
+            while (left := over - time.monotonic()) > 0:
+                with suppress(asyncio.CancelledError):
+                    await asyncio.sleep(left)
+            return Reply("Answer: 2")
+
+
+@pytest.mark.parametrize("times", [1, 3])
+async def test_a_reply_that_comes_soon_after_a_call_was_cancelled_is_kept(store: str, times: int) -> None:
+    model = Homing(always("3"), latency=60)
+    solving = asyncio.create_task(asolve("1 + 1?", model=model, store=store, thread_id="t", policy="direct"))
+    await until_flying(model, 1)
+    for _ in range(times):
+        solving.cancel()
+        await asyncio.sleep(0.02)
+    with pytest.raises(asyncio.CancelledError):
+        await solving
+    answer = await aresume("t", store=store, model=model)
+    assert (answer.answer, answer.spent.lost, model.calls) == ("2", 0, 1)
+
+
+async def test_a_reply_that_comes_soon_after_its_deadline_counts_before_a_run_stops() -> None:
+    class Choosy(Homing):
+        async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
+            if request.place.endswith("000-000"):
+                raise ModelUnreachable("refused (401)")
+            self.latency = 60 if request.place.endswith("000-001") else 0.01
+            return await super().generate(messages, request)
+
+    options: dict[str, Any] = {"policy": "fixed", "store": ":memory:", "budget": {"max_calls": 3}, "call_timeout": 0.2}
+    answer = await asolve("1 + 1?", model=Choosy(always("2")), **options)
+    assert (answer.answer, answer.spent.calls, answer.spent.lost) == ("2", 3, 0)
+
+
+async def test_a_call_that_was_left_alone_keeps_no_place(deaf: Callable[..., Deaf]) -> None:
+    class Unreached(Deaf):
+        async def generate(self, messages: Sequence[BaseMessage], request: Request) -> Reply:
+            await super().generate(messages, request)
+            raise CallFailed("not reached", unreachable=True, sent=False)
+
+    model, other = deaf(1), ScriptedModel(always("2"), name="stands in")
+    model.__class__ = Unreached
+    options: dict[str, Any] = {"policy": "direct", "store": ":memory:", "retries": 0, "concurrency": 1}
+    lost = await asyncio.wait_for(asolve("1 + 1?", model=[other, model], call_timeout=0.1, **options), 30)
+    model.ended.set()  # now it would hand over to the other one
+    answer = await asyncio.wait_for(asolve("1 + 1?", model=other, **options), 30)
+    assert (lost.spent.lost, answer.answer, other.calls) == (1, "2", 1)
 
 
 @pytest.mark.parametrize("turns", range(4))

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 import pytest
 
 from ponder.graphs import PonderChatModel, aresume, asolve, create_ponder
-from ponder.nodes.flight import flights
 from ponder.nodes.ports import CallFailed, Reply
 from ponder.nodes.view import UNWANTED
 from ponder.state import Budget, ModelUnreachable, Problem, SQLAlchemySaver
@@ -202,6 +201,33 @@ async def test_a_call_that_is_refused_where_others_are_answered_fails_alone(
     assert answer.spent.usd == pytest.approx(3 * 20e-6)
 
 
+@pytest.mark.parametrize("key", [True, False])
+async def test_before_one_branch_stops_a_run_the_calls_of_the_others_are_waited_for(tmp_path: Path, key: bool) -> None:
+    class Choosy(ScriptedModel):
+        unlocked = False
+
+        async def generate(self, messages: Any, request: Any) -> Reply:
+            if self.unlocked:
+                return await super().generate(messages, request)
+            if "-refine-" not in request.place:
+                await asyncio.sleep(0.2)  # longer than it takes to be refused
+                if key:
+                    return await super().generate(messages, request)
+            raise ModelUnreachable("refused (403)")
+
+    model, store = Choosy(cycle("1", "2", "3")), f"sqlite:///{tmp_path}/ponder.db"
+    options: dict[str, Any] = {"policy": "cumulative", "assessor": "fixed:10", "budget": {"max_calls": 12}}
+    if key:
+        answer = await asolve("1 + 1?", model=model, store=store, thread_id="t", **options)
+    else:
+        with pytest.raises(ModelUnreachable, match="403"):
+            await asolve("1 + 1?", model=model, store=store, thread_id="t", **options)
+        model.unlocked = True
+        answer = await aresume("t", store=store, model=model)
+    assert (answer.spent.lost, answer.spent.calls) == (0, model.calls + key)
+    assert len({item.branch for item in answer.candidates}) == 3
+
+
 async def test_a_pool_whose_members_both_refuse_the_key_stops_however_few_places_they_have() -> None:
     def refusing(*_: Any) -> ModelUnreachable:
         return ModelUnreachable("refused (401)")
@@ -354,7 +380,6 @@ async def test_the_straggler_of_a_resumed_wave_is_let_go(noting: SQLAlchemySaver
         return max((len({task for task, *_ in found.pending_writes or []}) for found in noting.list(None)), default=0)
 
     await cut_off(model, lambda: kept() == 8, store=noting, **options)
-    flights.clear()  # as in a new process
     answer = await aresume("t", store=noting, model=model)
     assert (answer.answer, answer.stopped_because) == ("2", "confident")
     assert "not awaited: the vote could not change any more" in [item.error for item in answer.candidates]
