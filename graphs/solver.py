@@ -111,8 +111,8 @@ async def aresume(
 
     Model and verifier are those of the run, unless they were objects, which must be given again, as must those of a run
     that a graph of yours began; so must a base URL with a password, which is not stored. A budget raises the limits
-    that it names: a run that its budget has ended, or ends now, goes on. A run that waits for a choice between answers
-    goes on with the number of one of its finalists.
+    that it names: a run that its budget has ended, or ends now, goes on; where it is stopped before that, the budget is
+    to be given again. A run that waits for a choice between answers goes on with the number of one of its finalists.
 
     Raises:
         ThreadNotFound: nothing is stored under that thread.
