@@ -181,8 +181,8 @@ async def test_a_node_that_is_tried_again_goes_on_with_its_run(store: Callable[[
         second = await ponder.ainvoke({"problem": "What is 2 + 2?"})
         return {"messages": [f"{first['answer'].spent.calls} and {second['answer'].spent.calls}"]}
 
-    around = StateGraph(MessagesState)
-    around.add_node("ponder", twice if wrapped else ponder, retry_policy=RetryPolicy(initial_interval=0.001))
+    around, node = StateGraph(MessagesState), cast("Any", twice if wrapped else ponder)
+    around.add_node("ponder", node, retry_policy=RetryPolicy(initial_interval=0.001))
     around.add_edge(START, "ponder")
     checkpointer = store()
     graph = around.compile(checkpointer=checkpointer)
