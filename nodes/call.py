@@ -106,7 +106,7 @@ class Exchange:
             return replayed(begun.asked or self.lost(begun)), None
         try:
             asked, stop = await self.judged()
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, SystemExit, KeyboardInterrupt):
             lost = Asked(self.clock.settle("lost"))
             await (journal.finish(key, lost) if self.turn.has_come else journal.forget(key))
             raise

@@ -6,8 +6,9 @@ call was begun and nobody knows how it ended.
 """
 
 import asyncio
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -98,22 +99,35 @@ class CallJournal:
             if first:
                 change(connection, UNMADE, named)
 
-        began, pause = time.monotonic(), SHORTEST_PAUSE
-        # A database does not signal.
         try:
-            while (found := await self.writer.submit(work, self.thread_id)) is False:
-                if time.monotonic() - began > PATIENCE_SECONDS:
-                    raise StoreError(
-                        f"a checkpoint of thread {self.thread_id!r} is not stored after {PATIENCE_SECONDS:g} s: "
-                        "its writing failed, or the thread was deleted meanwhile"
-                    )
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
+            found = await self.looked_up(work, named)
         except asyncio.CancelledError:
             # Behind it, and not awaited, since who is cancelled may be cancelled again; what is left counts as lost.
             unheard(self.writer.submit(undo))
             raise
-        return Begun(first=True) if isinstance(found, bool) else self.told(found)
+        if not found:
+            raise StoreError(
+                f"a checkpoint of thread {self.thread_id!r} is not stored after {PATIENCE_SECONDS:g} s: "
+                "its writing failed, or the thread was deleted meanwhile"
+            )
+        if isinstance(found, Known):
+            return self.told(found)
+        making.add(here(named))
+        return Begun(first=True)
+
+    async def looked_up(self, work: Callable[[Connection], Known | bool], named: Mapping[str, object]) -> Known | bool:
+        """Look until the way to a call is stored, and one that this process makes itself has ended, or patience has.
+
+        A graph may be resumed while tasks of the go before are still at work. A database does not signal.
+        """
+        over, pause = time.monotonic() + PATIENCE_SECONDS, SHORTEST_PAUSE
+        while True:
+            found = await self.writer.submit(work, self.thread_id)
+            made_here = isinstance(found, Known) and found.type is None and here(named) in making
+            if (found and not made_here) or time.monotonic() > over:
+                return found
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     def told(self, found: Known) -> Begun:
         """Say what is known of a call that was begun before."""
@@ -166,12 +180,22 @@ class CallJournal:
         Even of a thread that was taken over: a call is its beginner's to end, and who runs the step again may use it.
         """
         written = unheard(self.writer.submit(lambda connection: change(connection, statement, given)))
+        written.add_done_callback(lambda _: making.discard(here(given)))
         await asyncio.wait([written])
         written.result()
 
     def named(self, key: CallKey) -> dict[str, bytes]:
         """Return the parameters that name a call: half of its key is the place, half the request."""
         return {"thread": digest(self.thread_id), "key": digest(key.place)[:HALF] + digest(key.request)[:HALF]}
+
+
+making: set[tuple[object, ...]] = set()
+"""Calls that this process makes now."""
+
+
+def here(named: Mapping[str, object]) -> tuple[object, ...]:
+    """Name a call of this process; a fork of it makes none of them."""
+    return os.getpid(), named["thread"], named["key"]
 
 
 def unheard(work: asyncio.Future[T]) -> asyncio.Future[T]:

@@ -167,6 +167,41 @@ async def test_a_stopped_run_goes_on_in_the_parent_s_checkpoints_without_a_finis
     assert model.calls - made < 8
 
 
+class Answered(MessagesState):
+    answer: Answer
+
+
+async def test_calls_that_a_go_before_still_makes_when_the_graph_is_resumed_are_waited_for(tmp_path: Path) -> None:
+    class Beside(ScriptedModel):
+        async def generate(self, messages: Any, request: Any) -> Any:
+            reply = await super().generate(messages, request)
+            await going.wait()
+            return reply
+
+    going, model = asyncio.Event(), Beside(cycle("1", "2", "3"))
+
+    async def beside(state: MessagesState) -> dict[str, Any]:
+        if model.calls < 4:
+            while model.calls < 4:  # noqa: ASYNC110 - the fake counts, it does not signal
+                await asyncio.sleep(0)
+            raise KeyError("beside")
+        await asyncio.sleep(0.2)  # longer than it takes to look for them
+        going.set()
+        return {"messages": []}
+
+    around = StateGraph(Answered)
+    around.add_node("ponder", create_ponder(model, policy="fixed", max_samples=4))
+    around.add_node("beside", beside)
+    around.add_edge(START, "ponder")
+    around.add_edge(START, "beside")
+    async with SQLAlchemySaver(f"sqlite:///{tmp_path}/ponder.db") as saver:
+        graph = around.compile(checkpointer=saver)
+        with pytest.raises(KeyError):
+            await graph.ainvoke({"messages": [HumanMessage("What is 1 + 1?")]}, on("t"))
+        answer = (await graph.ainvoke(None, on("t")))["answer"]
+    assert (model.calls, answer.spent.calls, answer.spent.lost) == (4, 4, 0)
+
+
 @pytest.mark.parametrize("store", [saver, lambda: SQLAlchemySaver("sqlite://")])
 @pytest.mark.parametrize("wrapped", [True, False])
 async def test_a_node_that_is_tried_again_goes_on_with_its_run(store: Callable[[], Any], wrapped: bool) -> None:
