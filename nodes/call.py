@@ -106,7 +106,7 @@ class Exchange:
             return replayed(begun.asked or self.lost(begun)), None
         try:
             asked, stop = await self.judged()
-        except (asyncio.CancelledError, SystemExit, KeyboardInterrupt):
+        except asyncio.CancelledError:
             lost = Asked(self.clock.settle("lost"))
             await (journal.finish(key, lost) if self.turn.has_come else journal.forget(key))
             raise

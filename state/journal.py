@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from weakref import WeakValueDictionary
 
 from sqlalchemy import Connection, Delete, Update, bindparam, delete, select, union_all, update
 
@@ -112,7 +113,8 @@ class CallJournal:
             )
         if isinstance(found, Known):
             return self.told(found)
-        making.add(here(named))
+        if (task := asyncio.current_task()) is not None:
+            making[here(named)] = task
         return Begun(first=True)
 
     async def looked_up(self, work: Callable[[Connection], Known | bool], named: Mapping[str, object]) -> Known | bool:
@@ -123,7 +125,7 @@ class CallJournal:
         over, pause = time.monotonic() + PATIENCE_SECONDS, SHORTEST_PAUSE
         while True:
             found = await self.writer.submit(work, self.thread_id)
-            made_here = isinstance(found, Known) and found.type is None and here(named) in making
+            made_here = isinstance(found, Known) and found.type is None and is_made(named)
             if (found and not made_here) or time.monotonic() > over:
                 return found
             await asyncio.sleep(pause)
@@ -180,7 +182,6 @@ class CallJournal:
         Even of a thread that was taken over: a call is its beginner's to end, and who runs the step again may use it.
         """
         written = unheard(self.writer.submit(lambda connection: change(connection, statement, given)))
-        written.add_done_callback(lambda _: making.discard(here(given)))
         await asyncio.wait([written])
         written.result()
 
@@ -189,8 +190,14 @@ class CallJournal:
         return {"thread": digest(self.thread_id), "key": digest(key.place)[:HALF] + digest(key.request)[:HALF]}
 
 
-making: set[tuple[object, ...]] = set()
-"""Calls that this process makes now."""
+making: WeakValueDictionary[tuple[object, ...], asyncio.Task[object]] = WeakValueDictionary()
+"""Call of this process -> the task that makes it, as long as somebody holds it."""
+
+
+def is_made(named: Mapping[str, object]) -> bool:
+    """Say whether another task of this process makes a call now."""
+    task = making.get(here(named))
+    return task is not None and task is not asyncio.current_task() and not task.done()
 
 
 def here(named: Mapping[str, object]) -> tuple[object, ...]:
