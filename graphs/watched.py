@@ -1,10 +1,9 @@
 """The machine as LangGraph compiles it, and each of its runs watched."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from functools import lru_cache
-from itertools import count
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -12,7 +11,7 @@ from langchain_core.runnables.config import ensure_config
 from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
-from ..nodes.flight import Go
+from ..nodes.flight import Go, goes
 from ..nodes.task import CHECKPOINTER, GO
 from ..nodes.telemetry import watch_run
 from ..state.run import RunInput, RunOutput, RunState
@@ -45,47 +44,67 @@ class CompiledGraph(CompiledStateGraph[RunState, Settings, RunInput, RunOutput])
         return str(getattr(self.builder, "model_name", ""))
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> Iterator[Any]:  # noqa: A002
-        with watch_run(self.model_name, config, self.config) as given:
-            yield from super().stream(input, self.begun(given), **checked(options))
+        with watch_run(self.model_name, config, self.config) as given, going() as go:
+            yield from super().stream(input, self.begun(go, input, given), **checked(options))
 
     async def astream(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> AsyncIterator[Any]:  # noqa: A002
-        with watch_run(self.model_name, config, self.config) as given:
-            chunks = cast("AsyncGenerator[Any, None]", super().astream(input, self.begun(given), **checked(options)))
+        with watch_run(self.model_name, config, self.config) as given, going() as go:
+            begun = self.begun(go, input, given)
+            chunks = cast("AsyncGenerator[Any, None]", super().astream(input, begun, **checked(options)))
             async with aclosing(chunks):
                 async for chunk in chunks:
                     yield chunk
 
-    def begun(self, config: RunnableConfig | None) -> RunnableConfig:
+    def begun(self, go: Go, given: Any, config: RunnableConfig | None) -> RunnableConfig:
         """Return the config of a go at a run that begins now.
 
         Its step limit is LangGraph's own: who bounds his agent's steps means none of a run's waves. Compiled with
         `checkpointer=False` it stores nothing: its branches would still have inherited the checkpointer of a graph
         around, and waited for the checkpoints in between.
         """
-        given = config or {}
-        limit = max(STEPS, given.get("recursion_limit", STEPS))
-        more: dict[str, Any] = {GO: Go(), **counted(ensure_config(config)["configurable"])}
+        known = config or {}
+        limit = max(STEPS, known.get("recursion_limit", STEPS))
+        more: dict[str, Any] = {GO: go.key, **numbered(ensure_config(config)["configurable"], given)}
         if self.checkpointer is False:
             more[CHECKPOINTER] = None
-        return {**given, "recursion_limit": limit, "configurable": {**given.get("configurable", {}), **more}}
+        return {**known, "recursion_limit": limit, "configurable": {**known.get("configurable", {}), **more}}
 
 
-def counted(given: dict[str, Any]) -> dict[str, Any]:
-    """Let a node that is tried again find the run that it began before; a `RetryPolicy` counted its subgraphs on.
+@contextmanager
+def going() -> Iterator[Go]:
+    """Let the steps of a run find the go at it by its key."""
+    go = Go()
+    goes[go.key] = go
+    yield go
 
-    LangGraph numbers a node's subgraphs in the order in which they are called, and does not begin anew with each try.
+
+def numbered(around: dict[str, Any], given: Any) -> dict[str, Any]:
+    """Let a node that is tried again (`RetryPolicy`) find the runs that it began before.
+
+    LangGraph numbers the subgraphs that a node calls, and counts on when the node is tried again. A run gets the number
+    of the one that a try before has asked the same, if there is one.
     """
-    about, pad = getattr(given.get(RUNTIME), "execution_info", None), given.get(SCRATCHPAD)
-    if pad is None or about is None or about.node_attempt == 1:
+    about, pad = getattr(around.get(RUNTIME), "execution_info", None), around.get(SCRATCHPAD)
+    if pad is None or about is None:
         return {}
-    counter = counter_of(about.task_id, about.node_first_attempt_time, about.node_attempt)
-    return {SCRATCHPAD: replace(pad, subgraph_counter=counter)}
+    node, asked = (about.task_id, about.node_first_attempt_time), hash(repr(given))
+
+    def number() -> int:
+        began, again = runs_of(*node), runs_of(*node, about.node_attempt)
+        mine = next((run for run in began if run[0] == asked and run not in again), None)
+        if mine is None:
+            mine = asked, pad.subgraph_counter()
+            began.append(mine)
+        again.append(mine)
+        return mine[1]
+
+    return {SCRATCHPAD: replace(pad, subgraph_counter=number)}
 
 
 @lru_cache(maxsize=1024)
-def counter_of(*attempt: object) -> Callable[[], int]:  # noqa: ARG001 - it is what the cache goes by
-    """Return the counter of the subgraphs of one try at a node."""
-    return count().__next__
+def runs_of(*node: object) -> list[tuple[int, int]]:  # noqa: ARG001 - it is what the cache goes by
+    """Return what was asked of the runs that a node has begun, or one try at it, and their numbers."""
+    return []
 
 
 def checked(options: dict[str, Any]) -> dict[str, Any]:

@@ -98,14 +98,14 @@ class Exchange:
         """
         journal = self.task.journal
         if journal is None:
-            return await self.judged()
+            return await self.heard()
         key = self.key()
         begun = await journal.begin(key)
         if not begun.first:
             self.turn.drop()
             return replayed(begun.asked or self.lost(begun)), None
         try:
-            asked, stop = await self.judged()
+            asked, stop = await self.heard()
         except asyncio.CancelledError:
             lost = Asked(self.clock.settle("lost"))
             await (journal.finish(key, lost) if self.turn.has_come else journal.forget(key))
@@ -120,7 +120,7 @@ class Exchange:
         self.task.flight.cut_off = max(self.task.flight.cut_off, seconds)
         return Asked(self.task.call.model_copy(update={"state": "lost", "started": begun.at, "seconds": seconds}))
 
-    async def judged(self) -> tuple[Asked, ModelUnreachable | None]:
+    async def heard(self) -> tuple[Asked, ModelUnreachable | None]:
         """Make the call; where it says that no call can succeed, return that beside how it ended."""
         try:
             asked = await self.in_turn()
@@ -141,7 +141,7 @@ class Exchange:
         request = Request(*sampling, call.id, call.model, call.kind, self.form, shared, self.hand_over)
         try:
             async with self.task.flight.turn(self.clock.left()):
-                await self.turn.come()
+                await self.come()
         except TimeoutError:
             return self.unmade()
         try:
@@ -154,6 +154,15 @@ class Exchange:
         count(asked.call)
         self.turn.settle(cost(asked.call))
         return asked
+
+    async def come(self) -> None:
+        """Wait until the turn has come; while it is open whether the run stops, others may have the place."""
+        await self.turn.come()
+        while self.task.flight.go.doubts:
+            self.turn.drop()
+            await self.task.flight.go.clear()
+            await self.turn.near(self.slot(self.caller.whose_turn(self.task.call)))
+            await self.turn.come()
 
     async def hand_over(self, model: ChatModel) -> None:
         """Wait for the call's turn at a model that stands in; meanwhile it is not late."""

@@ -17,7 +17,6 @@ class Consult:
     caller: Caller
 
     async def __call__(self, ref: CallRef, config: RunnableConfig) -> BranchOutput:
-        with task_of(ref, config) as task:
-            asked = await ask(self.caller, task)
+        asked = await ask(self.caller, task_of(ref, config))
         text = asked.reply.text if asked.reply else ""
         return {"calls": [asked.call.model_copy(update={"reply": text})]}

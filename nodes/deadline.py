@@ -89,7 +89,7 @@ class Deadline:
         except asyncio.CancelledError:
             self.give_up()
             self.broken_off = call.cancel()
-            cancelled.add(call)
+            lingering.add(call)
             call.add_done_callback(gone)
             over = time.monotonic() + MOMENT_SECONDS
             while not call.done() and (left := over - time.monotonic()) > 0:
@@ -115,13 +115,13 @@ class Deadline:
         await self.limit.__aexit__(kind, error, trace)
 
 
-cancelled: set[asyncio.Future[Any]] = set()
+lingering: set[asyncio.Future[Any]] = set()
 """Calls that were cancelled and have not ended yet: asyncio itself holds on to no task."""
 
 
 def gone(call: asyncio.Future[Any]) -> None:
     """Let go of one that has ended; nobody wants to know how, which asyncio would print."""
-    cancelled.discard(call)
+    lingering.discard(call)
     if not call.cancelled():
         call.exception()
 

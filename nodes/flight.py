@@ -5,11 +5,13 @@ stops the run, the others are waited for, of all branches.
 """
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from ..state.errors import ModelUnreachable
 from ..state.run import Candidate
@@ -39,38 +41,54 @@ class Go:
 
     began: float = field(default_factory=time.time)
     """Unix time in seconds."""
+    key: str = field(default_factory=lambda: secrets.token_hex(8))
     waves: dict[str, "Flight"] = field(default_factory=dict)
-    """By its first call; several, where branches run together."""
-    landing: asyncio.Event = field(default_factory=asyncio.Event)
-    """The next call comes down."""
+    """The last one of each branch of the stretch of the way that runs now."""
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    """A call has come down, or a doubt is over."""
+    doubts: int = 0
+    """Refused calls for which it is open whether the model answers others: meanwhile none begins."""
     stopped: str = ""
     """Why no call begins any more; empty: they do."""
 
-    @contextmanager
-    def wave(self, name: str, view: View, enough: Enough | None) -> Iterator["Flight"]:
-        """Be a task of a wave."""
-        flight = self.waves.setdefault(name, Flight(self, view, enough))
-        flight.tasks += 1
-        try:
-            yield flight
-        finally:
-            flight.tasks -= 1
-            if not flight.tasks:
-                del self.waves[name]
+    def wave(self, name: str, view: View, enough: Enough | None) -> "Flight":
+        """Return the wave of this name, its first call's."""
+        step, branch, _ = name.split("-", 2)
+        flight = self.waves.get(branch)
+        if flight is None or flight.name != name:
+            others = {key: other for key, other in self.waves.items() if other.name.startswith(f"{step}-")}
+            flight = Flight(self, name, view, enough)
+            self.waves = others | {branch: flight}
+        return flight
 
     async def answers(self) -> bool:
-        """Say whether the model answers more of the calls of the waves under way than it refuses, once that is clear.
+        """Say whether the model answers more calls than it refuses, once that is clear; until then no other begins.
 
         A run that stops would cancel what is in the air, and nobody would know what it has cost.
         """
-        while not self.outweighed and any(flight.air for flight in self.waves.values()):
-            await self.landing.wait()
-        return self.outweighed
+        self.doubts += 1
+        try:
+            while not self.answers_more and any(flight.air for flight in self.waves.values()):
+                await self.changed.wait()
+        finally:
+            self.doubts -= 1
+            self.change()
+        return self.answers_more
 
     @property
-    def outweighed(self) -> bool:
-        """Whether that is clear."""
+    def answers_more(self) -> bool:
+        """Whether more of the last waves' calls were answered than refused."""
         return sum(flight.answered - flight.refused for flight in self.waves.values()) > 0
+
+    def change(self) -> None:
+        """Let those look again who wait."""
+        changed, self.changed = self.changed, asyncio.Event()
+        changed.set()
+
+    async def clear(self) -> None:
+        """Wait until no doubt is left."""
+        while self.doubts:
+            await self.changed.wait()
 
     def stop(self, why: str) -> None:
         """Let no call begin any more."""
@@ -84,15 +102,19 @@ class Go:
             raise ModelUnreachable(self.stopped) from None
 
 
+goes: WeakValueDictionary[str, Go] = WeakValueDictionary()
+"""By their keys, which a config holds: what streams out of a run is to be written as JSON."""
+
+
 @dataclass(eq=False)
 class Flight:
     """One wave: what has landed, and the calls that have not."""
 
     go: Go
+    name: str
     view: View
     enough: Enough | None
     """None: each of them is waited for."""
-    tasks: int = 0
     took_off: float = field(default_factory=time.monotonic)
     landed: list[Candidate] = field(default_factory=list)
     air: set[Airborne] = field(default_factory=set)
@@ -137,8 +159,7 @@ class Flight:
             with among(self.air, Airborne(limit)) as call:
                 yield call
         finally:
-            landing, self.go.landing = self.go.landing, asyncio.Event()
-            landing.set()
+            self.go.change()
 
     @asynccontextmanager
     async def turn(self, seconds: float | None) -> AsyncIterator[None]:
@@ -157,7 +178,7 @@ class Flight:
             self.go.check()
             raise
         self.go.check()
-        if self.over:  # it came in the same moment
+        if self.over or seconds == 0:  # it came in the same moment, or without any wait
             raise TimeoutError
 
 

@@ -53,11 +53,7 @@ class Grade:
     checks: Checks
 
     async def __call__(self, ref: CallRef, config: RunnableConfig) -> BranchOutput:
-        with task_of(ref, config) as task:
-            return await self.graded(task)
-
-    async def graded(self, task: Task) -> BranchOutput:
-        """Make the call, and give the candidate its verdict."""
+        task = task_of(ref, config)
         problem, candidate = task.view.problem, find(task.view, task.call.parents[0])
         verifier = asking_part(self.checks.of(problem))
         if verifier is None:

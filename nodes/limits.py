@@ -87,7 +87,7 @@ class Turn:
         """Leave the line, or the place: no call was made there."""
         if self.slot:
             self.slot.limiter.withdraw(self.slot)
-            self.slot = None
+            self.slot, self.has_come = None, False
 
     def settle(self, tokens: int) -> None:
         """Give the place back, and replace the tokens that were asked for by those that the call took."""

@@ -36,11 +36,11 @@ class Propose:
     """Whether the rest of its wave can be let go."""
 
     async def __call__(self, ref: CallRef, config: RunnableConfig) -> BranchOutput:
-        with task_of(ref, config, self.settled if self.enough else None) as task:
-            with task.aboard():
-                asked = await ask(self.checks.caller, task)
-                candidate = await self.read(task, asked)
-            task.flight.land(candidate)
+        task = task_of(ref, config, self.settled if self.enough else None)
+        with task.aboard():
+            asked = await ask(self.checks.caller, task)
+            candidate = await self.read(task, asked)
+        task.flight.land(candidate)
         emit(Arrived(branch=task.call.branch, candidate=candidate))
         return {"calls": [asked.call], "candidates": [candidate]}
 

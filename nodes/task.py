@@ -2,8 +2,7 @@
 
 import time
 import zlib
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -12,14 +11,14 @@ from typing_extensions import TypedDict
 
 from ..state.budget import Call, CallState
 from ..state.run import RunState
-from .flight import Enough, Flight, Go, among
+from .flight import Enough, Flight, Go, among, goes
 from .ports import Journal, JournalKeeper
 from .view import View
 
 CHECKPOINTER = "__pregel_checkpointer"
 """LangGraph's name, in a config, for the checkpointer that a run has or inherits."""
 GO = "__ponder_go"
-"""In a config: this go at a run."""
+"""In a config: the key of this go at a run."""
 
 
 class CallRef(TypedDict):
@@ -46,12 +45,11 @@ class Task:
 
 def go_of(config: RunnableConfig) -> Go:
     """Return this go at the run."""
-    return cast("Go", config.get("configurable", {}).get(GO)) or Go()
+    return goes.get(config.get("configurable", {}).get(GO, "")) or Go(began=0.0)
 
 
-@contextmanager
-def task_of(ref: CallRef, config: RunnableConfig, enough: Enough | None = None) -> Iterator[Task]:
-    """Be a task of a wave, and have what it needs that was sent only an id.
+def task_of(ref: CallRef, config: RunnableConfig, enough: Enough | None = None) -> Task:
+    """Return what a task needs that was sent only an id.
 
     LangGraph installs the reader of the state for tasks made by `Send`; its own ToolNode reads the state the same way.
     """
@@ -65,8 +63,7 @@ def task_of(ref: CallRef, config: RunnableConfig, enough: Enough | None = None) 
     # With durability "exit" nothing is stored before the end: a killed run leaves nothing that could ask the journal.
     if hasattr(saver, "journal") and given.get("__pregel_durability") != "exit":
         journal = cast("JournalKeeper", saver).journal(str(given["thread_id"]), given["checkpoint_map"])
-    with go_of(config).wave(sent[0].id, view, enough) as flight:
-        yield Task(call, view, flight, journal)
+    return Task(call, view, go_of(config).wave(sent[0].id, view, enough), journal)
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,7 @@ from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 
 from ponder.graphs import aresume, asolve, create_ponder
-from ponder.nodes.deadline import cancelled as still_going
-from ponder.nodes.deadline import sending
+from ponder.nodes.deadline import lingering, sending
 from ponder.nodes.models.openai import openai_model
 from ponder.nodes.ports import CallFailed, Reply, Request
 from ponder.state import Answer, ModelUnreachable, SQLAlchemySaver
@@ -113,8 +112,9 @@ async def deaf() -> AsyncIterator[Callable[..., Deaf]]:
     yield make
     for model in made:
         model.ended.set()
-    while still_going:  # noqa: ASYNC110 - they end at once now
-        await asyncio.sleep(0)
+    async with asyncio.timeout(60):
+        while lingering:  # noqa: ASYNC110 - they end at once now
+            await asyncio.sleep(0)
 
 
 async def test_a_model_that_goes_on_when_its_time_is_over_does_not_hold_the_run_up(deaf: Callable[..., Deaf]) -> None:

@@ -1,6 +1,7 @@
 """ponder inside other graphs, in chats, and from synchronous code."""
 
 import asyncio
+import json
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -225,6 +226,37 @@ async def test_a_node_that_is_tried_again_goes_on_with_its_run(store: Callable[[
     assert model.calls == 2 + (12 if wrapped else 6)
     if isinstance(checkpointer, SQLAlchemySaver):
         checkpointer.close()
+
+
+@pytest.mark.parametrize("skipped", [True, False])
+async def test_a_node_that_is_tried_again_and_asks_something_else_is_answered_that(skipped: bool) -> None:
+    def script(prompt: str, number: int) -> str | Exception:
+        asked = "outline" if "Outline" in prompt else "three" if "How many" in prompt else "two"
+        return ModelUnreachable("out of credit (403)") if number == 1 else f"Answer: {asked}"
+
+    ponder, tries = create_ponder(ScriptedModel(script), policy="direct"), []
+
+    async def node(state: MessagesState) -> dict[str, Any]:
+        tries.append(state)
+        first = [] if skipped and len(tries) > 1 else ["Outline?"]
+        asked = [*first, "What is 1 + 1?" if len(tries) == 1 else "How many?"]
+        found = [(await ponder.ainvoke({"problem": problem}))["answer"].answer for problem in asked]
+        return {"messages": found[-1:]}
+
+    around = StateGraph(MessagesState)
+    around.add_node("node", node, retry_policy=RetryPolicy(initial_interval=0.001))
+    around.add_edge(START, "node")
+    graph = around.compile(checkpointer=saver())
+    found = await graph.ainvoke({"messages": []}, on("t"))
+    assert (found["messages"][-1].content, len(tries)) == ("three", 2)
+
+
+async def test_what_streams_out_of_a_run_can_be_written_as_json() -> None:
+    graph = create_ponder(ScriptedModel(always("2")), policy="direct", checkpointer=saver())
+    parts = [part async for part in graph.astream({"problem": "1 + 1?"}, on("t"), stream_mode="debug")]
+    configs = [part["payload"]["config"]["configurable"] for part in parts if part["type"] == "checkpoint"]
+    assert configs
+    assert "__ponder_go" in json.dumps(configs)
 
 
 async def test_the_steps_can_be_streamed_from_inside_the_branches() -> None:

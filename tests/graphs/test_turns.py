@@ -201,6 +201,36 @@ async def test_a_call_that_is_refused_where_others_are_answered_fails_alone(
     assert answer.spent.usd == pytest.approx(3 * 20e-6)
 
 
+async def test_no_call_begins_while_it_is_open_whether_the_model_answers_at_all(tmp_path: Path) -> None:
+    class Locked(ScriptedModel):
+        key = False
+
+        async def generate(self, messages: Any, request: Any) -> Reply:
+            reply = await super().generate(messages, request)
+            if self.key:
+                return reply
+            await asyncio.sleep({1: 0, 2: 0.2}.get(self.calls, 60))
+            raise ModelUnreachable("refused (401)")
+
+    model, store = Locked(always("2"), "two places"), f"sqlite:///{tmp_path}/ponder.db"
+    options: dict[str, Any] = {"policy": "fixed", "budget": {"max_calls": 4}, "concurrency": 2}
+    with pytest.raises(ModelUnreachable, match="401"):
+        await asyncio.wait_for(asolve("1 + 1?", model=model, store=store, thread_id="t", **options), 30)
+    assert model.calls == 2
+    model.key = True
+    answer = await aresume("t", store=store, model=model)
+    assert (answer.answer, answer.spent.calls, answer.spent.lost) == ("2", 4, 0)
+
+
+async def test_a_wave_whose_tasks_run_one_after_another_remembers_what_was_answered() -> None:
+    def script(_: str, number: int) -> str | Exception:
+        return ModelUnreachable("refused (403)") if number == 2 else "Answer: 2"
+
+    graph = create_ponder(ScriptedModel(script), policy="fixed", max_samples=4)
+    answer = (await graph.ainvoke({"problem": "1 + 1?"}, {"max_concurrency": 1}))["answer"]
+    assert (answer.answer, answer.spent.calls, answer.spent.lost) == ("2", 4, 0)
+
+
 @pytest.mark.parametrize("key", [True, False])
 async def test_before_one_branch_stops_a_run_the_calls_of_the_others_are_waited_for(tmp_path: Path, key: bool) -> None:
     class Choosy(ScriptedModel):
