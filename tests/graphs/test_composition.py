@@ -204,26 +204,33 @@ async def test_calls_that_a_go_before_still_makes_when_the_graph_is_resumed_are_
 
 
 @pytest.mark.parametrize("store", [saver, lambda: SQLAlchemySaver("sqlite://")])
-@pytest.mark.parametrize("wrapped", [True, False])
-async def test_a_node_that_is_tried_again_goes_on_with_its_run(store: Callable[[], Any], wrapped: bool) -> None:
+@pytest.mark.parametrize("kind", ["itself", "wrapped", "behind another graph"])
+async def test_a_node_that_is_tried_again_goes_on_with_its_run(store: Callable[[], Any], kind: str) -> None:
     def script(_: str, number: int) -> str | Exception:
         return ModelUnreachable("out of credit (403)") if number in {3, 6} else f"Answer: {number % 3}"
 
     model = ScriptedModel(script)
     ponder = create_ponder(model, policy="parallel", window=1, max_samples=6, budget={"max_calls": 6})
 
+    plain = StateGraph(MessagesState)
+    plain.add_node("greet", greet)
+    plain.add_edge(START, "greet")
+    other = plain.compile()
+
     async def twice(state: MessagesState) -> dict[str, Any]:
+        if kind != "wrapped":
+            await other.ainvoke({"messages": []})
         first = await ponder.ainvoke({"problem": "What is 1 + 1?"})
         second = await ponder.ainvoke({"problem": "What is 2 + 2?"})
         return {"messages": [f"{first['answer'].spent.calls} and {second['answer'].spent.calls}"]}
 
-    around, node = StateGraph(MessagesState), cast("Any", twice if wrapped else ponder)
+    around, node = StateGraph(MessagesState), cast("Any", ponder if kind == "itself" else twice)
     around.add_node("ponder", node, retry_policy=RetryPolicy(initial_interval=0.001))
     around.add_edge(START, "ponder")
     checkpointer = store()
     graph = around.compile(checkpointer=checkpointer)
     await graph.ainvoke({"messages": [HumanMessage("What is 1 + 1?")]}, on("t"))
-    assert model.calls == 2 + (12 if wrapped else 6)
+    assert model.calls == 2 + (6 if kind == "itself" else 12)
     if isinstance(checkpointer, SQLAlchemySaver):
         checkpointer.close()
 
