@@ -196,7 +196,7 @@ async def test_calls_that_a_go_before_still_makes_when_the_graph_is_resumed_are_
     around.add_edge(START, "ponder")
     around.add_edge(START, "beside")
     async with SQLAlchemySaver(f"sqlite:///{tmp_path}/ponder.db") as saver:
-        graph = around.compile(checkpointer=saver)
+        graph: Any = around.compile(checkpointer=saver)
         with pytest.raises(KeyError):
             await graph.ainvoke({"messages": [HumanMessage("What is 1 + 1?")]}, on("t"))
         answer = (await graph.ainvoke(None, on("t")))["answer"]
