@@ -77,7 +77,10 @@ def going() -> Iterator[Go]:
     """Let the steps of a run find the go at it by its key."""
     go = Go()
     goes[go.key] = go
-    yield go
+    try:
+        yield go
+    finally:
+        go.waves = {}  # which know it: a cycle would wait for the garbage collector
 
 
 @dataclass
