@@ -105,10 +105,8 @@ class Tries:
         if run is None:
             taken = {number for _, number in self.began}
             free = (number for number in count(len(again)) if number not in taken)
-            run = (
-                asked,
-                next(free) if self.drawn == next_one + 1 else next_one,
-            )  # where graphs of others are numbered, too
+            # LangGraph's own is further on where graphs of others are numbered, too.
+            run = asked, next(free) if self.drawn == next_one + 1 else next_one
             self.began.append(run)
         again.append(run)
         return run[1]

@@ -185,7 +185,7 @@ class Begun(Protocol):
 
     @property
     def seconds(self) -> float:
-        """The most that it can have been under way, as far as that is known."""
+        """The most that it can have been under way; 0 where the lease does not tell when its process ended."""
         ...
 
 
