@@ -56,7 +56,8 @@ class Dispatch:
         step = self.plan(view)
         if waiting := grades(view):  # what comes next may depend on them
             step = Wave(waiting, step.iterations)
-        again = [call for call in view.retries if call.kind in self.kinds] or self.anew(view, go_of(config).began)
+        go = go_of(config)
+        again = [call for call in view.retries if call.kind in self.kinds] or self.anew(view, go.began)
         if isinstance(step, Done) and not again:
             return self.end(view, step)
         wanted = again or (step.calls if isinstance(step, Wave) else [])
@@ -66,6 +67,7 @@ class Dispatch:
         if not calls:
             return self.end(view, Done(limit_on(view, wanted) or "complete", step.iterations))
         emit(Admitted(branch=self.branch, calls=calls, allowed=view.allowed))
+        go.send(calls)
         goto: list[Send] = sends(calls)
         return Command(update=RunUpdate(wave=calls), goto=goto)
 

@@ -7,12 +7,13 @@ stops the run, the others are waited for, of all branches.
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
+from ..state.budget import Call
 from ..state.errors import ModelUnreachable
 from ..state.run import Candidate
 from .view import View
@@ -44,6 +45,8 @@ class Go:
     key: str = field(default_factory=lambda: secrets.token_hex(8))
     waves: dict[str, "Flight"] = field(default_factory=dict)
     """The last one of each branch of the stretch of the way that runs now."""
+    sent: dict[str, set[str]] = field(default_factory=dict)
+    """The calls of waves that this go has sent off, and whose tasks have not begun."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     """A call has come down, or a doubt is over."""
     doubts: int = 0
@@ -57,9 +60,13 @@ class Go:
         flight = self.waves.get(branch)
         if flight is None or flight.name != name:
             others = {key: other for key, other in self.waves.items() if other.name.startswith(f"{step}-")}
-            flight = Flight(self, name, view, enough)
+            flight = Flight(self, name, view, enough, aboard=self.sent.pop(name, set()))
             self.waves = others | {branch: flight}
         return flight
+
+    def send(self, calls: Sequence[Call]) -> None:
+        """Send a wave off."""
+        self.sent[calls[0].id] = {call.id for call in calls}
 
     async def answers(self) -> bool:
         """Say whether the model answers more calls than it refuses, once that is clear; until then no other begins.
@@ -128,7 +135,7 @@ class Flight:
     cut_off: float = 0.0
     """Seconds that those were under way which a process took with it when it ended; no state knows of them yet."""
     aboard: set[str] = field(default_factory=set)
-    """Calls that are to land yet, whatever they wait for; those of a resumed wave that had landed are not."""
+    """Calls that are to land yet, whatever they wait for; of a resumed wave, some of which had landed, those begun."""
 
     def land(self, candidate: Candidate) -> None:
         """Take a candidate in; where it settles the vote, the calls still flying get their last grace, and no other."""

@@ -201,6 +201,17 @@ async def test_a_call_that_is_refused_where_others_are_answered_fails_alone(
     assert answer.spent.usd == pytest.approx(3 * 20e-6)
 
 
+async def test_calls_of_a_wave_that_have_not_begun_count_among_those_that_may_turn_the_vote() -> None:
+    class Uneven(ScriptedModel):
+        async def generate(self, messages: Any, request: Any) -> Reply:
+            self.latency = (0.01, 0.05, 0.3, 0.01)[self.calls]
+            return await super().generate(messages, request)
+
+    graph = create_ponder(Uneven(cycle("7", "7", "8")), policy="parallel", max_samples=4, window=4)
+    answer = (await graph.ainvoke({"problem": "1 + 1?"}, {"max_concurrency": 2}))["answer"]
+    assert [item.error for item in answer.candidates] == [""] * 4
+
+
 async def test_no_call_begins_while_it_is_open_whether_the_model_answers_at_all(tmp_path: Path) -> None:
     class Locked(ScriptedModel):
         key = False
