@@ -131,9 +131,7 @@ def sure(prompt: str, number: int) -> Reply:
 def test_a_verifier_that_is_down_leaves_the_choice_and_its_confidence_as_they_are_without_it(script: Script) -> None:
     def solved(**options: Any) -> Answer:
         graph = create_ponder(ScriptedModel(script), policy="parallel", max_samples=4, window=4, **options)
-        answer: Answer = asyncio.run(graph.ainvoke({"problem": "1 + 1?"}))[
-            "answer"
-        ]  # all calls of a wave begin at once
+        answer: Answer = asyncio.run(graph.ainvoke({"problem": "1 + 1?"}))["answer"]  # all calls begin at once
         return answer
 
     def told(answer: Answer) -> list[object]:
@@ -149,9 +147,7 @@ def test_a_verifier_that_is_down_leaves_the_choice_and_its_confidence_as_they_ar
 def test_a_verifier_that_is_down_costs_no_more_calls_than_none() -> None:
     def made(verifier: object) -> tuple[int, object, list[str]]:
         graph = create_ponder(ScriptedModel(always("7")), policy="parallel", verifier=verifier)
-        answer: Answer = asyncio.run(graph.ainvoke({"problem": "1 + 1?"}))[
-            "answer"
-        ]  # all calls of a wave begin at once
+        answer: Answer = asyncio.run(graph.ainvoke({"problem": "1 + 1?"}))["answer"]  # all calls begin at once
         return answer.spent.calls, answer.stopped_because, [visit.branch for visit in answer.route]
 
     assert made(away) == made(None)
