@@ -89,8 +89,8 @@ class Go:
 
     def change(self) -> None:
         """Let those look again who wait."""
-        changed, self.changed = self.changed, asyncio.Event()
-        changed.set()
+        self.changed.set()
+        self.changed.clear()
 
     async def clear(self) -> None:
         """Wait until no doubt is left."""

@@ -114,7 +114,7 @@ class CallJournal:
         if isinstance(found, Known):
             return self.told(found)
         if (task := asyncio.current_task()) is not None:
-            making[here(named)] = task
+            making[own(named)] = task
         return Begun(first=True)
 
     async def looked_up(self, work: Callable[[Connection], Known | bool], named: Mapping[str, object]) -> Known | bool:
@@ -151,8 +151,8 @@ class CallJournal:
         place, here = named["key"][:HALF], encode(self.way[""])
         around = {"thread": named["thread"], "first": place + bytes(HALF), "last": place + b"\xff" * HALF}
         others = []
-        for own, root, *found in fetch(connection, CALLS, around):
-            if bytes(own) == named["key"]:
+        for key, root, *found in fetch(connection, CALLS, around):
+            if bytes(key) == named["key"]:
                 return Known(*found)
             if bytes(root) == here:
                 others.append(Known(*found))
@@ -196,11 +196,11 @@ making: WeakValueDictionary[tuple[object, ...], asyncio.Task[object]] = WeakValu
 
 def is_made(named: Mapping[str, object]) -> bool:
     """Say whether another task of this process makes a call now."""
-    task = making.get(here(named))
+    task = making.get(own(named))
     return task is not None and task is not asyncio.current_task() and not task.done()
 
 
-def here(named: Mapping[str, object]) -> tuple[object, ...]:
+def own(named: Mapping[str, object]) -> tuple[object, ...]:
     """Name a call of this process; a fork of it makes none of them."""
     return os.getpid(), named["thread"], named["key"]
 
